@@ -1,1 +1,3 @@
 //! The simulated Hyper-V agent.
+
+pub mod image;
