@@ -137,7 +137,7 @@ async fn refusals_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_fails_half_way_removes_its_target() {
-    play(Fault::FailAt { fraction: 0.5 }, |world, outcome, _| async move {
+    play(Fault::FailAt { fraction: 0.5, description: None }, |world, outcome, _| async move {
         let (result, details) = outcome.unwrap();
         assert!(!result);
         assert!(
