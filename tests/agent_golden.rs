@@ -38,9 +38,7 @@ const OF_THE_MACHINE: [&str; 15] = [
 
 /// Folder names in one spelling: the recording was made on a system whose separator is a slash.
 fn spelled(text: &str) -> String {
-    text.replace("\\\\", "\\")
-        .replace('/', "\\")
-        .replace("\\\\", "\\")
+    text.replace("\\\\", "\\").replace('/', "\\").replace("\\\\", "\\")
 }
 
 /// Compares structure, types and texts; lists what differs.
@@ -76,15 +74,12 @@ fn compare(at: &str, recorded: &Value, answered: &Value, differences: &mut Vec<S
 }
 
 fn read(path: PathBuf) -> Value {
-    let text =
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
 fn stem(last: &str) -> String {
@@ -131,24 +126,13 @@ fn misfortune(name: &str, request: &Value, response: &Value) -> Option<Fault> {
     let rule = &request["injected"]["rules"][0];
     let details = || {
         let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-        let answer = body[0]
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
-            .clone();
+        let answer = body[0].as_object().unwrap().values().next().unwrap().clone();
         answer["details"].as_str().unwrap().to_owned()
     };
     let fraction = rule["atPercent"].as_f64().unwrap_or(50.0) / 100.0;
     match rule["action"].as_str()? {
-        "return" => Some(Fault::WmiReturn {
-            code: rule["code"].as_u64().unwrap() as u32,
-        }),
-        "jobError" => Some(Fault::FailAt {
-            fraction,
-            description: rule["description"].as_str().map(str::to_owned),
-        }),
+        "return" => Some(Fault::WmiReturn { code: rule["code"].as_u64().unwrap() as u32 }),
+        "jobError" => Some(Fault::FailAt { fraction, description: rule["description"].as_str().map(str::to_owned) }),
         "kill" => Some(Fault::DieAt { fraction }),
         "throw" if name == "wmi-exception-outside-try" => Some(Fault::HttpStatus { status: 500 }),
         "throw" => Some(Fault::Refuse { details: details() }),
@@ -167,22 +151,12 @@ async fn replay(world: &RunningWorld, name: &str) -> Vec<String> {
     if name.starts_with("migrate") {
         // The recorded host accepted itself as its own target.
         for member in ["destIp", "tgtHost"] {
-            body = body.replace(
-                &format!("\"{member}\":\"{THE_HOST}\""),
-                &format!("\"{member}\":\"{PEER}\""),
-            );
+            body = body.replace(&format!("\"{member}\":\"{THE_HOST}\""), &format!("\"{member}\":\"{PEER}\""));
         }
     }
     let fault = misfortune(name, &request, &response);
-    let rule = fault.map(|fault| {
-        world.faults.add(FaultRule {
-            host: None,
-            vm: None,
-            command: None,
-            nth: Some(1),
-            fault,
-        })
-    });
+    let rule =
+        fault.map(|fault| world.faults.add(FaultRule { host: None, vm: None, command: None, nth: Some(1), fault }));
     let method = request["method"].as_str().unwrap().parse().unwrap();
     let mut sending = client().request(method, url).body(body);
     for (header, value) in request["headers"].as_object().into_iter().flatten() {
@@ -191,19 +165,14 @@ async fn replay(world: &RunningWorld, name: &str) -> Vec<String> {
     let sent = sending.send().await;
     world.faults.remove(rule);
     let Some(status) = response["status"].as_u64() else {
-        return sent
-            .err()
-            .map_or(vec![format!("{name}: an answer came")], |_| Vec::new());
+        return sent.err().map_or(vec![format!("{name}: an answer came")], |_| Vec::new());
     };
     let sent = sent.unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut differences = Vec::new();
     if u64::from(sent.status().as_u16()) != status {
         differences.push(format!("{name}: status {} for {status}", sent.status()));
     }
-    let kind = sent
-        .headers()
-        .get("content-type")
-        .map(|value| value.to_str().unwrap().to_owned());
+    let kind = sent.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
     if kind.map_or(Value::Null, Value::from) != response["headers"]["content-type"] {
         differences.push(format!("{name}: another content type"));
     }
@@ -301,30 +270,20 @@ async fn recorded_pairs_are_answered_as_recorded() {
     for name in PAIRS {
         match *name {
             "<back>" => {
-                let command = migrate_volume(
-                    "i-2-10-VM",
-                    &stem("a02"),
-                    smb("\\\\10.1.1.10\\primary1"),
-                    "back",
-                );
+                let command = migrate_volume("i-2-10-VM", &stem("a02"), smb("\\\\10.1.1.10\\primary1"), "back");
                 assert!(call(&world, THE_HOST, &command).await.outcome.result);
             }
             "<all away>" => {
                 let command = migrate_all("i-2-40-VM", PEER, Vec::new(), "away");
                 assert!(call(&world, THE_HOST, &command).await.outcome.result);
-                world
-                    .change(|state| state.remove(THE_HOST, "i-2-20-VM"))
-                    .unwrap();
+                world.change(|state| state.remove(THE_HOST, "i-2-20-VM")).unwrap();
             }
             name => differences.extend(replay(&world, name).await),
         }
         if *name == "migrate-with-storage" {
             for last in ["a01", "a02"] {
                 let path = format!("\\\\10.1.1.10\\primary2\\{}.vhdx", stem(last));
-                assert_eq!(
-                    place(&world, "i-2-10-VM", &stem(last)),
-                    (PEER.to_owned(), path)
-                );
+                assert_eq!(place(&world, "i-2-10-VM", &stem(last)), (PEER.to_owned(), path));
             }
         }
     }
@@ -332,27 +291,15 @@ async fn recorded_pairs_are_answered_as_recorded() {
     for entry in fs::read_dir(golden("agent")).unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
         let name = file.split('.').next().unwrap();
-        assert!(
-            name == "README" || PAIRS.contains(&name),
-            "{name} is not replayed"
-        );
+        assert!(name == "README" || PAIRS.contains(&name), "{name} is not replayed");
     }
 }
 
 /// Pools that the recorded hosts had registered before.
 const REGISTERED: [(&str, &str); 3] = [
-    (
-        "9e9e7cfc-0fab-39ff-8554-c37528249d55",
-        "\\\\10.1.1.10\\primary1",
-    ),
-    (
-        "28a7328c-1e6f-36dd-b8d5-5290b07b558d",
-        "\\\\10.1.1.10\\primary2",
-    ),
-    (
-        "bdacf55b-c2ea-3c36-8487-2d22603b286f",
-        "\\\\10.1.1.10\\primary3",
-    ),
+    ("9e9e7cfc-0fab-39ff-8554-c37528249d55", "\\\\10.1.1.10\\primary1"),
+    ("28a7328c-1e6f-36dd-b8d5-5290b07b558d", "\\\\10.1.1.10\\primary2"),
+    ("bdacf55b-c2ea-3c36-8487-2d22603b286f", "\\\\10.1.1.10\\primary3"),
 ];
 
 /// VMs in the recording: host and name, disks.
@@ -402,11 +349,7 @@ fn recorded_cluster(vms: &Value) -> WorldSpec {
             let is_local = pool.starts_with('{');
             vm.disks.push(DiskSpec {
                 stem: file.trim_end_matches(".vhdx").to_owned(),
-                pool: if is_local {
-                    LOCAL.to_owned()
-                } else {
-                    format!("\\{pool}")
-                },
+                pool: if is_local { LOCAL.to_owned() } else { format!("\\{pool}") },
                 format: ImageFormat::Vhdx,
                 virtual_bytes: 8 * MIB,
                 data_bytes: 2 * MIB,
@@ -419,10 +362,7 @@ fn recorded_cluster(vms: &Value) -> WorldSpec {
 
 /// What the recorded hosts were told to do in a case.
 fn told(name: &str, at: &Path) -> Option<(&'static str, Fault)> {
-    let fail = |text: &str| Fault::FailAt {
-        fraction: 0.6,
-        description: Some(text.to_owned()),
-    };
+    let fail = |text: &str| Fault::FailAt { fraction: 0.6, description: Some(text.to_owned()) };
     match name {
         "hv-mv-live-wmi-return" => Some(("MigrateVolumeCommand", Fault::WmiReturn { code: 32774 })),
         "hv-mv-live-agent-killed" => Some(("MigrateVolumeCommand", Fault::DieAt { fraction: 0.5 })),
@@ -437,10 +377,7 @@ fn told(name: &str, at: &Path) -> Option<(&'static str, Fault)> {
                 "The Virtual Machine Management Service failed to establish a connection for a virtual machine migration.",
             ),
         )),
-        "hv-mws-job-error" => Some((
-            "MigrateWithStorageCommand",
-            fail("There is not enough space on the disk."),
-        )),
+        "hv-mws-job-error" => Some(("MigrateWithStorageCommand", fail("There is not enough space on the disk."))),
         _ => None,
     }
 }
@@ -457,16 +394,7 @@ async fn replay_case(case: &Value) -> Vec<String> {
     for host in world.hosts() {
         host.process().started(host.ip());
         let registered = REGISTERED.map(|(uuid, unc)| (uuid.to_owned(), unc.to_owned()));
-        world
-            .change(|state| {
-                state
-                    .hosts
-                    .get_mut(host.ip())
-                    .unwrap()
-                    .pools
-                    .extend(registered)
-            })
-            .unwrap();
+        world.change(|state| state.hosts.get_mut(host.ip()).unwrap().pools.extend(registered)).unwrap();
     }
     if let Some((command, fault)) = told(name, folder.path()) {
         world.faults.add(FaultRule::on(command, fault));
@@ -479,28 +407,18 @@ async fn replay_case(case: &Value) -> Vec<String> {
         for (key, value) in exchange["passed_on_with"].as_object().into_iter().flatten() {
             body[key] = value.clone();
         }
-        let (ip, path) = (
-            exchange["host"].as_str().unwrap(),
-            exchange["path"].as_str().unwrap(),
-        );
+        let (ip, path) = (exchange["host"].as_str().unwrap(), exchange["path"].as_str().unwrap());
         let answer = post(&world, ip, path, body.to_string().into_bytes()).await;
         let Some(recorded) = exchange["response"].as_str() else {
             assert!(answer.is_err(), "{at}: an answer came");
             continue;
         };
         let (status, answer) = answer.unwrap_or_else(|error| panic!("{at}: {error}"));
-        assert_eq!(
-            u64::from(status.as_u16()),
-            exchange["status"].as_u64().unwrap(),
-            "{at}"
-        );
+        assert_eq!(u64::from(status.as_u16()), exchange["status"].as_u64().unwrap(), "{at}");
         compare(&at, &json(recorded), &json(&answer), &mut differences);
     }
     if vms_now(&world) != recorded_vms(&case["vms_after"]) {
-        differences.push(format!(
-            "{name}: VMs are at other places: {:?}",
-            vms_now(&world)
-        ));
+        differences.push(format!("{name}: VMs are at other places: {:?}", vms_now(&world)));
     }
     world.stop().await;
     differences
@@ -521,18 +439,8 @@ async fn a_real_servers_requests_are_answered_as_the_real_agent_did() {
 fn a_difference_is_seen() {
     let mut differences = Vec::new();
     let recorded = json!([{"x": {"result": true, "details": null, "capacity": 5}}]);
-    compare(
-        "same",
-        &recorded,
-        &json!([{"x": {"result": true, "details": null, "capacity": 7}}]),
-        &mut differences,
-    );
+    compare("same", &recorded, &json!([{"x": {"result": true, "details": null, "capacity": 7}}]), &mut differences);
     assert!(differences.is_empty());
-    compare(
-        "other",
-        &recorded,
-        &json!([{"x": {"result": false, "capacity": "7", "more": 1}}]),
-        &mut differences,
-    );
+    compare("other", &recorded, &json!([{"x": {"result": false, "capacity": "7", "more": 1}}]), &mut differences);
     assert_eq!(differences.len(), 4, "{differences:?}");
 }

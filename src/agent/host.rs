@@ -32,11 +32,7 @@ struct Motions {
 
 impl Process {
     fn new() -> Self {
-        Self {
-            alive: AtomicBool::new(true),
-            startup_ip: Mutex::default(),
-            motions: Mutex::default(),
-        }
+        Self { alive: AtomicBool::new(true), startup_ip: Mutex::default(), motions: Mutex::default() }
     }
 
     /// Whether it still runs. What a dead process began must leave everything as it is.
@@ -78,11 +74,7 @@ impl Process {
 
     /// All motions since the process began.
     pub fn motions(&self) -> Vec<MotionView> {
-        let mut views: Vec<_> = lock(&self.motions)
-            .by_id
-            .values()
-            .map(|motion| motion.view())
-            .collect();
+        let mut views: Vec<_> = lock(&self.motions).by_id.values().map(|motion| motion.view()).collect();
         views.sort_by(|one, other| one.id.cmp(&other.id));
         views
     }

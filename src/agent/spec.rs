@@ -73,6 +73,8 @@ pub struct HostSpec {
     /// As real agents: `destIp` is the only name of a target, answers use the old member names. When
     /// false, `destinationIp` is read as well and the newer names are answered beside the old.
     pub strict: bool,
+    /// An RSA certificate, as hosts have by default, in place of one on the curve P-256.
+    pub rsa: bool,
     /// A stock agent: our additions to the protocol answer 404.
     pub plain: bool,
 }
@@ -92,6 +94,7 @@ impl Default for HostSpec {
             hypervisor_version: "6.2".to_owned(),
             netmask: "255.255.255.0".to_owned(),
             strict: true,
+            rsa: false,
             plain: false,
         }
     }
@@ -180,41 +183,27 @@ pub struct GuestSpec {
 
 impl Default for GuestSpec {
     fn default() -> Self {
-        Self {
-            disk: None,
-            slots: 4096,
-            interval_us: 1000,
-        }
+        Self { disk: None, slots: 4096, interval_us: 1000 }
     }
 }
 
 impl WorldSpec {
     /// A world without anything, with a control listener.
     pub fn new() -> Self {
-        Self {
-            control_port: Some(0),
-            ..Self::default()
-        }
+        Self { control_port: Some(0), ..Self::default() }
     }
 
     /// Adds a share that all hosts see, for instance `\\fs1\pool1`.
     #[must_use]
     pub fn share(mut self, unc: &str) -> Self {
-        self.shares.push(ShareSpec {
-            unc: unc.to_owned(),
-            ..ShareSpec::default()
-        });
+        self.shares.push(ShareSpec { unc: unc.to_owned(), ..ShareSpec::default() });
         self
     }
 
     /// Adds a host at a loopback address; change the last of `hosts` for more.
     #[must_use]
     pub fn host(mut self, ip: &str, name: &str) -> Self {
-        self.hosts.push(HostSpec {
-            ip: ip.to_owned(),
-            name: name.to_owned(),
-            ..HostSpec::default()
-        });
+        self.hosts.push(HostSpec { ip: ip.to_owned(), name: name.to_owned(), ..HostSpec::default() });
         self
     }
 
@@ -229,11 +218,7 @@ impl WorldSpec {
 impl VmSpec {
     /// A running VM without disks on the host at `host`.
     pub fn new(name: &str, host: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            host: host.to_owned(),
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), host: host.to_owned(), ..Self::default() }
     }
 
     /// Adds a dynamic VHDX: `pool` is a UNC name or [`LOCAL`].
