@@ -74,9 +74,9 @@ async fn many_moves_at_once_end_with_every_disk_in_one_place() {
     let mut spec = WorldSpec::new().share(POOL1).share(POOL2).host(A, "HV1").host(B, "HV2");
     for number in 0..VMS {
         let name = format!("i-2-{number}-VM");
-        let vm = VmSpec::new(&name, if number % 2 == 0 { A } else { B });
+        let vm = VmSpec::new(&name, if number.is_multiple_of(2) { A } else { B });
         let vm = vm.disk(&format!("root-{number}"), POOL1, 6 * MIB, 2 * MIB);
-        spec = spec.vm(if number % 4 == 0 { vm.with_guest() } else { vm });
+        spec = spec.vm(if number.is_multiple_of(4) { vm.with_guest() } else { vm });
     }
     let world = Arc::new(start(&spec, folder.path()).await);
     let moves = (0..VMS * 3).map(|turn| {
@@ -84,7 +84,7 @@ async fn many_moves_at_once_end_with_every_disk_in_one_place() {
         async move {
             let number = turn % VMS;
             let (name, stem) = (format!("i-2-{number}-VM"), format!("root-{number}"));
-            let (from, to) = if number % 2 == 0 { (A, B) } else { (B, A) };
+            let (from, to) = if number.is_multiple_of(2) { (A, B) } else { (B, A) };
             let motion = format!("m-{turn}");
             let outcome = if turn < VMS {
                 call(&world, from, &migrate_volume(&name, &stem, smb(POOL2), &motion)).await.outcome
@@ -105,11 +105,11 @@ async fn many_moves_at_once_end_with_every_disk_in_one_place() {
         let name = format!("i-2-{number}-VM");
         let times = moved[&name];
         assert!(times <= 1, "{name} left its host {times} times");
-        let source = if number % 2 == 0 { A } else { B };
+        let source = if number.is_multiple_of(2) { A } else { B };
         let (ip, _) = place(&world, &name, &format!("root-{number}"));
         assert_eq!(ip != source, times == 1, "{name} is on {ip}");
         assert!(!world.gate(&name).is_moving());
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             assert_guest_whole(&world, &name);
         }
     }
