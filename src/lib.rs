@@ -1,1 +1,4 @@
-//! stackmotion
+//! stackmotion: a CloudStack-compatible gateway that moves running Hyper-V machines and their disks.
+
+pub mod model;
+pub mod store;
