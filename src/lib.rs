@@ -1,4 +1,5 @@
 //! stackmotion: a CloudStack-compatible gateway that moves running Hyper-V machines and their disks.
 
 pub mod model;
+pub mod motion;
 pub mod store;
