@@ -1,5 +1,6 @@
 //! stackmotion: a CloudStack-compatible gateway that moves running Hyper-V machines and their disks.
 
+pub mod hypervisors;
 pub mod model;
 pub mod motion;
 pub mod store;
