@@ -1,4 +1,7 @@
 //! stackmotion: a CloudStack-compatible gateway that moves running Hyper-V machines and their disks.
 
+pub mod api;
+pub mod auth;
+pub mod commands;
 pub mod model;
 pub mod store;
