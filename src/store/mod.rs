@@ -12,6 +12,7 @@ mod copies;
 mod db;
 mod error;
 mod events;
+mod ids;
 mod inventory;
 mod jobs;
 mod journal;
