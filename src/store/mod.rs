@@ -7,6 +7,8 @@
 //! Inside a transaction only the functions of [`Tx`] may be used: on SQLite it holds the only writing connection.
 
 mod accounts;
+mod capabilities;
+mod capacity;
 mod changes;
 mod copies;
 mod db;
@@ -20,6 +22,7 @@ mod migrations;
 mod value;
 
 pub use accounts::{Credential, Identity, Rule};
+pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use db::{Db, Done, Tx};
 pub use error::StoreError;
