@@ -3,5 +3,8 @@
 pub mod api;
 pub mod auth;
 pub mod commands;
+pub mod dispatch;
+pub mod http;
 pub mod model;
 pub mod store;
+pub mod telemetry;
