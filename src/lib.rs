@@ -6,5 +6,6 @@ pub mod commands;
 pub mod dispatch;
 pub mod http;
 pub mod model;
+pub mod settings;
 pub mod store;
 pub mod telemetry;
