@@ -12,6 +12,7 @@ use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Http, Ids, Reply, 
 use crate::auth::{Caller, Credential, Credentials, Verdict, cidr, may_call, signature};
 use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered, find};
 use crate::model::Timestamp;
+use crate::store::Store;
 
 /// The envelope of errors that belong to no known command.
 const NO_COMMAND: &str = "errorresponse";
@@ -70,14 +71,11 @@ pub struct Answer {
 /// Everything that answering needs. One per process.
 #[derive(Clone)]
 pub struct Gateway {
-    /// Looks API keys up.
-    pub credentials: Arc<dyn Credentials>,
-    /// Looks ids up.
-    pub ids: Arc<dyn Ids>,
-    /// Accepts background work.
-    pub jobs: Arc<dyn JobDesk>,
-    /// What the operator decided.
-    pub policy: Arc<Policy>,
+    store: Store,
+    credentials: Arc<dyn Credentials>,
+    ids: Arc<dyn Ids>,
+    jobs: Arc<dyn JobDesk>,
+    policy: Arc<Policy>,
 }
 
 /// An error with the envelope it is put into.
@@ -99,6 +97,17 @@ enum Proof<'a> {
 }
 
 impl Gateway {
+    /// A gateway on this database that hands background work to `jobs`.
+    pub fn new(store: Store, jobs: Arc<dyn JobDesk>, policy: Policy) -> Self {
+        Self {
+            credentials: Arc::new(store.clone()),
+            ids: Arc::new(store.clone()),
+            store,
+            jobs,
+            policy: Arc::new(policy),
+        }
+    }
+
     /// Answers a request. Whatever goes wrong becomes an answer; the cause is logged here, once.
     pub async fn answer(&self, request: RawRequest) -> Answer {
         let span = tracing::info_span!("request", id = %request.request_id);
@@ -210,6 +219,7 @@ impl Gateway {
         refuse_control_characters(request)?;
         let args = Args::unpack(request.borrowed())?;
         let ctx = Ctx {
+            store: self.store.clone(),
             ids: Arc::clone(&self.ids),
             jobs: Arc::clone(&self.jobs),
             policy: Arc::clone(&self.policy),

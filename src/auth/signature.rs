@@ -251,7 +251,7 @@ mod tests {
 
         #[test]
         fn any_changed_value_changes_the_signature(value in "\\PC{1,20}", other in "\\PC{1,20}") {
-            prop_assume!(value.to_ascii_lowercase() != other.to_ascii_lowercase());
+            prop_assume!(!value.eq_ignore_ascii_case(&other));
             let given = sign(SECRET, &string_to_sign([("a", value.as_str())]));
             prop_assert!(!verify(SECRET, [("a", other.as_str())], &given));
         }

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
+use crate::store::Store;
 
 pub mod list_apis;
 pub mod list_capabilities;
@@ -48,6 +49,8 @@ pub struct Registered {
 /// What a command works with.
 #[derive(Clone)]
 pub struct Ctx {
+    /// The database.
+    pub store: Store,
     /// Looks ids up.
     pub ids: Arc<dyn Ids>,
     /// Accepts background work.

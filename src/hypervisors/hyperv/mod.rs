@@ -1,0 +1,3 @@
+//! Hyper-V through CloudStack's Hyper-V agent.
+
+pub mod wire;
