@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod client;
 pub mod commands;
 pub mod dispatch;
 pub mod http;
