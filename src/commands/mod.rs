@@ -8,14 +8,16 @@ use std::sync::{Arc, LazyLock};
 
 use futures_util::future::BoxFuture;
 
-use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply};
+use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::store::Store;
 
+pub mod list_apis;
 pub mod list_capabilities;
 
 /// Every command that is served. The order is that of `listApis`.
-pub static COMMANDS: &[Entry] = &[Entry::sync::<list_capabilities::ListCapabilities>()];
+pub static COMMANDS: &[Entry] =
+    &[Entry::sync::<list_apis::ListApis>(), Entry::sync::<list_capabilities::ListCapabilities>()];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
     COMMANDS
@@ -267,4 +269,50 @@ fn prepare<C: AsyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Prepared, Ap
 
 fn run_job<'a, C: AsyncCommand>(args: &'a Args, ctx: &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>> {
     Box::pin(async move { decode::<C>(args, &ctx.ctx).await?.run(ctx).await })
+}
+
+/// The OpenAPI document of everything that is served, as it lies in `openapi/stackmotion.json`.
+pub fn openapi() -> String {
+    let specs: Vec<_> = COMMANDS.iter().map(|entry| entry.spec).collect();
+    openapi::text(&specs, env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::api::{Http, Kind, Shape, flatten};
+
+    #[test]
+    fn names_are_unique_and_declarations_agree_with_them() {
+        assert_eq!(BY_NAME.len(), COMMANDS.len());
+        for entry in COMMANDS {
+            let spec = entry.spec;
+            let reads = ["list", "find", "query", "get"].iter().any(|verb| spec.name.starts_with(verb));
+            assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
+            assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
+            let is_list =
+                ["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && spec.name != "listCapabilities";
+            assert_eq!(spec.shape == Shape::List, is_list, "{}: write `response [View]` for a list", spec.name);
+            assert!(!spec.roles.is_empty(), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn everything_is_described() {
+        for entry in COMMANDS {
+            let spec = entry.spec;
+            assert!(!spec.description.is_empty(), "{}", spec.name);
+            let mut seen = HashSet::new();
+            for param in flatten(spec.params) {
+                assert!(!param.description.is_empty(), "{} {}", spec.name, param.name);
+                assert!(seen.insert(param.name), "{} has {} twice", spec.name, param.name);
+                assert_eq!(param.name, param.name.to_lowercase(), "{}: names are matched in lower case", spec.name);
+            }
+            for field in spec.response.fields {
+                assert!(!field.description.is_empty(), "{} {}", spec.name, field.name);
+            }
+        }
+    }
 }
