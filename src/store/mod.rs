@@ -19,6 +19,7 @@ mod inventory;
 mod jobs;
 mod journal;
 mod migrations;
+mod servers;
 mod value;
 
 pub use accounts::{Credential, Identity, Rule};
@@ -29,6 +30,7 @@ pub use error::StoreError;
 pub use events::NewEvent;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
+pub use servers::Server;
 pub use value::{FromValue, Row, Value};
 
 /// The database, asked in the gateway's own words.
