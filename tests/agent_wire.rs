@@ -98,8 +98,7 @@ fn understand<C: Command + DeserializeOwned>(name: &str, pair: &Pair) -> (bool, 
     if pair.status != Some(200) {
         return (false, None);
     }
-    let answer =
-        decode::<C>(pair.answer.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let answer = decode::<C>(pair.answer.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
     (answer.outcome().result, answer.outcome().details.clone())
 }
 
@@ -164,18 +163,11 @@ fn every_recorded_pair_is_understood() {
             continue;
         };
         let (result, details) = reader(&name, &pair);
-        if pair.status == Some(200)
-            && !pair.class.ends_with("ReportCommand")
-            && !name.starts_with("startup")
-        {
+        if pair.status == Some(200) && !pair.class.ends_with("ReportCommand") && !name.starts_with("startup") {
             let body: Value = serde_json::from_str(&pair.answer).unwrap();
             let members = body[0].as_object().unwrap().values().next().unwrap();
             assert_eq!(json!(result), members["result"], "{name}");
-            assert_eq!(
-                details.map_or(Value::Null, Value::from),
-                members["details"],
-                "{name}"
-            );
+            assert_eq!(details.map_or(Value::Null, Value::from), members["details"], "{name}");
         }
         read += 1;
     }
@@ -194,39 +186,23 @@ fn facts_are_read_from_the_recorded_answers() {
     assert_eq!(pool.pool_type.as_deref(), Some(FILESYSTEM));
     assert!(pool.capacity_bytes.unwrap() > pool.available_bytes.unwrap());
 
-    let report =
-        decode::<HostVmStateReportCommand>(pairs["host-vm-state-report"].answer.as_bytes());
-    let names: Vec<_> = report
-        .unwrap()
-        .vms
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
+    let report = decode::<HostVmStateReportCommand>(pairs["host-vm-state-report"].answer.as_bytes());
+    let names: Vec<_> = report.unwrap().vms.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["i-2-10-VM", "i-2-30-VM", "i-2-40-VM"]);
 
-    let stats =
-        decode::<GetStorageStatsCommand>(pairs["get-storage-stats-smb"].answer.as_bytes()).unwrap();
+    let stats = decode::<GetStorageStatsCommand>(pairs["get-storage-stats-smb"].answer.as_bytes()).unwrap();
     assert_eq!(stats.size_bytes(), Some(270_553_174_016));
     assert_eq!(stats.in_use_bytes(), Some(191_228_399_616));
     let newer = br#"[{"com.cloud.agent.api.GetStorageStatsAnswer":{"result":true,"capacityBytes":7,"usedBytes":5.0}}]"#;
     let newer = decode::<GetStorageStatsCommand>(newer).unwrap();
-    assert_eq!(
-        (newer.size_bytes(), newer.in_use_bytes()),
-        (Some(7), Some(5))
-    );
+    assert_eq!((newer.size_bytes(), newer.in_use_bytes()), (Some(7), Some(5)));
 
-    let check =
-        decode::<CheckVirtualMachineCommand>(pairs["check-virtual-machine"].answer.as_bytes());
+    let check = decode::<CheckVirtualMachineCommand>(pairs["check-virtual-machine"].answer.as_bytes());
     assert_eq!(check.unwrap().power(), Some("PowerOn"));
     let newer = br#"[{"com.cloud.agent.api.CheckVirtualMachineAnswer":{"result":true,"state":"PowerOff"}}]"#;
-    assert_eq!(
-        decode::<CheckVirtualMachineCommand>(newer).unwrap().power(),
-        Some("PowerOff")
-    );
+    assert_eq!(decode::<CheckVirtualMachineCommand>(newer).unwrap().power(), Some("PowerOff"));
 
-    let moved =
-        decode::<MigrateWithStorageCommand>(pairs["migrate-with-storage"].answer.as_bytes())
-            .unwrap();
+    let moved = decode::<MigrateWithStorageCommand>(pairs["migrate-with-storage"].answer.as_bytes()).unwrap();
     let ids: Vec<_> = moved.volume_tos.iter().map(|volume| volume.id).collect();
     assert_eq!(ids, [11, 12]);
 
@@ -236,10 +212,8 @@ fn facts_are_read_from_the_recorded_answers() {
 
 #[test]
 fn bodies_are_ascii_and_small_enough() {
-    let command = CheckVirtualMachineCommand {
-        vm_name: "i-2-é-\u{1F680}\u{7f}-VM".to_owned(),
-        base: Base::for_motion("m-1"),
-    };
+    let command =
+        CheckVirtualMachineCommand { vm_name: "i-2-é-\u{1F680}\u{7f}-VM".to_owned(), base: Base::for_motion("m-1") };
     let body = encode(&command).unwrap();
     assert!(body.is_ascii());
     let text = String::from_utf8(body.clone()).unwrap();
@@ -248,28 +222,17 @@ fn bodies_are_ascii_and_small_enough() {
     let back: CheckVirtualMachineCommand = serde_json::from_slice(&body).unwrap();
     assert_eq!(back, command);
 
-    let large = CheckVirtualMachineCommand {
-        vm_name: "x".repeat(REQUEST_LIMIT_BYTES),
-        base: Base::default(),
-    };
+    let large = CheckVirtualMachineCommand { vm_name: "x".repeat(REQUEST_LIMIT_BYTES), base: Base::default() };
     assert!(matches!(encode(&large), Err(WireError::TooLarge { .. })));
 }
 
 #[test]
 fn migrate_says_the_target_under_both_names() {
-    let body = encode(&MigrateCommand::new(
-        "i-2-5-VM",
-        "192.0.2.22",
-        Base::default(),
-    ))
-    .unwrap();
+    let body = encode(&MigrateCommand::new("i-2-5-VM", "192.0.2.22", Base::default())).unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["destIp"], "192.0.2.22");
     assert_eq!(body["destinationIp"], "192.0.2.22");
-    assert_eq!(
-        body["hostGuid"],
-        "06b68ab4-7e77-35a4-a40d-11944bc46d1c-HypervResource"
-    );
+    assert_eq!(body["hostGuid"], "06b68ab4-7e77-35a4-a40d-11944bc46d1c-HypervResource");
 }
 
 #[test]
@@ -278,23 +241,16 @@ fn odd_answers_are_typed_errors() {
     assert!(matches!(read("[]"), Err(WireError::Empty)));
     assert!(matches!(read(""), Err(WireError::NotJson { .. })));
     assert!(matches!(read("null"), Err(WireError::Shape { .. })));
-    assert!(matches!(
-        read(r#"{"result":true}"#),
-        Err(WireError::Shape { .. })
-    ));
+    assert!(matches!(read(r#"{"result":true}"#), Err(WireError::Shape { .. })));
     assert!(matches!(read("[{}]"), Err(WireError::Shape { .. })));
     assert!(matches!(
         read(r#"[{"com.cloud.agent.api.MigrateAnswer":{"result":true}}]"#),
         Err(WireError::WrongClass { .. })
     ));
     // A plain answer is a refusal of any command, but never a success of one.
-    let refused =
-        read(r#"[{"com.cloud.agent.api.Answer":{"result":false,"details":"no"}}]"#).unwrap();
+    let refused = read(r#"[{"com.cloud.agent.api.Answer":{"result":false,"details":"no"}}]"#).unwrap();
     assert_eq!(refused.outcome.details.as_deref(), Some("no"));
-    assert!(matches!(
-        read(r#"[{"com.cloud.agent.api.Answer":{"result":true}}]"#),
-        Err(WireError::WrongClass { .. })
-    ));
+    assert!(matches!(read(r#"[{"com.cloud.agent.api.Answer":{"result":true}}]"#), Err(WireError::WrongClass { .. })));
     let nulls = r#"[{"com.cloud.agent.api.storage.MigrateVolumeAnswer":
         {"result":null,"details":null,"volumePath":null,"contextMap":null,"new":[1]}},{"x":1}]"#;
     assert!(!read(nulls).unwrap().outcome.result);
@@ -302,7 +258,8 @@ fn odd_answers_are_typed_errors() {
 
 #[test]
 fn additions_of_ours_are_read_with_gaps() {
-    let body = br#"[{"stackmotion.MotionStatusAnswer":{"result":true,"known":true,"state":"running","bytesTotal":10}}]"#;
+    let body =
+        br#"[{"stackmotion.MotionStatusAnswer":{"result":true,"known":true,"state":"running","bytesTotal":10}}]"#;
     let status = decode::<MotionStatusCommand>(body).unwrap();
     assert_eq!(status.state, Some(MotionState::Running));
     assert_eq!((status.bytes_total, status.bytes_done), (Some(10), None));

@@ -1,5 +1,6 @@
 //! The nouns of the gateway and their state machines. No database, no network, no clock but [`Timestamp::now`].
 
+pub mod entity;
 mod inventory;
 mod states;
 pub mod text;

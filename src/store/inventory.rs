@@ -5,7 +5,7 @@ use super::{Store, StoreError};
 use crate::args;
 use crate::model::{DiskOffering, Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume, VolumeState};
 
-const VOLUME: &str = "SELECT id, uuid, name, state, volume_type, pool_id, instance_id, device_id, path, format, size, \
+pub(super) const VOLUME: &str = "SELECT id, uuid, name, state, volume_type, pool_id, instance_id, device_id, path, format, size, \
     account_id, domain_id, data_center_id, disk_offering_id, passphrase_id, kms_key_id, update_count, removed FROM volumes";
 const VM: &str = "SELECT id, uuid, name, instance_name, state, type, host_id, last_host_id, pod_id, data_center_id, \
     hypervisor_type, service_offering_id, account_id, domain_id, update_count, removed FROM vm_instance";

@@ -8,11 +8,14 @@
 
 mod accounts;
 mod changes;
+mod copies;
 mod db;
 mod error;
 mod events;
+mod ids;
 mod inventory;
 mod jobs;
+mod journal;
 mod migrations;
 mod value;
 
@@ -22,6 +25,7 @@ pub use db::{Db, Done, Tx};
 pub use error::StoreError;
 pub use events::NewEvent;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
+pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
 pub use value::{FromValue, Row, Value};
 
 /// The database, asked in the gateway's own words.

@@ -32,9 +32,7 @@ pub enum WireError {
         size_bytes: usize,
     },
     /// The answer is no JSON.
-    #[error(
-        "the answer to {class} is no JSON: {source}; whether the agent did the work is unknown"
-    )]
+    #[error("the answer to {class} is no JSON: {source}; whether the agent did the work is unknown")]
     NotJson {
         /// Class of the command.
         class: &'static str,
@@ -51,9 +49,7 @@ pub enum WireError {
         found: String,
     },
     /// An answer of another class came.
-    #[error(
-        "expected an answer of class {expected}, got {got} ({details}); check that the agent speaks this protocol"
-    )]
+    #[error("expected an answer of class {expected}, got {got} ({details}); check that the agent speaks this protocol")]
     WrongClass {
         /// Class that belongs to the command.
         expected: &'static str,
@@ -116,15 +112,9 @@ pub fn encode<C: Command>(command: &C) -> Result<Vec<u8>, WireError> {
         None => to_ascii(command),
         Some(class) => to_ascii(&[std::collections::BTreeMap::from([(class, command)])]),
     };
-    let bytes = written.map_err(|source| WireError::Unwritable {
-        class: C::CLASS,
-        source,
-    })?;
+    let bytes = written.map_err(|source| WireError::Unwritable { class: C::CLASS, source })?;
     if bytes.len() >= REQUEST_LIMIT_BYTES {
-        return Err(WireError::TooLarge {
-            class: C::CLASS,
-            size_bytes: bytes.len(),
-        });
+        return Err(WireError::TooLarge { class: C::CLASS, size_bytes: bytes.len() });
     }
     Ok(bytes)
 }
@@ -137,10 +127,7 @@ pub fn encode<C: Command>(command: &C) -> Result<Vec<u8>, WireError> {
 /// # Errors
 /// [`WireError`] when the body is no answer to `C`. The work may have been done all the same.
 pub fn decode<C: Command>(body: &[u8]) -> Result<C::Answer, WireError> {
-    let value = serde_json::from_slice(body).map_err(|source| WireError::NotJson {
-        class: C::CLASS,
-        source,
-    })?;
+    let value = serde_json::from_slice(body).map_err(|source| WireError::NotJson { class: C::CLASS, source })?;
     C::Answer::from_body(value)
 }
 
@@ -156,9 +143,7 @@ pub(super) fn elements(body: Value) -> Result<Vec<Value>, WireError> {
 /// server does (`contract/hyperv-wire.md` 1.6).
 pub(super) fn keyed(element: Value) -> Result<(String, Value), WireError> {
     match element {
-        Value::Object(members) if !members.is_empty() => {
-            members.into_iter().next().ok_or(WireError::Empty)
-        }
+        Value::Object(members) if !members.is_empty() => members.into_iter().next().ok_or(WireError::Empty),
         other => Err(shape(&other)),
     }
 }
@@ -180,17 +165,12 @@ pub(super) fn first_answer<A: Answer>(body: Value) -> Result<A, WireError> {
 }
 
 /// Reads the members of an object into a type.
-pub(super) fn members_of<T: serde::de::DeserializeOwned>(
-    class: &'static str,
-    members: Value,
-) -> Result<T, WireError> {
+pub(super) fn members_of<T: serde::de::DeserializeOwned>(class: &'static str, members: Value) -> Result<T, WireError> {
     serde_json::from_value(members).map_err(|source| WireError::Members { class, source })
 }
 
 /// An error that shows the beginning of a body of the wrong shape.
 pub(super) fn shape(found: &Value) -> WireError {
     let text = found.to_string();
-    WireError::Shape {
-        found: text.chars().take(200).collect(),
-    }
+    WireError::Shape { found: text.chars().take(200).collect() }
 }

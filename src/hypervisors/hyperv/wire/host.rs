@@ -201,20 +201,11 @@ impl Answer for StartupAnswer {
             None | Some(Value::Null) => None,
             Some(element) => {
                 let (class, members) = keyed(element)?;
-                (class == STARTUP_STORAGE)
-                    .then(|| members_of(STARTUP_STORAGE, members))
-                    .transpose()?
+                (class == STARTUP_STORAGE).then(|| members_of(STARTUP_STORAGE, members)).transpose()?
             }
         };
-        let outcome = Outcome {
-            result: true,
-            ..Outcome::default()
-        };
-        Ok(Self {
-            outcome,
-            host,
-            local_pool,
-        })
+        let outcome = Outcome { result: true, ..Outcome::default() };
+        Ok(Self { outcome, host, local_pool })
     }
 }
 
@@ -295,10 +286,7 @@ impl Answer for HostVmStateReport {
                 other => return Err(shape(&other)),
             }
         }
-        let outcome = Outcome {
-            result: true,
-            ..Outcome::default()
-        };
+        let outcome = Outcome { result: true, ..Outcome::default() };
         Ok(Self { outcome, vms })
     }
 }

@@ -80,11 +80,7 @@ pub fn path_of(class: &str) -> String {
 pub struct Base {
     /// Strings that travel with the request. Stock agents ignore them; ours reads `motion` from here
     /// (see [`extension`]).
-    #[serde(
-        rename = "contextMap",
-        default,
-        deserialize_with = "lenient::null_as_default"
-    )]
+    #[serde(rename = "contextMap", default, deserialize_with = "lenient::null_as_default")]
     pub context_map: BTreeMap<String, String>,
     /// The sender's patience in seconds; agents ignore it.
     #[serde(default)]
@@ -101,8 +97,7 @@ impl Base {
     /// A base whose context names the motion that the command belongs to.
     pub fn for_motion(motion_id: &str) -> Self {
         let mut base = Self::default();
-        base.context_map
-            .insert(extension::MOTION_KEY.to_owned(), motion_id.to_owned());
+        base.context_map.insert(extension::MOTION_KEY.to_owned(), motion_id.to_owned());
         base
     }
 }
@@ -117,11 +112,7 @@ pub struct Outcome {
     #[serde(default)]
     pub details: Option<String>,
     /// Always empty from a stock agent.
-    #[serde(
-        rename = "contextMap",
-        default,
-        deserialize_with = "lenient::null_as_default"
-    )]
+    #[serde(rename = "contextMap", default, deserialize_with = "lenient::null_as_default")]
     pub context_map: Other,
 }
 

@@ -39,11 +39,7 @@ pub fn smb_unc(host: &str, path: &str) -> String {
 /// Name of a disk file: the stem and, unless the stem has an extension already, the format in lower
 /// case (`contract/hyperv-wire.md` 2.18).
 pub fn file_name(stem: &str, format: &str) -> String {
-    if has_extension(stem) {
-        stem.to_owned()
-    } else {
-        format!("{stem}.{}", format.to_lowercase())
-    }
+    if has_extension(stem) { stem.to_owned() } else { format!("{stem}.{}", format.to_lowercase()) }
 }
 
 /// Full Windows path of a file in a folder.
@@ -80,18 +76,9 @@ mod tests {
     #[test]
     fn guids_follow_the_recorded_vectors() {
         for (ip, guid) in [
-            (
-                "192.0.2.21",
-                "0def56b8-85b7-365e-b61d-277ce7a6b2d5-HypervResource",
-            ),
-            (
-                "192.0.2.22",
-                "06b68ab4-7e77-35a4-a40d-11944bc46d1c-HypervResource",
-            ),
-            (
-                "127.0.0.4",
-                "588f4773-f220-3d56-9d53-d5c3e2018339-HypervResource",
-            ),
+            ("192.0.2.21", "0def56b8-85b7-365e-b61d-277ce7a6b2d5-HypervResource"),
+            ("192.0.2.22", "06b68ab4-7e77-35a4-a40d-11944bc46d1c-HypervResource"),
+            ("127.0.0.4", "588f4773-f220-3d56-9d53-d5c3e2018339-HypervResource"),
         ] {
             assert_eq!(host_guid(ip), guid);
         }
@@ -101,10 +88,7 @@ mod tests {
 
     #[test]
     fn smb_pools_become_unc_names_without_query() {
-        assert_eq!(
-            smb_unc("FS2.example.test", "/csprimary2?user=a&password=b"),
-            "\\\\fs2.example.test\\csprimary2"
-        );
+        assert_eq!(smb_unc("FS2.example.test", "/csprimary2?user=a&password=b"), "\\\\fs2.example.test\\csprimary2");
         assert_eq!(smb_unc("fs", "/a/b/"), "\\\\fs\\a\\b");
         assert_eq!(smb_unc("fs", "/share?"), "\\\\fs\\share");
         assert_eq!(smb_unc("10.1.1.10", "primary2"), "\\\\10.1.1.10primary2");

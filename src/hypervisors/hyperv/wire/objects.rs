@@ -40,11 +40,7 @@ pub struct VolumeObject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Size in bytes; agents need a number.
-    #[serde(
-        default,
-        deserialize_with = "lenient::number",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "lenient::number", skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// File name without folder and extension. After a copy from primary to primary the agent answers
     /// `<path>/<uuid>.<format>`, which names no file (`contract/hyperv-wire.md` 2.22).

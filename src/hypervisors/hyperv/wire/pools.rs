@@ -35,11 +35,7 @@ pub struct StorageFiler {
 impl StorageFiler {
     /// The folder that the pool is to Hyper-V: UNC name of the share, or the local path as it is.
     pub fn folder(&self) -> String {
-        if self.pool_type == SMB {
-            naming::smb_unc(&self.host, &self.path)
-        } else {
-            self.path.clone()
-        }
+        if self.pool_type == SMB { naming::smb_unc(&self.host, &self.path) } else { self.path.clone() }
     }
 }
 

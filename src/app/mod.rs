@@ -1,0 +1,3 @@
+//! The composition root: the only room that knows all others and puts them together.
+
+mod ports;
