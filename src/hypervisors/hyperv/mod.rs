@@ -1,6 +1,7 @@
 //! Hyper-V through CloudStack's Hyper-V agent.
 
 pub mod client;
+pub mod discovery;
 pub mod pin;
 pub mod resource;
 pub mod tls;

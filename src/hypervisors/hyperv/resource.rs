@@ -2,6 +2,8 @@
 
 mod orders;
 
+pub(super) use orders::filer_of;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -156,7 +158,7 @@ impl Hypervisor for HyperV {
         stem: &'a str,
     ) -> BoxFuture<'a, Answer<Option<Vec<FileFact>>>> {
         Box::pin(async move {
-            let pool = orders::filer_of(pool)?;
+            let pool = filer_of(pool)?;
             let place = PoolPlace { pool_type: pool.pool_type, host: pool.host, path: pool.path };
             let command = FileFactsCommand { pool: place, stem: stem.to_owned(), base: Base::default() };
             let answer = self.ask(host, &command).await?;

@@ -23,7 +23,7 @@ fn refused(text: String) -> AgentError {
 }
 
 /// A pool as commands name it. Only shares and folders can be named to an agent.
-pub(super) fn filer_of(pool: &PoolRef) -> Answer<StorageFiler> {
+pub(in crate::hypervisors::hyperv) fn filer_of(pool: &PoolRef) -> Answer<StorageFiler> {
     let path = naming::path_without_query(&pool.path);
     if pool.kind != SMB && pool.kind != FILESYSTEM {
         return Err(refused(format!(
