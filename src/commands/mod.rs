@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::{AccountType, Caller};
+use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::{Store, StoreError};
 
@@ -64,6 +65,17 @@ pub struct Ctx {
     pub caller: Arc<Caller>,
     /// The id that ties log lines of one request, its job and its calls to agents together.
     pub request_id: Arc<str>,
+}
+
+impl Ctx {
+    /// The public id of a thing, for texts; `null` when it has none or does not exist.
+    ///
+    /// # Errors
+    /// 530 when the database fails.
+    pub async fn public_id(&self, entity: EntityKind, id: i64) -> Result<String, ApiError> {
+        let uuid = self.store.public_id(entity, id).await.map_err(database_failed)?;
+        Ok(uuid.unwrap_or_else(|| "null".to_owned()))
+    }
 }
 
 /// What answers say about the installation.
