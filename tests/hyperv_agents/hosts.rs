@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use stackmotion::hypervisors::hyperv::discovery::{DiscoveryError, HostFacts, HostLoad, KnownHost, Place, PoolUsage};
 use stackmotion::hypervisors::hyperv::monitor::{HostStatus, Inventory, Kept, Monitor, MonitorSettings};
-use stackmotion::hypervisors::hyperv::{ClientSettings, HyperV};
+use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings, Fingerprint, HyperV, MemoryPins, PinPolicy, Pins};
 use stackmotion::motion::hypervisor::{HostRef, PoolRef};
 
 use super::moves::{assert_holds, pool, read_by_agents};
@@ -312,4 +312,20 @@ async fn a_stranger_at_a_hosts_address_raises_an_alert() {
     let book = Book::of(vec![known.clone()]);
     Monitor::new(hyperv(), book.clone(), often()).visit_now(&known).await;
     assert!(matches!(book.last(7), Some(HostStatus::Alert { .. })));
+}
+
+#[tokio::test]
+async fn another_certificate_at_a_hosts_address_raises_an_alert() {
+    let server = Server::start(modern(), play);
+    let known = known(server.host(), 7);
+    let kept = Arc::new(MemoryPins::default());
+    let before = Fingerprint::of(b"the certificate before");
+    kept.store(&client(ClientSettings::default()).address_of(&known.host), before).await.unwrap();
+    let client = AgentClient::new(ClientSettings::default(), PinPolicy::first_use(kept));
+    let book = Book::of(vec![known.clone()]);
+    let monitor = Monitor::new(Arc::new(HyperV::new(Arc::new(client))), book.clone(), often());
+    monitor.visit_now(&known).await;
+    let Some(HostStatus::Alert { reason }) = book.last(7) else { panic!("{:?}", book.last(7)) };
+    assert!(reason.contains("another certificate"), "{reason}");
+    assert!(server.seen().is_empty());
 }

@@ -44,6 +44,8 @@ pub enum Reply {
     Drop,
     /// Begins an answer and closes the connection.
     Half,
+    /// Begins an answer and keeps the connection until the client leaves.
+    Stuck,
     /// Never answers; keeps the connection until the client leaves.
     Silence,
 }
@@ -194,9 +196,12 @@ fn converse(mut stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<S
             let _ = stream.flush();
             wait_for_end(&mut stream);
         }
-        Reply::Half => {
+        reply @ (Reply::Half | Reply::Stuck) => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n[{\"com.cloud");
             let _ = stream.flush();
+            if matches!(reply, Reply::Stuck) {
+                wait_for_end(&mut stream);
+            }
         }
         Reply::Drop => {}
         Reply::Silence => wait_for_end(&mut stream),
