@@ -3,8 +3,14 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod client;
 pub mod commands;
+pub mod dispatch;
+pub mod http;
 pub mod hypervisors;
+pub mod jobs;
 pub mod model;
 pub mod motion;
+pub mod settings;
 pub mod store;
+pub mod telemetry;

@@ -7,6 +7,7 @@ pub mod date;
 mod declare;
 mod error;
 mod node;
+pub mod openapi;
 mod page;
 mod param;
 mod reply;
@@ -20,5 +21,6 @@ pub use page::{OwnerScope, Page, PageParams};
 pub use param::{Id, Ids, Input, Param, ParamSpec, ParamType, Rows, Token, Value, contains_uuid, flatten};
 pub use reply::{Envelope, Format, Reply, SuccessView};
 pub use spec::{
-    Command, CommandSpec, EVERYBODY, Field, FieldSpec, Http, Kind, Params, Response, ResponseSpec, RoleType,
+    Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Http, Kind, Params, Response, ResponseSpec,
+    RoleType, Shape,
 };
