@@ -8,3 +8,4 @@ pub mod hypervisors;
 pub mod model;
 pub mod motion;
 pub mod store;
+pub mod views;

@@ -12,10 +12,16 @@ use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply};
 use crate::auth::Caller;
 use crate::store::Store;
 
+mod failure;
+mod job_resource;
 pub mod list_capabilities;
+pub mod query_async_job_result;
 
 /// Every command that is served. The order is that of `listApis`.
-pub static COMMANDS: &[Entry] = &[Entry::sync::<list_capabilities::ListCapabilities>()];
+pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<list_capabilities::ListCapabilities>(),
+    Entry::sync::<query_async_job_result::QueryAsyncJobResult>(),
+];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
     COMMANDS

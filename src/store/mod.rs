@@ -16,6 +16,7 @@ mod ids;
 mod inventory;
 mod jobs;
 mod journal;
+mod lists;
 mod migrations;
 mod value;
 
@@ -26,6 +27,10 @@ pub use error::StoreError;
 pub use events::NewEvent;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
+pub use lists::{
+    CapabilityChange, ClusterFilter, HostFilter, Owners, PodFilter, Projects, ResourceKind, StoragePoolFilter,
+    TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+};
 pub use value::{FromValue, Row, Value};
 
 /// The database, asked in the gateway's own words.
