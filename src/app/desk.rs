@@ -103,9 +103,10 @@ impl CommandRunner {
             serde_json::from_str(&job.parameters).map_err(|cause| unreadable().caused_by(cause))?;
         let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
         let args = Args::unpack(pairs)?;
-        let identity = self.store.identity_by_user(job.user_id).await.map_err(crate::commands::database_failed)?;
-        let identity = identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
-        let caller = ports::caller(&self.store, &identity).await.map_err(crate::commands::database_failed)?;
+        let identity = self.store.identity_by_user(job.user_id).await?;
+        let identity =
+            identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
+        let caller = ports::caller(&self.store, &identity).await?;
         let ids: Arc<dyn Ids> = Arc::new(self.store.clone());
         let ctx = Ctx {
             store: self.store.clone(),

@@ -114,7 +114,8 @@ impl Pins for Store {
     fn load<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Option<Fingerprint>, String>> {
         Box::pin(async move {
             let kept = self.pin(address).await.map_err(words)?;
-            kept.map(|text| text.parse().map_err(|_| format!("the fingerprint kept for {address} is not one"))).transpose()
+            kept.map(|text| text.parse().map_err(|_| format!("the fingerprint kept for {address} is not one")))
+                .transpose()
         })
     }
 

@@ -95,7 +95,8 @@ impl App {
         }
         let server = store.server_register("stackmotion", env!("CARGO_PKG_VERSION"), &address.ip().to_string()).await?;
         let hyperv = Arc::new(hyperv(&settings.agent, &store)?);
-        let motion = Motion::new(store.clone(), patience(&settings.agent)).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _);
+        let motion =
+            Motion::new(store.clone(), patience(&settings.agent)).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _);
         let motion = Arc::new(motion);
         let (jobs, woken) = Jobs::new(store.clone(), server.clone());
         let jobs = Arc::new(jobs);
@@ -114,7 +115,13 @@ impl App {
         let gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone());
         let health = Arc::new(Health(store.clone()));
         let server_number = server.id;
-        let http = HttpServer::start(listeners, gateway, health, settings.http_workers, Duration::from_secs(settings.drain_s))?;
+        let http = HttpServer::start(
+            listeners,
+            gateway,
+            health,
+            settings.http_workers,
+            Duration::from_secs(settings.drain_s),
+        )?;
         let estate = Arc::new(estate::Estate { store: store.clone(), server_id: server_number });
         let watch = monitor::MonitorSettings {
             ping_interval: Duration::from_secs(settings.agent.ping_interval_s.max(1)),

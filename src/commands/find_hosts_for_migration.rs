@@ -1,6 +1,6 @@
 //! `findHostsForMigration` (`contract/migration.md` 5.1 to 5.3).
 
-use super::{Ctx, SyncCommand, database_failed};
+use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::VmRef;
 use crate::motion::candidates;
@@ -30,7 +30,7 @@ impl SyncCommand for FindHostsForMigration {
         let count = found.len() as i64;
         let found: Vec<_> = self.page.cut(found);
         let ids: Vec<i64> = found.iter().map(|candidate| candidate.host.id).collect();
-        let mut views = views::hosts(&ctx.store, &ctx.caller, &ids).await.map_err(database_failed)?;
+        let mut views = views::hosts(&ctx.store, &ctx.caller, &ids).await?;
         for (view, candidate) in views.iter_mut().zip(&found) {
             view.suitable_for_migration = Some(candidate.suitable);
             view.requires_storage_motion = Some(candidate.requires_storage_motion);

@@ -1,6 +1,6 @@
 //! `findStoragePoolsForMigration` (`contract/migration.md` 5.4, 5.5).
 
-use super::{Ctx, SyncCommand, database_failed};
+use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::VolumeRef;
 use crate::motion::candidates;
@@ -29,7 +29,7 @@ impl SyncCommand for FindStoragePoolsForMigration {
         let count = found.len() as i64;
         let found: Vec<_> = self.page.cut(found);
         let ids: Vec<i64> = found.iter().map(|candidate| candidate.pool.id).collect();
-        let mut views = views::storage_pools(&ctx.store, &ctx.caller, &ids).await.map_err(database_failed)?;
+        let mut views = views::storage_pools(&ctx.store, &ctx.caller, &ids).await?;
         for (view, candidate) in views.iter_mut().zip(&found) {
             view.suitable_for_migration = Some(candidate.suitable);
             // This list has no details, and a job's status without a job (`corrections.md` 15, 51).

@@ -1,6 +1,6 @@
 //! `migrateVirtualMachine` (`contract/migration.md` 1, 2.2 to 2.4).
 
-use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, database_failed};
+use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx};
 use crate::api::{ApiError, Id, Node, Response};
 use crate::model::Vm;
 use crate::model::entity::{EntityKind, HostRef, StoragePoolRef, VmRef};
@@ -52,7 +52,7 @@ impl AsyncCommand for MigrateVirtualMachine {
         if self.host_id.is_some() && self.storage_id.is_some() {
             return Err(ApiError::bad_parameter("Only one of hostId and storageId can be specified"));
         }
-        let vm = store.vm_by_id(vm_id).await.map_err(database_failed)?;
+        let vm = store.vm_by_id(vm_id).await?;
         if !vm.is_some_and(|vm| !vm.removed && vm.is_user()) {
             return Err(ApiError::invalid_parameter(format!("Unable to find the Instance by id={vm_id}")));
         }
@@ -89,7 +89,7 @@ impl MigrateVirtualMachine {
             }
             return Ok(());
         };
-        let host = ctx.ctx.store.host_by_id(host_id).await.map_err(database_failed)?;
+        let host = ctx.ctx.store.host_by_id(host_id).await?;
         match host.filter(|host| !host.removed) {
             None => Err(ApiError::invalid_parameter(format!(
                 "Unable to find the host to migrate the Instance, host id={host_id}"
@@ -105,7 +105,7 @@ impl MigrateVirtualMachine {
 
 /// The event that announces a move of a VM. It belongs to the VM's owner.
 pub(super) async fn vm_event(ctx: &Ctx, vm_id: i64, description: String) -> Result<EventDraft, ApiError> {
-    let vm: Option<Vm> = ctx.store.vm_by_id(vm_id).await.map_err(database_failed)?;
+    let vm: Option<Vm> = ctx.store.vm_by_id(vm_id).await?;
     Ok(EventDraft {
         event_type: "VM.MIGRATE",
         description,
@@ -116,7 +116,7 @@ pub(super) async fn vm_event(ctx: &Ctx, vm_id: i64, description: String) -> Resu
 
 /// The VM as a job's result shows it.
 pub(super) async fn vm_node(ctx: &JobCtx, vm_id: i64) -> Result<Node, ApiError> {
-    let views = views::virtual_machines(&ctx.ctx.store, &ctx.ctx.caller, &[vm_id]).await.map_err(database_failed)?;
+    let views = views::virtual_machines(&ctx.ctx.store, &ctx.ctx.caller, &[vm_id]).await?;
     let view = views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to migrate Instance"))?;
     Ok(Node::wrap(VirtualMachineView::SPEC.object, view.into_node()))
 }

@@ -1,7 +1,7 @@
 //! `migrateVirtualMachineWithVolume` (`contract/migration.md` 1, 2.4, 2.5).
 
 use super::migrate_virtual_machine::{vm_event, vm_node};
-use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, database_failed};
+use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx};
 use crate::api::{ApiError, Id, Node, Rows};
 use crate::model::entity::{EntityKind, HostRef, VmRef};
 use crate::model::{Vm, VmState};
@@ -51,10 +51,10 @@ impl AsyncCommand for MigrateVirtualMachineWithVolume {
                 "Either hostid or migrateto must be passed or autoselect must be true for migrating the Instance.",
             ));
         }
-        let vm = ctx.ctx.store.vm_by_id(vm_id).await.map_err(database_failed)?.filter(|vm| !vm.removed);
+        let vm = ctx.ctx.store.vm_by_id(vm_id).await?.filter(|vm| !vm.removed);
         let missing = || ApiError::invalid_parameter(format!("Unable to find the VM by ID {vm_id}"));
         let vm = vm.ok_or_else(missing)?;
-        let resumed = !ctx.ctx.store.motions_of_job(ctx.job_id).await.map_err(database_failed)?.is_empty();
+        let resumed = !ctx.ctx.store.motions_of_job(ctx.job_id).await?.is_empty();
         if !resumed {
             self.check_state(&vm)?;
         }
@@ -76,7 +76,9 @@ impl MigrateVirtualMachineWithVolume {
     fn map(&self) -> Vec<(String, Option<String>)> {
         let rows = self.migrate_to.as_ref().map(|rows| rows.0.as_slice()).unwrap_or_default();
         let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-        rows.iter().map(|row| (text(row.get("volume")).unwrap_or_else(|| "null".to_owned()), text(row.get("pool")))).collect()
+        rows.iter()
+            .map(|row| (text(row.get("volume")).unwrap_or_else(|| "null".to_owned()), text(row.get("pool"))))
+            .collect()
     }
 
     /// Checks 2 and 3 of `contract/migration.md` 2.5.
@@ -100,7 +102,7 @@ impl MigrateVirtualMachineWithVolume {
     /// Check 4 of `contract/migration.md` 2.5.
     async fn check_host(&self, ctx: &JobCtx) -> Result<(), ApiError> {
         let Some(host_id) = self.host_id.map(|host| host.number()) else { return Ok(()) };
-        let host = ctx.ctx.store.host_by_id(host_id).await.map_err(database_failed)?;
+        let host = ctx.ctx.store.host_by_id(host_id).await?;
         if host.is_some_and(|host| !host.removed) {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! `migrateVolume` (`contract/migration.md` 1, 2.1).
 
-use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, database_failed};
+use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx};
 use crate::api::{ApiError, Id, Node, Response};
 use crate::model::entity::{DiskOfferingRef, EntityKind, StoragePoolRef, VolumeRef};
 use crate::motion::VolumeRequest;
@@ -26,7 +26,7 @@ crate::command! {
 impl AsyncCommand for MigrateVolume {
     async fn event(&self, ctx: &Ctx) -> Result<EventDraft, ApiError> {
         let volume_id = self.volume_id.number();
-        let volume = ctx.store.volume_by_id(volume_id).await.map_err(database_failed)?;
+        let volume = ctx.store.volume_by_id(volume_id).await?;
         let pool = ctx.public_id(EntityKind::StoragePool, self.storage_id.number()).await?;
         let uuid = volume.as_ref().and_then(|volume| volume.uuid.clone());
         Ok(EventDraft {
@@ -53,7 +53,7 @@ impl AsyncCommand for MigrateVolume {
             new_offering_id: self.new_disk_offering_id.map(|id| id.number()),
         };
         let volume_id = ctx.ctx.motion.migrate_volume(ctx.job_id, &ctx.mover(), &request).await?;
-        let views = views::volumes(&ctx.ctx.store, &ctx.ctx.caller, &[volume_id]).await.map_err(database_failed)?;
+        let views = views::volumes(&ctx.ctx.store, &ctx.ctx.caller, &[volume_id]).await?;
         let view = views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to migrate volume"))?;
         Ok(Node::wrap(VolumeView::SPEC.object, view.into_node()))
     }

@@ -19,6 +19,7 @@ mod ids;
 mod inventory;
 mod jobs;
 mod journal;
+mod lists;
 mod migrations;
 mod servers;
 mod value;
@@ -33,6 +34,10 @@ pub use error::StoreError;
 pub use events::NewEvent;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
+pub use lists::{
+    CapabilityChange, ClusterFilter, HostFilter, Owners, PodFilter, Projects, ResourceKind, StoragePoolFilter,
+    TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+};
 pub use servers::Server;
 pub use value::{FromValue, Row, Value};
 pub use watched::{HostLoadRow, HostReport};
