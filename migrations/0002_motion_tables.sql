@@ -38,6 +38,7 @@ CREATE TABLE `motion_disk` (
     `stem` varchar(255) NOT NULL,
     `source_pool_id` bigint unsigned NOT NULL,
     `target_pool_id` bigint unsigned NOT NULL,
+    `disk_offering_id` bigint unsigned,
     `found_pool_id` bigint unsigned,
     `verdict` varchar(16)
 );

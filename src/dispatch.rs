@@ -12,6 +12,7 @@ use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Http, Ids, Reply, 
 use crate::auth::{Caller, Credential, Credentials, Verdict, cidr, may_call, signature};
 use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered, find};
 use crate::model::Timestamp;
+use crate::motion::Motion;
 use crate::store::Store;
 
 /// The envelope of errors that belong to no known command.
@@ -75,6 +76,7 @@ pub struct Gateway {
     credentials: Arc<dyn Credentials>,
     ids: Arc<dyn Ids>,
     jobs: Arc<dyn JobDesk>,
+    motion: Arc<Motion>,
     policy: Arc<Policy>,
 }
 
@@ -97,13 +99,15 @@ enum Proof<'a> {
 }
 
 impl Gateway {
-    /// A gateway on this database that hands background work to `jobs`.
-    pub fn new(store: Store, jobs: Arc<dyn JobDesk>, policy: Policy) -> Self {
+    /// A gateway on the database of `motion` that hands background work to `jobs`.
+    pub fn new(motion: Arc<Motion>, jobs: Arc<dyn JobDesk>, policy: Policy) -> Self {
+        let store = motion.store().clone();
         Self {
             credentials: Arc::new(store.clone()),
             ids: Arc::new(store.clone()),
             store,
             jobs,
+            motion,
             policy: Arc::new(policy),
         }
     }
@@ -220,6 +224,7 @@ impl Gateway {
         let args = Args::unpack(request.borrowed())?;
         let ctx = Ctx {
             store: self.store.clone(),
+            motion: Arc::clone(&self.motion),
             ids: Arc::clone(&self.ids),
             jobs: Arc::clone(&self.jobs),
             policy: Arc::clone(&self.policy),

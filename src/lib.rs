@@ -8,6 +8,7 @@ pub mod commands;
 pub mod dispatch;
 pub mod http;
 pub mod hypervisors;
+pub mod jobs;
 pub mod model;
 pub mod motion;
 pub mod settings;

@@ -1,5 +1,7 @@
 //! Every recorded request and answer of a real agent is understood by the wire types.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;

@@ -9,8 +9,9 @@ use std::sync::{Arc, LazyLock};
 use futures_util::future::BoxFuture;
 
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
-use crate::auth::Caller;
-use crate::store::Store;
+use crate::auth::{AccountType, Caller};
+use crate::motion::{Motion, Mover, Refusal, RefusalKind};
+use crate::store::{Store, StoreError};
 
 pub mod list_apis;
 pub mod list_capabilities;
@@ -51,6 +52,8 @@ pub struct Registered {
 pub struct Ctx {
     /// The database.
     pub store: Store,
+    /// Moves things.
+    pub motion: Arc<Motion>,
     /// Looks ids up.
     pub ids: Arc<dyn Ids>,
     /// Accepts background work.
@@ -91,6 +94,58 @@ pub struct JobCtx {
     pub job_uuid: String,
     /// The internal number of the event that announced the job.
     pub start_event_id: i64,
+}
+
+impl JobCtx {
+    /// Writes the event that says that the work has begun; its fellow that says how it ended follows by itself.
+    ///
+    /// `description` is CloudStack's, with a small letter: `migrating volume` (`contract/migration.md` 1.4).
+    ///
+    /// # Errors
+    /// 530 when the database fails; nothing was begun then.
+    pub async fn begin(&self, description: &str) -> Result<(), ApiError> {
+        let begun = async {
+            let mut tx = self.ctx.store.begin().await?;
+            tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?;
+            tx.commit().await
+        };
+        begun.await.map_err(database_failed)
+    }
+
+    /// Who moves, as the room `motion` asks.
+    #[must_use]
+    pub fn mover(&self) -> Mover {
+        let caller = &self.ctx.caller;
+        Mover {
+            account_id: caller.account_id,
+            domain_path: caller.domain_path.clone(),
+            root_admin: caller.is_root_admin(),
+            domain_admin: matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin),
+        }
+    }
+}
+
+/// The database failed under a command.
+pub(crate) fn database_failed(cause: StoreError) -> ApiError {
+    ApiError::internal(
+        "The database did not answer as expected; nothing was changed. Try again, the log has the cause.",
+    )
+    .caused_by(cause)
+}
+
+/// A refusal of the room `motion`, as a job's result shows it.
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let error = match refusal.kind {
+            RefusalKind::Parameter => Self::invalid_parameter(refusal.text),
+            RefusalKind::Failed => Self::internal(refusal.text),
+            RefusalKind::Unavailable => Self::resource_unavailable(refusal.text),
+        };
+        match refusal.cause {
+            Some(cause) => error.caused_by(cause),
+            None => error,
+        }
+    }
 }
 
 /// A command that answers at once.

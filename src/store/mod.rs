@@ -7,6 +7,8 @@
 //! Inside a transaction only the functions of [`Tx`] may be used: on SQLite it holds the only writing connection.
 
 mod accounts;
+mod capabilities;
+mod capacity;
 mod changes;
 mod copies;
 mod db;
@@ -17,15 +19,18 @@ mod inventory;
 mod jobs;
 mod journal;
 mod migrations;
+mod servers;
 mod value;
 
 pub use accounts::{Credential, Identity, Rule};
+pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use db::{Db, Done, Tx};
 pub use error::StoreError;
 pub use events::NewEvent;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
+pub use servers::Server;
 pub use value::{FromValue, Row, Value};
 
 /// The database, asked in the gateway's own words.

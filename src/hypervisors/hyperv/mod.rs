@@ -1,3 +1,13 @@
 //! Hyper-V through CloudStack's Hyper-V agent.
 
+pub mod client;
+pub mod discovery;
+pub mod pin;
+pub mod resource;
+pub mod tls;
 pub mod wire;
+
+pub use client::{AgentClient, ClientError, ClientSettings};
+pub use pin::{Fingerprint, MemoryPins, PinPolicy, Pins};
+pub use resource::HyperV;
+pub use tls::TlsChoice;
