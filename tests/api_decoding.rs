@@ -1,7 +1,5 @@
 //! The table of texts for parameters (`contract/api-protocol.md 5`), on a command made for the purpose.
 
-mod support;
-
 use futures_util::future::BoxFuture;
 use stackmotion::api::{ApiError, Args, Bare, BoxError, Id, Ids, Input, Page, Params, Rows, SuccessView};
 use stackmotion::model::Timestamp;

@@ -167,11 +167,8 @@ fn fill(text: &str) -> String {
             text.replace_range(start..end + 2, &format!("{made}{user}"));
         }
     }
-    for (word, seconds) in [("{{now+3600s as yyyy-MM-ddTHH:mm:ss+0000}}", 3600)] {
-        let when = Timestamp::from_unix(Timestamp::now().unix() + seconds).unwrap();
-        text = text.replace(word, &when.wire());
-    }
-    text
+    let soon = Timestamp::from_unix(Timestamp::now().unix() + 3600).unwrap();
+    text.replace("{{now+3600s as yyyy-MM-ddTHH:mm:ss+0000}}", &soon.wire())
 }
 
 fn signature_kind(text: &str) -> Option<String> {

@@ -11,6 +11,7 @@ use stackmotion::auth::signature;
 use stackmotion::commands::{JobDesk, JobDraft, Policy};
 use stackmotion::dispatch::Gateway;
 use stackmotion::http::{HttpServer, Listener, Probe};
+use stackmotion::motion::{Motion, Patience};
 use stackmotion::store::{Store, Value};
 
 use super::raw_http::{RawRequest, RawResponse, escape_pairs};
@@ -63,7 +64,7 @@ impl World {
         let jobs = Arc::new(NotedJobs::default());
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
         let address = listener.address().unwrap();
-        let gateway = Gateway::new(store.clone(), jobs.clone(), policy);
+        let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs.clone(), policy);
         let probe = Arc::new(DatabaseProbe(store.clone()));
         let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
         tokio::spawn(server.run());
