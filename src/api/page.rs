@@ -2,7 +2,8 @@
 
 use super::args::Arg;
 use super::error::ApiError;
-use super::param::{Id, Input, Param, ParamSpec, ParamType, Rows};
+use super::id::{Id, Rows};
+use super::param::{Input, Param, ParamSpec, ParamType};
 use super::spec::Params;
 use crate::model::entity::{DomainRef, ProjectRef};
 
