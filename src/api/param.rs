@@ -168,7 +168,7 @@ impl Input<'_> {
         ))
     }
 
-    fn not_a_number(&self, spec: &ParamSpec, raw: &str) -> ApiError {
+    pub(super) fn not_a_number(&self, spec: &ParamSpec, raw: &str) -> ApiError {
         ApiError::bad_parameter(format!(
             "Unable to execute API command {} due to invalid value {raw} for parameter {}",
             self.command, spec.name
@@ -183,7 +183,7 @@ impl Input<'_> {
         ))
     }
 
-    fn unknown_id(&self, spec: &ParamSpec, raw: &str) -> ApiError {
+    pub(super) fn unknown_id(&self, spec: &ParamSpec, raw: &str) -> ApiError {
         self.invalid(&format!(
             "Invalid parameter {} value={raw} due to incorrect long value format, or entity does not exist or due to \
              incorrect parameter annotation for the field in api cmd class.",
