@@ -9,14 +9,14 @@ use stackmotion::motion::hypervisor::{
     DiskRef, Effect, HostRef, Hypervisor, MotionState, PoolRef, VmMove, VmPresence, VmRef, VolumeCopy, VolumeMove,
 };
 
-use super::server::{Reply, Seen, Server, client, golden, host_at, modern};
+use super::server::{Reply, Seen, Server, client, golden, host_at, modern, recorded};
 
 fn hyperv() -> HyperV {
     HyperV::new(client(ClientSettings::default()))
 }
 
 /// A pool as a recorded request names it.
-fn pool(recorded: &Value) -> PoolRef {
+pub fn pool(recorded: &Value) -> PoolRef {
     let text = |key: &str| recorded[key].as_str().unwrap_or_default().to_owned();
     PoolRef {
         id: recorded["id"].as_i64().unwrap_or_default(),
@@ -70,7 +70,7 @@ fn replaying(name: &'static str) -> Server {
 }
 
 /// Every member of `wanted` is in `sent` with the same value.
-fn assert_holds(sent: &Value, wanted: &Value, at: &str) {
+pub fn assert_holds(sent: &Value, wanted: &Value, at: &str) {
     match (sent, wanted) {
         (Value::Object(sent), Value::Object(wanted)) => {
             for (key, value) in wanted {
@@ -89,7 +89,7 @@ fn assert_holds(sent: &Value, wanted: &Value, at: &str) {
 }
 
 /// A recorded request without what agents do not read and we have no use for.
-fn read_by_agents(mut recorded: Value, keys: &[&str]) -> Value {
+pub fn read_by_agents(mut recorded: Value, keys: &[&str]) -> Value {
     recorded.as_object_mut().unwrap().retain(|key, _| keys.contains(&key.as_str()));
     recorded
 }
@@ -339,4 +339,45 @@ async fn copies_and_deletions_name_the_file_by_its_stem() {
     assert_eq!(sent["data"]["org.apache.cloudstack.storage.to.VolumeObjectTO"]["path"], "new");
     let itself = VolumeCopy { copy: order.disk.clone(), ..copying };
     assert_eq!(hyperv.copy_volume(&host, &itself).await.unwrap_err().effect, Effect::None);
+}
+
+#[tokio::test]
+async fn moves_of_a_real_server_are_sent_the_same() {
+    let keys = ["volumeId", "volumePath", "pool", "attachedVmName", "volumeType"];
+    for (request, answer) in recorded("MigrateVolumeCommand") {
+        let server = Server::start(modern(), move |_| Reply::ok(answer.clone()));
+        hyperv().move_volume(&server.host(), &volume_order(&request)).await.unwrap();
+        assert_holds(&server.seen()[0].json(), &read_by_agents(request, &keys), "MigrateVolumeCommand");
+    }
+    for (request, answer) in recorded("MigrateWithStorageCommand") {
+        let good = answer.contains("\"result\":true");
+        let server = Server::start(modern(), move |_| Reply::ok(answer.clone()));
+        let disks = request["volumeToFilerAsList"].as_array().unwrap();
+        let order = VmMove {
+            motion: "m-5".to_owned(),
+            vm: vm(request["vm"]["name"].as_str().unwrap()),
+            target_host: host_at(request["tgtHost"].as_str().unwrap(), 8250),
+            disks: disks.iter().map(|pair| (disk(&pair["t"]), pool(&pair["u"]))).collect(),
+        };
+        assert_eq!(hyperv().move_vm(&server.host(), &order).await.is_ok(), good);
+        let keys = ["volumeToFilerAsList", "tgtHost"];
+        assert_holds(&server.seen()[0].json(), &read_by_agents(request, &keys), "MigrateWithStorageCommand");
+    }
+    for (request, answer) in recorded("MigrateCommand") {
+        let good = answer.contains("\"result\":true");
+        let target = Server::start_at("127.0.0.4:0", modern(), prepared);
+        let source = Server::start(modern(), move |_| Reply::ok(answer.clone()));
+        let mut order = plain_order(target.host());
+        order.vm.name = request["vmName"].as_str().unwrap().to_owned();
+        assert_eq!(hyperv().move_vm(&source.host(), &order).await.is_ok(), good);
+        let sent = source.seen()[0].json();
+        assert_eq!(sent["vmName"], request["vmName"]);
+        // All hosts of the recording listen on loopback addresses; ours has one of them or another.
+        for name in ["destIp", "destinationIp"] {
+            assert_eq!(sent[name], target.host().ip, "{name}");
+        }
+        if request["destinationIp"] == sent["destinationIp"] {
+            assert_eq!(sent["hostGuid"], request["hostGuid"]);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use stackmotion::hypervisors::hyperv::wire::vms::{CheckVirtualMachineCommand, MigrateCommand};
-use stackmotion::hypervisors::hyperv::wire::{Base, host::ReadyCommand};
+use stackmotion::hypervisors::hyperv::wire::{Base, host::CheckHealthCommand, host::ReadyCommand};
 use stackmotion::hypervisors::hyperv::{ClientError, ClientSettings};
 use stackmotion::motion::hypervisor::Effect;
 
@@ -125,6 +125,7 @@ async fn a_question_has_a_limit_and_a_move_has_none() {
             gate.wait();
             Reply::ok(DONE)
         }
+        "CheckHealthCommand" => Reply::Stuck,
         _ => Reply::Silence,
     });
     let settings = ClientSettings { question_timeout: Duration::from_millis(150), ..ClientSettings::default() };
@@ -136,6 +137,9 @@ async fn a_question_has_a_limit_and_a_move_has_none() {
         let error = client.send(&host, &ReadyCommand::default()).await.unwrap_err();
         assert_eq!((error.outcome(), error.effect()), ("late", Effect::Unknown), "{error}");
     }
+    // Nor is half an answer waited for without end.
+    let error = client.send(&host, &CheckHealthCommand::default()).await.unwrap_err();
+    assert_eq!((error.outcome(), error.effect()), ("late", Effect::Unknown), "{error}");
     assert!(!moving.is_finished());
     tokio::task::spawn_blocking(move || opened.wait()).await.unwrap();
     moving.await.unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! An HTTPS server in threads that shows a given certificate and answers as a test says.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -44,6 +44,8 @@ pub enum Reply {
     Drop,
     /// Begins an answer and closes the connection.
     Half,
+    /// Begins an answer and keeps the connection until the client leaves.
+    Stuck,
     /// Never answers; keeps the connection until the client leaves.
     Silence,
 }
@@ -108,7 +110,7 @@ fn rsa_certificate() -> (PKey<Private>, X509) {
 
 /// A listening server; it stops when it is dropped.
 pub struct Server {
-    pub port: u16,
+    at: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<Mutex<usize>>,
     over: Arc<AtomicBool>,
@@ -122,7 +124,7 @@ impl Server {
     pub fn start_at(at: &str, tls: Tls, handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(at).unwrap();
         let server = Self {
-            port: listener.local_addr().unwrap().port(),
+            at: listener.local_addr().unwrap(),
             seen: Arc::default(),
             connections: Arc::default(),
             over: Arc::default(),
@@ -154,14 +156,14 @@ impl Server {
 
     /// The server as a host.
     pub fn host(&self) -> HostRef {
-        host_at("127.0.0.1", self.port)
+        host_at(&self.at.ip().to_string(), self.at.port())
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect(self.at);
     }
 }
 
@@ -194,9 +196,12 @@ fn converse(mut stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<S
             let _ = stream.flush();
             wait_for_end(&mut stream);
         }
-        Reply::Half => {
+        reply @ (Reply::Half | Reply::Stuck) => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n[{\"com.cloud");
             let _ = stream.flush();
+            if matches!(reply, Reply::Stuck) {
+                wait_for_end(&mut stream);
+            }
         }
         Reply::Drop => {}
         Reply::Silence => wait_for_end(&mut stream),
@@ -250,4 +255,21 @@ pub fn golden(name: &str) -> (serde_json::Value, String) {
         serde_json::from_str(&text).unwrap()
     };
     (read("request")["json"].clone(), read("response")["body"].as_str().unwrap().to_owned())
+}
+
+/// What a real server sent a real agent of one class, in order, and what was answered.
+pub fn recorded(command: &str) -> Vec<(serde_json::Value, String)> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/hyperv-sent.json");
+    let pairs: Vec<serde_json::Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let pairs = pairs.into_iter().filter(|pair| pair["command"] == command);
+    pairs.map(|pair| (pair["request"].clone(), pair["answer"].as_str().unwrap().to_owned())).collect()
+}
+
+/// Waits until something is so, or fails after a time that no working program needs.
+pub async fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !so() {
+        assert!(std::time::Instant::now() < deadline, "never came: {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }

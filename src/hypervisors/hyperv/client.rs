@@ -70,6 +70,29 @@ struct Request<'a> {
     body: Vec<u8>,
 }
 
+/// A request that is over, for the log.
+struct Sent<'a> {
+    request: Uuid,
+    host: &'a str,
+    class: &'static str,
+    millis: u128,
+}
+
+/// Writes down how a request ended. Questions are many and their refusals are answers too, so only work and trouble
+/// are loud.
+fn log(sent: &Sent<'_>, error: Option<&ClientError>) {
+    let Sent { request, host, class, millis } = sent;
+    let outcome = error.map_or("done", ClientError::outcome);
+    match error {
+        None if is_question(class) => tracing::debug!(%request, host, class, millis, outcome, "the agent answered"),
+        None => tracing::info!(%request, host, class, millis, outcome, "the agent answered"),
+        Some(error @ (ClientError::UnknownEndpoint { .. } | ClientError::Refused { question: true, .. })) => {
+            tracing::info!(%request, host, class, millis, outcome, %error, "the agent said no");
+        }
+        Some(error) => tracing::warn!(%request, host, class, millis, outcome, %error, "the command failed"),
+    }
+}
+
 impl AgentClient {
     /// A client with these settings that trusts these certificates.
     pub fn new(settings: ClientSettings, pins: PinPolicy) -> Self {
@@ -91,16 +114,10 @@ impl AgentClient {
         let started = Instant::now();
         tracing::debug!(%request, host = host.name, address, class = C::CLASS, "asking the agent");
         let answer = self.exchange(&address, command).await;
-        let millis = started.elapsed().as_millis();
-        match &answer {
-            Ok(_) => {
-                tracing::info!(%request, host = host.name, address, class = C::CLASS, millis, outcome = "done", "agent answered");
-            }
-            Err(error) => {
-                let outcome = error.outcome();
-                tracing::warn!(%request, host = host.name, address, class = C::CLASS, millis, outcome, %error, "agent command failed");
-            }
-        }
+        log(
+            &Sent { request, host: &host.name, class: C::CLASS, millis: started.elapsed().as_millis() },
+            answer.as_ref().err(),
+        );
         answer
     }
 
@@ -170,10 +187,13 @@ impl AgentClient {
         }
         let response = post.send().await.map_err(|error| self.undelivered(request, &error))?;
         refuse_status(request, response.status())?;
-        read_body(response).await.map_err(|reason| ClientError::Lost {
-            address: address.to_owned(),
-            class: request.class,
-            reason,
+        read_body(response).await.map_err(|error| match error {
+            BodyError::Broken(error) => self.undelivered(request, &error),
+            BodyError::TooLong => ClientError::Lost {
+                address: address.to_owned(),
+                class: request.class,
+                reason: format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes"),
+            },
         })
     }
 
@@ -217,7 +237,7 @@ impl AgentClient {
             .map_err(|error| error.to_string())
     }
 
-    /// What it means that no answer came at all.
+    /// What it means that no answer, or half of one, came.
     fn undelivered(&self, request: &Request<'_>, error: &reqwest::Error) -> ClientError {
         let (address, class) = (request.address.to_owned(), request.class);
         if let Some(pin) = causes(error).find_map(|cause| cause.downcast_ref::<PinError>()) {
@@ -270,11 +290,17 @@ fn refuse_status(request: &Request<'_>, status: StatusCode) -> Result<(), Client
     }
 }
 
-async fn read_body(mut response: Response) -> Result<Vec<u8>, String> {
+/// Why the body of an answer was not read.
+enum BodyError {
+    Broken(reqwest::Error),
+    TooLong,
+}
+
+async fn read_body(mut response: Response) -> Result<Vec<u8>, BodyError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| innermost(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
         if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
-            return Err(format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes"));
+            return Err(BodyError::TooLong);
         }
         body.extend_from_slice(&chunk);
     }

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod discovery;
+pub mod monitor;
 pub mod pin;
 pub mod resource;
 pub mod tls;

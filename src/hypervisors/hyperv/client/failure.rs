@@ -51,7 +51,10 @@ pub enum ClientError {
     #[error(transparent)]
     Pin(PinError),
     /// 404 or 405.
-    #[error("the agent at {address} does not know the command {class}; nothing was done; check the agent's version")]
+    #[error(
+        "the agent at {address} does not know the command {class}; nothing was done; check that the agent's service runs, \
+         and its version"
+    )]
     UnknownEndpoint {
         /// `ip:port`.
         address: String,

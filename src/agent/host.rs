@@ -1,0 +1,192 @@
+//! One host: its agent process, which forgets when it is started anew, and the log of what it was asked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::motion::{Motion, MotionView};
+use super::spec::HostSpec;
+
+/// What an agent keeps in memory.
+#[derive(Debug)]
+pub struct Process {
+    alive: AtomicBool,
+    startup_ip: Mutex<Option<String>>,
+    motions: Mutex<HashMap<String, Arc<Motion>>>,
+}
+
+impl Process {
+    fn new() -> Self {
+        Self {
+            alive: AtomicBool::new(true),
+            startup_ip: Mutex::default(),
+            motions: Mutex::default(),
+        }
+    }
+
+    /// Whether it still runs. What a dead process began must leave everything as it is.
+    pub fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::SeqCst)
+    }
+
+    /// Ends it.
+    pub fn kill(&self) {
+        self.alive.store(false, Ordering::SeqCst);
+    }
+
+    /// Remembers the address from the start-up exchange.
+    pub fn started(&self, ip: &str) {
+        *lock(&self.startup_ip) = Some(ip.to_owned());
+    }
+
+    /// Whether the start-up exchange took place.
+    pub fn knows_its_address(&self) -> bool {
+        lock(&self.startup_ip).is_some()
+    }
+
+    /// A motion by id.
+    pub fn motion(&self, id: &str) -> Option<Arc<Motion>> {
+        lock(&self.motions).get(id).cloned()
+    }
+
+    /// Remembers a motion.
+    pub fn remember(&self, motion: Arc<Motion>) {
+        lock(&self.motions).insert(motion.id.clone(), motion);
+    }
+
+    /// All motions since the process began.
+    pub fn motions(&self) -> Vec<MotionView> {
+        let mut views: Vec<_> = lock(&self.motions)
+            .values()
+            .map(|motion| motion.view())
+            .collect();
+        views.sort_by(|one, other| one.id.cmp(&other.id));
+        views
+    }
+}
+
+/// A request that a host received, with what it answered.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedRequest {
+    /// Number in order of arrival, across all hosts.
+    pub number: u64,
+    /// Seconds since 1970 when it arrived.
+    pub at: f64,
+    /// Last segment of the path.
+    pub class: String,
+    /// Body as text.
+    pub body: String,
+    /// Status of the answer; absent while there is none, and when the connection was closed.
+    pub status: Option<u16>,
+    /// Answer as text.
+    pub answer: Option<String>,
+}
+
+/// A simulated host.
+#[derive(Debug)]
+pub struct Host {
+    /// What it is.
+    pub spec: HostSpec,
+    /// Bytes per second for its motions; [`u64::MAX`] means what the world says.
+    throttle: AtomicU64,
+    process: Mutex<Arc<Process>>,
+    log: Mutex<Vec<LoggedRequest>>,
+}
+
+impl Host {
+    /// A host whose agent has just started.
+    pub fn new(spec: HostSpec) -> Self {
+        Self {
+            spec,
+            throttle: AtomicU64::new(u64::MAX),
+            process: Mutex::new(Arc::new(Process::new())),
+            log: Mutex::default(),
+        }
+    }
+
+    /// Its address.
+    pub fn ip(&self) -> &str {
+        &self.spec.ip
+    }
+
+    /// The agent process; a dead one is replaced by a new one.
+    pub fn process(&self) -> Arc<Process> {
+        let mut process = lock(&self.process);
+        if !process.is_alive() {
+            *process = Arc::new(Process::new());
+        }
+        Arc::clone(&process)
+    }
+
+    /// Starts the agent anew: what it has in memory is lost, its motions stop where they are.
+    pub fn restart(&self) {
+        self.process().kill();
+    }
+
+    /// Sets the limit in bytes per second for its motions; `None` for the world's.
+    pub fn set_throttle(&self, bytes_per_second: Option<u64>) {
+        let value = bytes_per_second.unwrap_or(u64::MAX);
+        self.throttle.store(value, Ordering::Relaxed);
+    }
+
+    /// Its limit.
+    pub fn throttle(&self) -> Option<u64> {
+        match self.throttle.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            value => Some(value),
+        }
+    }
+
+    /// Notes a request.
+    pub fn log_request(&self, number: u64, class: &str, body: &[u8]) {
+        let at = OffsetDateTime::now_utc().unix_timestamp_nanos() as f64 / 1e9;
+        lock(&self.log).push(LoggedRequest {
+            number,
+            at,
+            class: class.to_owned(),
+            body: String::from_utf8_lossy(body).into_owned(),
+            status: None,
+            answer: None,
+        });
+    }
+
+    /// Notes the answer to a request.
+    pub fn log_answer(&self, number: u64, status: u16, answer: &str) {
+        let mut log = lock(&self.log);
+        if let Some(request) = log
+            .iter_mut()
+            .rev()
+            .find(|request| request.number == number)
+        {
+            request.status = Some(status);
+            request.answer = Some(answer.to_owned());
+        }
+    }
+
+    /// Everything that it was asked.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        lock(&self.log).clone()
+    }
+
+    /// Forgets what it was asked.
+    pub fn clear_requests(&self) {
+        lock(&self.log).clear();
+    }
+
+    /// How often each class was asked for.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for request in lock(&self.log).iter() {
+            *counts.entry(request.class.clone()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
