@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Ctx, SyncCommand, database_failed};
+use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::entity::DomainRef;
 
@@ -132,8 +132,8 @@ impl Shown {
 impl SyncCommand for ListCapabilities {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let names: Vec<_> = SHOWN.iter().map(|(name, _)| *name).collect();
-        let shown = Shown(ctx.store.settings(&names).await.map_err(database_failed)?);
-        let security_groups_enabled = ctx.store.security_groups_in_use().await.map_err(database_failed)?;
+        let shown = Shown(ctx.store.settings(&names).await?);
+        let security_groups_enabled = ctx.store.security_groups_in_use().await?;
         let is_admin = ctx.caller.is_root_admin();
         let shows_version = shown.switch("expose.cloudstack.version.api.list.capabilities");
         Ok(Reply::one(CapabilityView {
