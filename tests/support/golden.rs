@@ -184,6 +184,7 @@ const VOLATILE: &[&str] = &[
     "updated",
     "lastupdated",
     "lastpinged",
+    "disksizeallocated",
     "disconnected",
     "collectiontime",
     "description",
