@@ -1,5 +1,6 @@
 //! stackmotion: a CloudStack-compatible gateway that moves running Hyper-V machines and their disks.
 
+pub mod agent;
 pub mod api;
 pub mod app;
 pub mod auth;
