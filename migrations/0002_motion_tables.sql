@@ -60,3 +60,14 @@ CREATE TABLE `motion_pin` (
     `fingerprint` varchar(95) NOT NULL,
     `created` datetime NOT NULL
 );
+
+-- The last load that a host's agent reported.
+CREATE TABLE `motion_host_load` (
+    `host_id` bigint unsigned NOT NULL PRIMARY KEY,
+    `cpu_percent` double NOT NULL,
+    `memory_bytes` bigint NOT NULL,
+    `free_memory_bytes` bigint NOT NULL,
+    `received_bytes` bigint NOT NULL,
+    `sent_bytes` bigint NOT NULL,
+    `updated` datetime NOT NULL
+);

@@ -15,3 +15,4 @@ pub mod motion;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod views;

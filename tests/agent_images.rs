@@ -15,11 +15,7 @@ fn qemu_img(arguments: &[&str]) -> String {
         .args(arguments)
         .output()
         .expect("qemu-img could not be started: install qemu-utils, this test compares against it");
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "qemu-img {arguments:?}: {text}");
     text
 }
@@ -30,9 +26,7 @@ fn text(path: &Path) -> &str {
 
 /// Bytes that depend on their place.
 fn pattern(bytes: usize, salt: u64) -> Vec<u8> {
-    (0..bytes as u64)
-        .map(|at| ((at * 31 + salt * 7919) % 251) as u8)
-        .collect()
+    (0..bytes as u64).map(|at| ((at * 31 + salt * 7919) % 251) as u8).collect()
 }
 
 /// Places with data, one of them across two blocks, one at the very end.
@@ -72,10 +66,7 @@ fn qemu_reads_what_is_made_here() {
         let empty = image.content_hash().unwrap();
         for (offset, data) in patches(virtual_bytes) {
             let pieces = image.write_at(&data, offset).unwrap();
-            assert_eq!(
-                pieces.iter().map(|piece| piece.bytes).sum::<usize>(),
-                data.len()
-            );
+            assert_eq!(pieces.iter().map(|piece| piece.bytes).sum::<usize>(), data.len());
             let mut back = vec![0; data.len()];
             image.read_at(&mut back, offset).unwrap();
             assert_eq!(back, data);
@@ -106,17 +97,7 @@ fn images_of_qemu_are_read_and_written() {
         ("e.vhd", "vpc", "subformat=fixed,force_size=on"),
     ] {
         let path = folder.path().join(name);
-        qemu_img(&[
-            "convert",
-            "-f",
-            "raw",
-            "-O",
-            qemu,
-            "-o",
-            options,
-            text(&raw),
-            text(&path),
-        ]);
+        qemu_img(&["convert", "-f", "raw", "-O", qemu, "-o", options, text(&raw), text(&path)]);
         let mut image = Image::open(&path, true).unwrap();
         assert_eq!(image.virtual_bytes(), virtual_bytes, "{name}");
         for (offset, data) in patches(virtual_bytes) {
@@ -139,15 +120,7 @@ fn images_of_qemu_are_read_and_written() {
         let file = fs::OpenOptions::new().write(true).open(&changed).unwrap();
         file.write_all_at(&pattern(1000, 9), 100).unwrap();
         file.write_all_at(&pattern(1000, 8), 30 * MIB).unwrap();
-        qemu_img(&[
-            "compare",
-            "-f",
-            qemu,
-            "-F",
-            "raw",
-            text(&path),
-            text(&changed),
-        ]);
+        qemu_img(&["compare", "-f", qemu, "-F", "raw", text(&path), text(&changed)]);
     }
     hashes.dedup();
     assert_eq!(hashes.len(), 1, "the content hash depends on the format");
@@ -156,11 +129,9 @@ fn images_of_qemu_are_read_and_written() {
 #[test]
 fn a_half_copy_is_seen_as_one() {
     let folder = tempfile::tempdir().unwrap();
-    for (format, name) in [
-        (ImageFormat::Vhdx, "a.vhdx"),
-        (ImageFormat::VhdDynamic, "b.vhd"),
-        (ImageFormat::VhdFixed, "c.vhd"),
-    ] {
+    for (format, name) in
+        [(ImageFormat::Vhdx, "a.vhdx"), (ImageFormat::VhdDynamic, "b.vhd"), (ImageFormat::VhdFixed, "c.vhd")]
+    {
         let path = folder.path().join(name);
         let mut image = Image::create(&path, format, 16 * MIB, Uuid::new_v4()).unwrap();
         for offset in [0, 5 * MIB, 10 * MIB] {
@@ -171,12 +142,7 @@ fn a_half_copy_is_seen_as_one() {
         for cut in [length - 512, length / 2, 100, 0] {
             let half = folder.path().join("half");
             fs::copy(&path, &half).unwrap();
-            fs::OpenOptions::new()
-                .write(true)
-                .open(&half)
-                .unwrap()
-                .set_len(cut)
-                .unwrap();
+            fs::OpenOptions::new().write(true).open(&half).unwrap().set_len(cut).unwrap();
             let whole = match Image::open(&half, false) {
                 Ok(image) => image.is_whole().unwrap(),
                 Err(ImageError::Damaged { .. }) => false,
@@ -192,13 +158,7 @@ fn nothing_is_written_beyond_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.vhdx");
     let mut image = Image::create(&path, ImageFormat::Vhdx, 4 * MIB, Uuid::new_v4()).unwrap();
-    assert!(matches!(
-        image.write_at(&[1; 2], 4 * MIB - 1),
-        Err(ImageError::Beyond { .. })
-    ));
-    assert!(matches!(
-        image.read_at(&mut [0; 1], u64::MAX),
-        Err(ImageError::Beyond { .. })
-    ));
+    assert!(matches!(image.write_at(&[1; 2], 4 * MIB - 1), Err(ImageError::Beyond { .. })));
+    assert!(matches!(image.read_at(&mut [0; 1], u64::MAX), Err(ImageError::Beyond { .. })));
     assert!(Image::create(&path, ImageFormat::Vhdx, MIB, Uuid::new_v4()).is_err());
 }

@@ -190,12 +190,13 @@ macro_rules! command {
 /// }
 /// ```
 ///
-/// A plain field is always printed, an `Option` only with a value, an empty `Vec` as `[]`.
+/// A plain field is always printed, an `Option` only with a value, an empty `Vec` as `[]`. Names after the object's, as in
+/// `as "sleeper", Default`, are derived as well: views with a hundred fields start empty and are filled group by group.
 #[macro_export]
 macro_rules! response {
     (
         $(#[doc = $doc:literal])*
-        pub struct $name:ident as $object:literal {
+        pub struct $name:ident as $object:literal $(, $derive:ident)* {
             $(
                 $(#[doc = $field_doc:literal])*
                 $field:ident $($wire:literal)? : $type:ty
@@ -203,7 +204,7 @@ macro_rules! response {
         }
     ) => {
         $(#[doc = $doc])*
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone $(, $derive)*)]
         pub struct $name {
             $( $(#[doc = $field_doc])* pub $field: $type, )*
         }

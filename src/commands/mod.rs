@@ -10,15 +10,32 @@ use futures_util::future::BoxFuture;
 
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::{AccountType, Caller};
+use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::{Store, StoreError};
 
+mod failure;
+pub mod find_hosts_for_migration;
+pub mod find_storage_pools_for_migration;
+mod job_resource;
 pub mod list_apis;
 pub mod list_capabilities;
+pub mod migrate_virtual_machine;
+pub mod migrate_virtual_machine_with_volume;
+pub mod migrate_volume;
+pub mod query_async_job_result;
 
 /// Every command that is served. The order is that of `listApis`.
-pub static COMMANDS: &[Entry] =
-    &[Entry::sync::<list_apis::ListApis>(), Entry::sync::<list_capabilities::ListCapabilities>()];
+pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<find_hosts_for_migration::FindHostsForMigration>(),
+    Entry::sync::<find_storage_pools_for_migration::FindStoragePoolsForMigration>(),
+    Entry::sync::<list_apis::ListApis>(),
+    Entry::sync::<list_capabilities::ListCapabilities>(),
+    Entry::job::<migrate_virtual_machine::MigrateVirtualMachine>(),
+    Entry::job::<migrate_virtual_machine_with_volume::MigrateVirtualMachineWithVolume>(),
+    Entry::job::<migrate_volume::MigrateVolume>(),
+    Entry::sync::<query_async_job_result::QueryAsyncJobResult>(),
+];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
     COMMANDS
@@ -66,6 +83,17 @@ pub struct Ctx {
     pub request_id: Arc<str>,
 }
 
+impl Ctx {
+    /// The public id of a thing, for texts; `null` when it has none or does not exist.
+    ///
+    /// # Errors
+    /// 530 when the database fails.
+    pub async fn public_id(&self, entity: EntityKind, id: i64) -> Result<String, ApiError> {
+        let uuid = self.store.public_id(entity, id).await?;
+        Ok(uuid.unwrap_or_else(|| "null".to_owned()))
+    }
+}
+
 /// What answers say about the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -109,7 +137,7 @@ impl JobCtx {
             tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?;
             tx.commit().await
         };
-        begun.await.map_err(database_failed)
+        begun.await.map_err(ApiError::from)
     }
 
     /// Who moves, as the room `motion` asks.
@@ -123,14 +151,6 @@ impl JobCtx {
             domain_admin: matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin),
         }
     }
-}
-
-/// The database failed under a command.
-pub(crate) fn database_failed(cause: StoreError) -> ApiError {
-    ApiError::internal(
-        "The database did not answer as expected; nothing was changed. Try again, the log has the cause.",
-    )
-    .caused_by(cause)
 }
 
 /// A refusal of the room `motion`, as a job's result shows it.

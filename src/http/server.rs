@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpSocket;
 
 use super::{answer, params};
 use crate::commands;
@@ -23,6 +24,8 @@ const API_PATH: &str = "/client/api";
 const MAX_REQUEST_LINE: usize = 8192;
 const MAX_HEADERS: usize = 8192;
 const MAX_BODY_BYTES: usize = 1_048_576;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4096;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// A client that needs longer to send its form is cut off.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
@@ -75,12 +78,12 @@ pub enum HttpError {
 }
 
 impl Listener {
-    /// Binds a socket; port 0 takes any free one.
+    /// Binds a socket; port 0 takes any free one. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound or the TLS files cannot be used.
     pub fn bind(address: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, HttpError> {
-        let socket = TcpListener::bind(address).map_err(|cause| HttpError::Bind { address, cause })?;
+        let socket = listen(address).map_err(|cause| HttpError::Bind { address, cause })?;
         Ok(Self { socket, tls: tls.map(tls_config).transpose()? })
     }
 
@@ -91,6 +94,14 @@ impl Listener {
     pub fn address(&self) -> Result<SocketAddr, HttpError> {
         Ok(self.socket.local_addr()?)
     }
+}
+
+/// Listens with a queue that holds a burst of clients; the standard library's is too short for thousands that poll.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 fn tls_config(files: &TlsFiles) -> Result<rustls::ServerConfig, HttpError> {

@@ -31,6 +31,12 @@ pub struct AgentSettings {
     pub connect_timeout_ms: u64,
     /// How often each is asked whether it is there.
     pub ping_interval_s: u64,
+    /// Between two questions to a host about a motion.
+    pub poll_ms: u64,
+    /// How long a host that does not answer is asked again before the outcome of a motion is called unknown.
+    pub unreachable_s: u64,
+    /// How long an answer may be late after the host has said that the motion is over.
+    pub late_answer_ms: u64,
     /// Whether the first certificate of an agent is trusted and remembered.
     pub pin_on_first_use: bool,
     /// SHA-256 fingerprints by address.
@@ -180,6 +186,9 @@ impl Reader<'_> {
             },
             connect_timeout_ms: self.number("agent.connect_timeout_ms"),
             ping_interval_s: self.number("agent.ping_interval_s"),
+            poll_ms: self.number("motion.poll_ms"),
+            unreachable_s: self.number("motion.unreachable_s"),
+            late_answer_ms: self.number("motion.late_answer_ms"),
             pin_on_first_use: self.switch("agent.pin_on_first_use"),
             pins: pins.map(|(name, pin)| (name.trim().to_owned(), pin.trim().to_owned())).collect(),
         }

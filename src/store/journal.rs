@@ -105,10 +105,10 @@ pub struct MotionDiskRow {
     pub disk_offering_id: Option<i64>,
 }
 
-const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
+pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
     bytes_total, bytes_done, reason, verified, created, updated, ended FROM motion_migration";
 
-fn motion(row: &Row) -> Result<MotionRow, StoreError> {
+pub(super) fn motion(row: &Row) -> Result<MotionRow, StoreError> {
     Ok(MotionRow {
         id: row.get("id")?,
         uuid: row.get("uuid")?,

@@ -7,6 +7,7 @@
 //! Inside a transaction only the functions of [`Tx`] may be used: on SQLite it holds the only writing connection.
 
 mod accounts;
+mod bootstrap;
 mod capabilities;
 mod capacity;
 mod changes;
@@ -18,11 +19,14 @@ mod ids;
 mod inventory;
 mod jobs;
 mod journal;
+mod lists;
 mod migrations;
 mod servers;
 mod value;
+mod watched;
 
 pub use accounts::{Credential, Identity, Rule};
+pub use bootstrap::KeyPair;
 pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use db::{Db, Done, Tx};
@@ -30,8 +34,13 @@ pub use error::StoreError;
 pub use events::NewEvent;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
+pub use lists::{
+    CapabilityChange, ClusterFilter, HostFilter, Owners, PodFilter, Projects, ResourceKind, StoragePoolFilter,
+    TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+};
 pub use servers::Server;
 pub use value::{FromValue, Row, Value};
+pub use watched::{HostLoadRow, HostReport};
 
 /// The database, asked in the gateway's own words.
 #[derive(Clone, Debug)]

@@ -28,12 +28,7 @@ pub fn spec() -> WorldSpec {
         .disk("root-1", POOL1, 48 * MIB, 12 * MIB)
         .disk("data-1", "local", 24 * MIB, 4 * MIB)
         .with_guest();
-    WorldSpec::new()
-        .share(POOL1)
-        .share(POOL2)
-        .host(A, "HV1")
-        .host(B, "HV2")
-        .vm(vm)
+    WorldSpec::new().share(POOL1).share(POOL2).host(A, "HV1").host(B, "HV2").vm(vm)
 }
 
 pub async fn start(spec: &WorldSpec, folder: &Path) -> RunningWorld {
@@ -41,10 +36,7 @@ pub async fn start(spec: &WorldSpec, folder: &Path) -> RunningWorld {
 }
 
 pub fn host(ip: &str) -> HostSpec {
-    HostSpec {
-        ip: ip.to_owned(),
-        ..HostSpec::default()
-    }
+    HostSpec { ip: ip.to_owned(), ..HostSpec::default() }
 }
 
 /// One client for all: making one loads the system's certificates, which takes long. It keeps no
@@ -73,9 +65,7 @@ pub async fn post(
     body: Vec<u8>,
 ) -> Result<(StatusCode, String), reqwest::Error> {
     let url = format!("https://{ip}:{}{path}", world.port());
-    let request = client()
-        .post(url)
-        .header("content-type", "application/json");
+    let request = client().post(url).header("content-type", "application/json");
     let response = request.body(body).send().await?;
     let status = response.status();
     Ok((status, response.text().await?))
@@ -87,11 +77,7 @@ pub async fn call<C: Command>(world: &RunningWorld, ip: &str, command: &C) -> C:
     answer.unwrap_or_else(|error| panic!("{}: {error}", C::CLASS))
 }
 
-pub async fn try_call<C: Command>(
-    world: &RunningWorld,
-    ip: &str,
-    command: &C,
-) -> Result<C::Answer, reqwest::Error> {
+pub async fn try_call<C: Command>(world: &RunningWorld, ip: &str, command: &C) -> Result<C::Answer, reqwest::Error> {
     let body = encode(command).unwrap();
     let (status, text) = post(world, ip, &path_of(C::CLASS), body).await?;
     assert_eq!(status, 200, "{}: {text}", C::CLASS);
@@ -117,12 +103,7 @@ pub fn local(ip: &str) -> StorageFiler {
     }
 }
 
-pub fn migrate_volume(
-    vm: &str,
-    stem: &str,
-    pool: StorageFiler,
-    motion: &str,
-) -> MigrateVolumeCommand {
+pub fn migrate_volume(vm: &str, stem: &str, pool: StorageFiler, motion: &str) -> MigrateVolumeCommand {
     MigrateVolumeCommand {
         volume_path: stem.to_owned(),
         pool,
@@ -139,18 +120,11 @@ pub fn migrate_all(
     motion: &str,
 ) -> MigrateWithStorageCommand {
     let entry = |(number, (stem, pool)): (usize, (&str, StorageFiler))| VolumeToFiler {
-        t: Volume {
-            id: number as i64 + 1,
-            path: stem.to_owned(),
-            ..Volume::default()
-        },
+        t: Volume { id: number as i64 + 1, path: stem.to_owned(), ..Volume::default() },
         u: pool,
     };
     MigrateWithStorageCommand {
-        vm: VirtualMachine {
-            name: vm.to_owned(),
-            ..VirtualMachine::default()
-        },
+        vm: VirtualMachine { name: vm.to_owned(), ..VirtualMachine::default() },
         volume_to_filer_as_list: volumes.into_iter().enumerate().map(entry).collect(),
         tgt_host: target.to_owned(),
         base: Base::for_motion(motion),
@@ -191,10 +165,7 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Waits until the guest has written `more` records more.
 pub async fn guest_writes(world: &RunningWorld, vm: &str, more: u64) {
     let begun = world.verify(vm).unwrap().acknowledged;
-    until("the guest writes", || {
-        world.verify(vm).unwrap().acknowledged >= begun + more
-    })
-    .await;
+    until("the guest writes", || world.verify(vm).unwrap().acknowledged >= begun + more).await;
 }
 
 pub fn json(text: &str) -> Value {
