@@ -190,7 +190,7 @@ async fn misfortune_is_told_with_the_effect_that_it_can_have_had() {
     for (fault, effect, moved) in [
         (refused, Effect::None, false),
         (Fault::WmiReturn { code: 32774 }, Effect::None, false),
-        (Fault::FailAt { fraction: 0.5 }, Effect::None, false),
+        (Fault::FailAt { fraction: 0.5, description: None }, Effect::None, false),
         (Fault::DropBefore, Effect::Unknown, false),
         (Fault::DropAfter, Effect::Unknown, true),
         (Fault::HttpStatus { status: 500 }, Effect::Unknown, false),
