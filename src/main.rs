@@ -1,10 +1,13 @@
 //! The command line of stackmotion.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stackmotion::settings::{Effective, Settings, SettingsArgs, Sources};
-use stackmotion::{client, commands, settings, telemetry};
+use stackmotion::app::{App, StartError};
+use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
+use stackmotion::{agent, client, commands, settings, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
 #[derive(Debug, Parser)]
@@ -16,6 +19,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the gateway until it is told to stop.
+    Serve(SettingsArgs),
+    /// Runs simulated Hyper-V hosts with their agents: real disk images, scripted misfortune.
+    Agent(agent::AgentArgs),
     /// Makes a signed call and prints its result as JSON.
     Call(client::CallArgs),
     /// Prints every setting in effect and where it came from.
@@ -33,6 +40,8 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Serve(flags) => ended(serve(flags).await),
+        Command::Agent(args) => ended(agent::run(args).await),
         Command::Call(args) => ExitCode::from(client::run(args).await as u8),
         Command::Config { markdown: true, .. } => {
             print!("{}", settings::markdown());
@@ -59,4 +68,45 @@ fn print_config(flags: SettingsArgs) -> ExitCode {
             ExitCode::from(client::Outcome::Usage as u8)
         }
     }
+}
+
+/// The exit code of something that runs until it ends; its error is told on standard error.
+fn ended<E: Error>(end: Result<(), E>) -> ExitCode {
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", telemetry::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the gateway does not run.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::TelemetryError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("signals cannot be received")]
+    Signals(#[from] std::io::Error),
+}
+
+async fn serve(flags: SettingsArgs) -> Result<(), ServeError> {
+    let settings = Settings::from_effective(&Effective::load(&Sources::of_process(flags))?)?;
+    telemetry::start(settings.log.format, &settings.log.level)?;
+    let app = App::start(&settings).await?;
+    println!("http://{}/client/api", app.address);
+    if let Some(address) = app.https_address {
+        println!("https://{address}/client/api");
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    app.stop().await;
+    Ok(())
 }

@@ -22,12 +22,7 @@ fn one() -> MigrateVolumeCommand {
 }
 
 fn all() -> MigrateWithStorageCommand {
-    migrate_all(
-        VM,
-        B,
-        vec![("root-1", smb(POOL2)), ("data-1", local(B))],
-        "m-1",
-    )
+    migrate_all(VM, B, vec![("root-1", smb(POOL2)), ("data-1", local(B))], "m-1")
 }
 
 fn root(world: &RunningWorld) -> String {
@@ -36,29 +31,18 @@ fn root(world: &RunningWorld) -> String {
 
 fn strays(world: &RunningWorld) -> Vec<String> {
     let strays = world.oracle().unwrap().strays.into_iter();
-    strays
-        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-        .collect()
+    strays.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
 
 async fn status(world: &RunningWorld, motion: &str) -> MotionStatusAnswer {
-    let command = MotionStatusCommand {
-        motion_id: motion.to_owned(),
-        base: Base::default(),
-    };
+    let command = MotionStatusCommand { motion_id: motion.to_owned(), base: Base::default() };
     call(world, A, &command).await
 }
 
 /// Neither VM nor disks have moved, and the guest has lost nothing.
 async fn assert_nothing_moved(world: &RunningWorld) {
-    assert_eq!(
-        place(world, VM, "root-1"),
-        (A.to_owned(), ROOT_AT_SOURCE.to_owned())
-    );
-    assert_eq!(
-        place(world, VM, "data-1"),
-        (A.to_owned(), "D:\\VHDs\\data-1.vhdx".to_owned())
-    );
+    assert_eq!(place(world, VM, "root-1"), (A.to_owned(), ROOT_AT_SOURCE.to_owned()));
+    assert_eq!(place(world, VM, "data-1"), (A.to_owned(), "D:\\VHDs\\data-1.vhdx".to_owned()));
     guest_writes(world, VM, 10).await;
     assert_guest_whole(world, VM);
 }
@@ -73,25 +57,12 @@ where
         let folder = tempfile::tempdir().unwrap();
         let world = Arc::new(start(&spec(), folder.path()).await);
         guest_writes(&world, VM, 10).await;
-        let command = if with_storage {
-            "MigrateWithStorageCommand"
-        } else {
-            "MigrateVolumeCommand"
-        };
-        world.faults.add(
-            FaultRule::on(command, fault.clone())
-                .at_host(A)
-                .for_vm(VM)
-                .nth(1),
-        );
+        let command = if with_storage { "MigrateWithStorageCommand" } else { "MigrateVolumeCommand" };
+        world.faults.add(FaultRule::on(command, fault.clone()).at_host(A).for_vm(VM).nth(1));
         let outcome = if with_storage {
-            try_call(&world, A, &all())
-                .await
-                .map(|answer| answer.outcome)
+            try_call(&world, A, &all()).await.map(|answer| answer.outcome)
         } else {
-            try_call(&world, A, &one())
-                .await
-                .map(|answer| answer.outcome)
+            try_call(&world, A, &one()).await.map(|answer| answer.outcome)
         };
         let outcome = outcome.map(|outcome| (outcome.result, outcome.details.unwrap_or_default()));
         test(world, outcome, with_storage).await;
@@ -100,38 +71,27 @@ where
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_change_nothing() {
-    let refuse = Fault::Refuse {
-        details: "no, thanks".to_owned(),
-    };
+    let refuse = Fault::Refuse { details: "no, thanks".to_owned() };
     play(refuse, |world, outcome, _| async move {
         assert_eq!(outcome.unwrap(), (false, "no, thanks".to_owned()));
         assert_nothing_moved(&world).await;
         assert_tidy(&world);
     })
     .await;
-    play(
-        Fault::WmiReturn { code: 32774 },
-        |world, outcome, with_storage| async move {
-            let (result, details) = outcome.unwrap();
-            let guid = world.vm(VM).unwrap().1.guid;
-            let class = if with_storage {
-                MigrateWithStorageCommand::CLASS
-            } else {
-                MigrateVolumeCommand::CLASS
-            };
-            let what = if with_storage {
-                format!("VM {VM} and its volumes to destination {B}")
-            } else {
-                format!("volume root-1 of VM {VM}")
-            };
-            let text = format!(
-                "{class} failed due to Failed migrating {what} (GUID {guid}) due to SystemInUse"
-            );
-            assert_eq!((result, details), (false, text));
-            assert_nothing_moved(&world).await;
-            assert_tidy(&world);
-        },
-    )
+    play(Fault::WmiReturn { code: 32774 }, |world, outcome, with_storage| async move {
+        let (result, details) = outcome.unwrap();
+        let guid = world.vm(VM).unwrap().1.guid;
+        let class = if with_storage { MigrateWithStorageCommand::CLASS } else { MigrateVolumeCommand::CLASS };
+        let what = if with_storage {
+            format!("VM {VM} and its volumes to destination {B}")
+        } else {
+            format!("volume root-1 of VM {VM}")
+        };
+        let text = format!("{class} failed due to Failed migrating {what} (GUID {guid}) due to SystemInUse");
+        assert_eq!((result, details), (false, text));
+        assert_nothing_moved(&world).await;
+        assert_tidy(&world);
+    })
     .await;
 }
 
@@ -177,7 +137,8 @@ async fn an_agent_that_dies_leaves_half_a_file_and_forgets() {
         // The leftover is in the way of the next attempt.
         if !with_storage {
             let details = call(&world, A, &one()).await.outcome.details.unwrap();
-            let text = format!("Failed to copy disk '{ROOT_AT_SOURCE}' to '{ROOT_AT_TARGET}': The file exists. (0x80070050).");
+            let text =
+                format!("Failed to copy disk '{ROOT_AT_SOURCE}' to '{ROOT_AT_TARGET}': The file exists. (0x80070050).");
             assert!(details.ends_with(&text), "{details}");
             assert_eq!(strays(&world), ["root-1.vhdx"], "a failed job removed what was not its own");
         }
@@ -190,19 +151,14 @@ async fn a_stalled_copy_waits_for_its_release_or_its_cancelling() {
     for cancel in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let world = Arc::new(start(&spec(), folder.path()).await);
-        world.faults.add(FaultRule::on(
-            "MigrateVolumeCommand",
-            Fault::Stall { fraction: 0.5 },
-        ));
+        world.faults.add(FaultRule::on("MigrateVolumeCommand", Fault::Stall { fraction: 0.5 }));
         let asking = tokio::spawn({
             let world = Arc::clone(&world);
             async move { call(&world, A, &one()).await }
         });
         let copied_half = || {
             let motions = world.host(A).unwrap().process().motions();
-            motions.first().is_some_and(|motion| {
-                motion.bytes_total > 0 && motion.bytes_done * 2 >= motion.bytes_total
-            })
+            motions.first().is_some_and(|motion| motion.bytes_total > 0 && motion.bytes_done * 2 >= motion.bytes_total)
         };
         until("the copy is half done", copied_half).await;
         let running = status(&world, "m-1").await;
@@ -210,38 +166,19 @@ async fn a_stalled_copy_waits_for_its_release_or_its_cancelling() {
         assert_eq!(running.phase.as_deref(), Some("copy"));
         // A VM under way cannot be moved a second time, nor be deleted.
         let second = call(&world, A, &migrate_volume(VM, "data-1", smb(POOL2), "m-2")).await;
-        assert!(
-            second
-                .outcome
-                .details
-                .unwrap()
-                .ends_with("due to InvalidState")
-        );
-        let stop = StopCommand {
-            vm_name: VM.to_owned(),
-            check_before_cleanup: false,
-            base: Base::default(),
-        };
+        assert!(second.outcome.details.unwrap().ends_with("due to InvalidState"));
+        let stop = StopCommand { vm_name: VM.to_owned(), check_before_cleanup: false, base: Base::default() };
         assert!(!call(&world, A, &stop).await.outcome.result);
         assert!(!asking.is_finished());
         guest_writes(&world, VM, 10).await;
         if cancel {
-            let command = CancelMotionCommand {
-                motion_id: "m-1".to_owned(),
-                base: Base::default(),
-            };
+            let command = CancelMotionCommand { motion_id: "m-1".to_owned(), base: Base::default() };
             assert!(call(&world, A, &command).await.outcome.result);
             let answer = asking.await.unwrap();
             assert!(!answer.outcome.result);
-            assert_eq!(
-                status(&world, "m-1").await.state,
-                Some(MotionState::Cancelled)
-            );
+            assert_eq!(status(&world, "m-1").await.state, Some(MotionState::Cancelled));
             assert_nothing_moved(&world).await;
-            assert!(
-                !call(&world, A, &command).await.outcome.result,
-                "an ended motion was cancelled"
-            );
+            assert!(!call(&world, A, &command).await.outcome.result, "an ended motion was cancelled");
         } else {
             world.faults.release(None);
             assert!(asking.await.unwrap().outcome.result);
@@ -257,10 +194,7 @@ async fn a_stalled_copy_waits_for_its_release_or_its_cancelling() {
 async fn a_late_answer_comes_after_the_effect() {
     let folder = tempfile::tempdir().unwrap();
     let world = Arc::new(start(&spec(), folder.path()).await);
-    world.faults.add(FaultRule::on(
-        "MigrateVolumeCommand",
-        Fault::AnswerLate { ms: None },
-    ));
+    world.faults.add(FaultRule::on("MigrateVolumeCommand", Fault::AnswerLate { ms: None }));
     let asking = tokio::spawn({
         let world = Arc::clone(&world);
         async move { call(&world, A, &one()).await }
@@ -273,12 +207,7 @@ async fn a_late_answer_comes_after_the_effect() {
     world.faults.remove(None);
     let back = FaultRule::on("MigrateVolumeCommand", Fault::AnswerLate { ms: Some(30) });
     world.faults.add(back);
-    assert!(
-        call(&world, A, &migrate_volume(VM, "root-1", smb(POOL1), "m-3"))
-            .await
-            .outcome
-            .result
-    );
+    assert!(call(&world, A, &migrate_volume(VM, "root-1", smb(POOL1), "m-3")).await.outcome.result);
     assert_guest_whole(&world, VM);
 }
 
@@ -291,36 +220,27 @@ async fn dropped_connections_say_nothing_about_the_effect() {
         assert_tidy(&world);
     })
     .await;
-    play(
-        Fault::DropAfter,
-        |world, outcome, with_storage| async move {
-            assert!(outcome.is_err(), "{outcome:?}");
-            assert_eq!(root(&world), ROOT_AT_TARGET);
-            assert_eq!(
-                place(&world, VM, "root-1").0,
-                if with_storage { B } else { A }
-            );
-            assert_eq!(status(&world, "m-1").await.state, Some(MotionState::Done));
-            assert_guest_whole(&world, VM);
-            assert_tidy(&world);
-        },
-    )
+    play(Fault::DropAfter, |world, outcome, with_storage| async move {
+        assert!(outcome.is_err(), "{outcome:?}");
+        assert_eq!(root(&world), ROOT_AT_TARGET);
+        assert_eq!(place(&world, VM, "root-1").0, if with_storage { B } else { A });
+        assert_eq!(status(&world, "m-1").await.state, Some(MotionState::Done));
+        assert_guest_whole(&world, VM);
+        assert_tidy(&world);
+    })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_started_anew_forgets_what_it_did() {
     for after in [false, true] {
-        play(
-            Fault::RestartAndForget { after },
-            |world, outcome, _| async move {
-                assert!(outcome.is_err(), "{outcome:?}");
-                assert_eq!(root(&world) == ROOT_AT_TARGET, after);
-                assert!(!status(&world, "m-1").await.known);
-                assert_guest_whole(&world, VM);
-                assert_tidy(&world);
-            },
-        )
+        play(Fault::RestartAndForget { after }, |world, outcome, _| async move {
+            assert!(outcome.is_err(), "{outcome:?}");
+            assert_eq!(root(&world) == ROOT_AT_TARGET, after);
+            assert!(!status(&world, "m-1").await.known);
+            assert_guest_whole(&world, VM);
+            assert_tidy(&world);
+        })
         .await;
     }
 }
@@ -333,45 +253,21 @@ async fn lies_are_told_with_a_true_face() {
         assert_tidy(&world);
     })
     .await;
-    play(
-        Fault::SkipDisk {
-            stem: "root-1".to_owned(),
-        },
-        |world, outcome, with_storage| async move {
-            assert_eq!(outcome.unwrap(), (true, String::new()));
-            assert_eq!(root(&world), ROOT_AT_SOURCE);
-            assert_eq!(
-                place(&world, VM, "data-1").0,
-                if with_storage { B } else { A }
-            );
-            assert_guest_whole(&world, VM);
-            assert_tidy(&world);
-        },
-    )
+    play(Fault::SkipDisk { stem: "root-1".to_owned() }, |world, outcome, with_storage| async move {
+        assert_eq!(outcome.unwrap(), (true, String::new()));
+        assert_eq!(root(&world), ROOT_AT_SOURCE);
+        assert_eq!(place(&world, VM, "data-1").0, if with_storage { B } else { A });
+        assert_guest_whole(&world, VM);
+        assert_tidy(&world);
+    })
     .await;
     let folder = tempfile::tempdir().unwrap();
     let world = start(&spec(), folder.path()).await;
-    let wrong = Fault::WrongPath {
-        path: "elsewhere".to_owned(),
-    };
-    world.faults.add(FaultRule {
-        host: None,
-        vm: None,
-        command: None,
-        nth: None,
-        fault: wrong,
-    });
-    assert_eq!(
-        call(&world, A, &one()).await.volume_path.as_deref(),
-        Some("elsewhere")
-    );
+    let wrong = Fault::WrongPath { path: "elsewhere".to_owned() };
+    world.faults.add(FaultRule { host: None, vm: None, command: None, nth: None, fault: wrong });
+    assert_eq!(call(&world, A, &one()).await.volume_path.as_deref(), Some("elsewhere"));
     assert_eq!(root(&world), ROOT_AT_TARGET);
-    let moved = call(
-        &world,
-        A,
-        &migrate_all(VM, B, vec![("data-1", smb(POOL1))], "m"),
-    )
-    .await;
+    let moved = call(&world, A, &migrate_all(VM, B, vec![("data-1", smb(POOL1))], "m")).await;
     assert_eq!(moved.volume_tos[0].path, "elsewhere");
 }
 
@@ -379,15 +275,11 @@ async fn lies_are_told_with_a_true_face() {
 async fn only_the_counted_request_is_struck() {
     let folder = tempfile::tempdir().unwrap();
     let world = start(&spec(), folder.path()).await;
-    world
-        .faults
-        .add(FaultRule::on("READYCOMMAND", Fault::HttpStatus { status: 500 }).nth(2));
+    world.faults.add(FaultRule::on("READYCOMMAND", Fault::HttpStatus { status: 500 }).nth(2));
     let ready = encode(&ReadyCommand::default()).unwrap();
     let mut statuses = Vec::new();
     for ip in [A, B, A] {
-        let answer = post(&world, ip, &path_of(ReadyCommand::CLASS), ready.clone())
-            .await
-            .unwrap();
+        let answer = post(&world, ip, &path_of(ReadyCommand::CLASS), ready.clone()).await.unwrap();
         statuses.push(answer.0.as_u16());
     }
     assert_eq!(statuses, [200, 500, 200]);
@@ -403,8 +295,7 @@ async fn a_full_pool_takes_no_disk() {
     let world = start(&spec, folder.path()).await;
     let details = call(&world, A, &one()).await.outcome.details.unwrap();
     assert!(
-        details
-            .ends_with("Failed to copy disk: There is not enough space on the disk. (0x80070070)."),
+        details.ends_with("Failed to copy disk: There is not enough space on the disk. (0x80070070)."),
         "{details}"
     );
     assert_nothing_moved(&world).await;
@@ -414,20 +305,14 @@ async fn a_full_pool_takes_no_disk() {
     assert!(moved.outcome.result, "{:?}", moved.outcome.details);
     let pool = world.pools.find(A, POOL2).unwrap();
     let space = world.pools.space(pool).unwrap();
-    assert!(
-        space.available_bytes <= 4 * MIB && space.capacity_bytes == 8 * MIB,
-        "{space:?}"
-    );
+    assert!(space.available_bytes <= 4 * MIB && space.capacity_bytes == 8 * MIB, "{space:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_host_is_gone_until_it_is_revived() {
     let folder = tempfile::tempdir().unwrap();
     let world = Arc::new(start(&spec(), folder.path()).await);
-    world.faults.add(FaultRule::on(
-        "MigrateVolumeCommand",
-        Fault::Stall { fraction: 0.3 },
-    ));
+    world.faults.add(FaultRule::on("MigrateVolumeCommand", Fault::Stall { fraction: 0.3 }));
     let asking = tokio::spawn({
         let world = Arc::clone(&world);
         async move { try_call(&world, A, &one()).await }
@@ -440,12 +325,7 @@ async fn a_killed_host_is_gone_until_it_is_revived() {
     until("the motion has ended", || !world.gate(VM).is_moving()).await;
     assert_eq!(strays(&world), ["root-1.vhdx"]);
     world.revive_host(A).unwrap();
-    assert!(
-        call(&world, A, &ReadyCommand::default())
-            .await
-            .outcome
-            .result
-    );
+    assert!(call(&world, A, &ReadyCommand::default()).await.outcome.result);
     assert!(!status(&world, "m-1").await.known);
     assert_nothing_moved(&world).await;
 }
@@ -464,17 +344,10 @@ async fn a_lost_write_does_not_pass_the_proof() {
     let mut image = stackmotion::agent::image::Image::open(&file, true).unwrap();
     let mut record = vec![0; 512];
     // An older record in a newer one's place: a write that came too late or not at all.
-    image
-        .read_at(&mut record, plan.region_offset + 4 * 512)
-        .unwrap();
-    image
-        .write_at(&record, plan.region_offset + 7 * 512)
-        .unwrap();
+    image.read_at(&mut record, plan.region_offset + 4 * 512).unwrap();
+    image.write_at(&record, plan.region_offset + 7 * 512).unwrap();
     drop(image);
     let proof = world.verify(VM).unwrap();
     assert!(!proof.ok);
-    assert_eq!(
-        proof.problems,
-        ["slot 7 should hold record 8, but holds record 5"]
-    );
+    assert_eq!(proof.problems, ["slot 7 should hold record 8, but holds record 5"]);
 }

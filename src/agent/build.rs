@@ -26,9 +26,7 @@ pub(super) fn pools(spec: &WorldSpec, folder: &Path) -> Result<Pools, WorldError
             let text = format!("{} is no UNC name such as \\\\server\\share", share.unc);
             return Err(WorldError::Spec(text));
         }
-        let default = folder
-            .join("pools")
-            .join(bare.to_lowercase().replace('\\', "-"));
+        let default = folder.join("pools").join(bare.to_lowercase().replace('\\', "-"));
         pools.push(Pool {
             name: unc,
             on_host: None,
@@ -87,32 +85,21 @@ fn make_vm(vm: &VmSpec, spec: &WorldSpec, pools: &Pools) -> Result<Vm, WorldErro
     let host = host.ok_or_else(|| WorldError::Spec(format!("VM {} is on no host", vm.name)))?;
     let mut disks = Vec::new();
     let guest = vm.guest.as_ref();
-    let guest_stem = guest
-        .and_then(|guest| guest.disk.as_ref())
-        .or(vm.disks.first().map(|disk| &disk.stem));
+    let guest_stem = guest.and_then(|guest| guest.disk.as_ref()).or(vm.disks.first().map(|disk| &disk.stem));
     let mut plan = None;
     for disk in &vm.disks {
         let is_local = disk.pool == LOCAL;
-        let name = if is_local {
-            &host.local_path
-        } else {
-            &disk.pool
-        };
+        let name = if is_local { &host.local_path } else { &disk.pool };
         let file = format!("{}.{}", disk.stem, disk.format.extension());
         let pool = pools.find(&host.ip, name);
-        let unknown =
-            || WorldError::Spec(format!("disk {} lies in no pool of {}", disk.stem, host.ip));
+        let unknown = || WorldError::Spec(format!("disk {} lies in no pool of {}", disk.stem, host.ip));
         let pool = pool.ok_or_else(unknown)?;
         let path = pools.file(&host.ip, name, &file).ok_or_else(unknown)?;
         let virtual_bytes = make_disk(disk, &path)?;
         if guest_stem == Some(&disk.stem) {
             plan = guest.map(|guest| plan_guest(guest, &disk.stem, virtual_bytes));
         }
-        disks.push(Disk {
-            folder: pool.name.clone(),
-            file,
-            on_host: pool.on_host.clone(),
-        });
+        disks.push(Disk { folder: pool.name.clone(), file, on_host: pool.on_host.clone() });
     }
     let guid = vm.guid.clone();
     let guid = guid.unwrap_or_else(|| Uuid::new_v4().to_string());
@@ -163,9 +150,7 @@ fn write_content(image: &mut Image, spec: &DiskSpec) -> Result<(), WorldError> {
         return Ok(());
     }
     let step = spec.virtual_bytes / pieces / RECORD_BYTES as u64 * RECORD_BYTES as u64;
-    let salt = spec.stem.bytes().fold(7u64, |salt, byte| {
-        salt.wrapping_mul(31).wrapping_add(u64::from(byte))
-    });
+    let salt = spec.stem.bytes().fold(7u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut left = data_bytes;
     let mut buffer = vec![0; PIECE_BYTES as usize];
     for number in 0..pieces {
@@ -184,11 +169,7 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), WorldError> {
 
 /// An error of the file system.
 pub(super) fn io_error(action: &'static str, path: &Path, source: std::io::Error) -> WorldError {
-    WorldError::Io {
-        action,
-        path: PathBuf::from(path),
-        source,
-    }
+    WorldError::Io { action, path: PathBuf::from(path), source }
 }
 
 /// MAC address of a host, made from its address: twelve digits.

@@ -95,10 +95,7 @@ pub fn serve(facts: Facts, listener: TcpListener) -> Result<Server, WorldError> 
     .disable_signals()
     .shutdown_timeout(0)
     .listen(listener)
-    .map_err(|source| WorldError::Listen {
-        address: "127.0.0.1".to_owned(),
-        source,
-    })?;
+    .map_err(|source| WorldError::Listen { address: "127.0.0.1".to_owned(), source })?;
     Ok(server.run())
 }
 
@@ -123,11 +120,7 @@ where
 }
 
 async fn show_world(facts: Data<Facts>) -> HttpResponse {
-    let hosts: Vec<Value> = facts
-        .world
-        .hosts()
-        .map(|host| host_view(&facts, host))
-        .collect();
+    let hosts: Vec<Value> = facts.world.hosts().map(|host| host_view(&facts, host)).collect();
     let world = &facts.world;
     let pools: Vec<Value> = world
         .pools
@@ -238,10 +231,7 @@ async fn throttle(facts: Data<Facts>, wanted: Json<Throttle>) -> HttpResponse {
 
 async fn guests(facts: Data<Facts>, wanted: Json<GuestSwitch>) -> HttpResponse {
     let wanted = wanted.into_inner();
-    off_loop(&facts, move |world| {
-        world.set_guest(&wanted.vm, wanted.enabled)
-    })
-    .await
+    off_loop(&facts, move |world| world.set_guest(&wanted.vm, wanted.enabled)).await
 }
 
 async fn restart(facts: Data<Facts>, named: Json<Named>) -> HttpResponse {

@@ -114,20 +114,11 @@ impl<'a> Copy<'a> {
     ///
     /// # Errors
     /// A job error; nothing was created.
-    pub fn begin(
-        source: &Path,
-        path: &'a Path,
-        gate: Option<(&'a Gate, &'a str)>,
-    ) -> Result<Self, Interruption> {
+    pub fn begin(source: &Path, path: &'a Path, gate: Option<(&'a Gate, &'a str)>) -> Result<Self, Interruption> {
         let source = File::open(source).map_err(|error| failed(source, &error))?;
         let target = OpenOptions::new().write(true).create_new(true).open(path);
         let target = target.map_err(|error| failed(path, &error))?;
-        Ok(Self {
-            source,
-            target,
-            path,
-            gate,
-        })
+        Ok(Self { source, target, path, gate })
     }
 
     /// Copies. The target grows from front to back, so a half copy can be told from a whole one.
@@ -167,10 +158,7 @@ impl<'a> Copy<'a> {
             let bytes = (end - begin).min(buffer.len() as u64) as usize;
             self.source.read_exact_at(&mut buffer[..bytes], begin)?;
             self.target.write_all_at(&buffer[..bytes], begin)?;
-            Ok(Some(Copied {
-                to: begin + bytes as u64,
-                bytes: bytes as u64,
-            }))
+            Ok(Some(Copied { to: begin + bytes as u64, bytes: bytes as u64 }))
         };
         let copied = step().map_err(|error| failed(self.path, &error))?;
         if let Some((inner, stem)) = &mut gate {
@@ -190,17 +178,10 @@ struct Copied {
 fn failed(path: &Path, error: &io::Error) -> Interruption {
     let file: PathBuf = path.file_name().map(PathBuf::from).unwrap_or_default();
     let reason = match error.kind() {
-        io::ErrorKind::StorageFull => {
-            "There is not enough space on the disk. (0x80070070)".to_owned()
-        }
+        io::ErrorKind::StorageFull => "There is not enough space on the disk. (0x80070070)".to_owned(),
         io::ErrorKind::AlreadyExists => "The file exists. (0x80070050)".to_owned(),
-        io::ErrorKind::NotFound => {
-            "The system cannot find the file specified. (0x80070002)".to_owned()
-        }
+        io::ErrorKind::NotFound => "The system cannot find the file specified. (0x80070002)".to_owned(),
         _ => error.to_string(),
     };
-    Interruption::job(&format!(
-        "Failed to copy disk '{}': {reason}.",
-        file.display()
-    ))
+    Interruption::job(&format!("Failed to copy disk '{}': {reason}.", file.display()))
 }

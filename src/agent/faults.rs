@@ -12,11 +12,7 @@ use super::motion::{Interruption, JOB_ERROR, Motion};
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "kind",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Fault {
     /// The agent answers false with this text; nothing is done.
     Refuse {
@@ -105,13 +101,7 @@ pub struct FaultRule {
 impl FaultRule {
     /// A fault for every request of a class.
     pub fn on(command: &str, fault: Fault) -> Self {
-        Self {
-            host: None,
-            vm: None,
-            command: Some(command.to_owned()),
-            nth: None,
-            fault,
-        }
+        Self { host: None, vm: None, command: Some(command.to_owned()), nth: None, fault }
     }
 
     /// Limits the rule to the n-th matching request, counted from 1.
@@ -204,13 +194,7 @@ impl Faults {
         let mut rules = self.lock();
         rules.0 += 1;
         let id = rules.0;
-        rules.1.push(Armed {
-            id,
-            rule,
-            seen: 0,
-            struck: 0,
-            released: watch::Sender::new(false),
-        });
+        rules.1.push(Armed { id, rule, seen: 0, struck: 0, released: watch::Sender::new(false) });
         id
     }
 
@@ -218,11 +202,7 @@ impl Faults {
     pub fn release(&self, id: Option<u64>) -> bool {
         let rules = self.lock();
         let mut found = id.is_none();
-        for armed in rules
-            .1
-            .iter()
-            .filter(|armed| id.is_none_or(|id| id == armed.id))
-        {
+        for armed in rules.1.iter().filter(|armed| id.is_none_or(|id| id == armed.id)) {
             armed.released.send_replace(true);
             found = true;
         }
@@ -232,9 +212,7 @@ impl Faults {
     /// Takes a rule out of force, or all; what they hold is let go.
     pub fn remove(&self, id: Option<u64>) {
         self.release(id);
-        self.lock()
-            .1
-            .retain(|armed| id.is_some_and(|id| id != armed.id));
+        self.lock().1.retain(|armed| id.is_some_and(|id| id != armed.id));
     }
 
     /// The rules in force.
@@ -261,10 +239,7 @@ impl Faults {
             armed.seen += 1;
             if armed.rule.nth.is_none_or(|nth| nth == armed.seen) {
                 armed.struck += 1;
-                strikes.push(Strike {
-                    fault: armed.rule.fault.clone(),
-                    released: armed.released.subscribe(),
-                });
+                strikes.push(Strike { fault: armed.rule.fault.clone(), released: armed.released.subscribe() });
             }
         }
         strikes
@@ -278,10 +253,7 @@ impl Faults {
 /// The VM that a request is about.
 pub fn vm_of(body: &Value) -> Option<&str> {
     let named = ["vmName", "attachedVmName"].into_iter();
-    named
-        .filter_map(|member| body.get(member))
-        .chain(body.pointer("/vm/name"))
-        .find_map(Value::as_str)
+    named.filter_map(|member| body.get(member)).chain(body.pointer("/vm/name")).find_map(Value::as_str)
 }
 
 /// The faults that strike a copy on its way.

@@ -86,10 +86,7 @@ impl Gate {
 impl Inner {
     /// Lets the guest's writes to a disk follow a copy of it.
     pub fn mirror(&mut self, stem: &str, target: File) {
-        let mirror = Mirror {
-            target,
-            copied_to: 0,
-        };
+        let mirror = Mirror { target, copied_to: 0 };
         self.mirrors.insert(stem.to_owned(), mirror);
     }
 
@@ -156,9 +153,7 @@ impl Inner {
 fn follow(mirror: &Mirror, record: &[u8], piece: &Written) -> io::Result<()> {
     let copied = mirror.copied_to.saturating_sub(piece.file_offset);
     let bytes = copied.min(piece.bytes as u64) as usize;
-    mirror
-        .target
-        .write_all_at(&record[piece.from..piece.from + bytes], piece.file_offset)
+    mirror.target.write_all_at(&record[piece.from..piece.from + bytes], piece.file_offset)
 }
 
 impl Writer {
@@ -167,12 +162,8 @@ impl Writer {
         let number = self.acknowledged + 1;
         let record = record(&self.vm, number);
         let place = slot(number, self.plan.slots) * RECORD_BYTES as u64;
-        let pieces = self
-            .image
-            .write_at(&record, self.plan.region_offset + place)?;
-        let mut followed = mirror
-            .into_iter()
-            .flat_map(|mirror| pieces.iter().map(move |piece| (mirror, piece)));
+        let pieces = self.image.write_at(&record, self.plan.region_offset + place)?;
+        let mut followed = mirror.into_iter().flat_map(|mirror| pieces.iter().map(move |piece| (mirror, piece)));
         followed
             .try_for_each(|(mirror, piece)| follow(mirror, &record, piece))
             .and_then(|()| self.ledger.write_all_at(&number.to_le_bytes(), 0))
@@ -189,29 +180,14 @@ impl Writer {
     ///
     /// # Errors
     /// [`ImageError`].
-    pub fn open(
-        vm: &str,
-        plan: &GuestPlan,
-        file: &Path,
-        ledger: &Path,
-    ) -> Result<Self, ImageError> {
+    pub fn open(vm: &str, plan: &GuestPlan, file: &Path, ledger: &Path) -> Result<Self, ImageError> {
         let mut image = Image::open(file, true)?;
         // No write may change the block table later: copies follow the data only.
         image.preallocate(plan.region_offset, plan.slots as usize * RECORD_BYTES)?;
         let acknowledged = acknowledged(ledger)?;
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(ledger);
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(ledger);
         let ledger = opened.map_err(|source| ledger_error(ledger, source))?;
-        Ok(Self {
-            plan: plan.clone(),
-            vm: vm.to_owned(),
-            image,
-            ledger,
-            acknowledged,
-        })
+        Ok(Self { plan: plan.clone(), vm: vm.to_owned(), image, ledger, acknowledged })
     }
 }
 
@@ -221,20 +197,14 @@ impl Writer {
 /// [`ImageError::Io`].
 pub fn acknowledged(ledger: &Path) -> Result<u64, ImageError> {
     match fs::read(ledger) {
-        Ok(bytes) => Ok(bytes
-            .first_chunk::<8>()
-            .map_or(0, |number| u64::from_le_bytes(*number))),
+        Ok(bytes) => Ok(bytes.first_chunk::<8>().map_or(0, |number| u64::from_le_bytes(*number))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(source) => Err(ledger_error(ledger, source)),
     }
 }
 
 fn ledger_error(path: &Path, source: io::Error) -> ImageError {
-    ImageError::Io {
-        action: "use the ledger of",
-        path: path.to_owned(),
-        source,
-    }
+    ImageError::Io { action: "use the ledger of", path: path.to_owned(), source }
 }
 
 /// Place in the ring of a record; records count from 1.
@@ -247,9 +217,7 @@ fn record(vm: &str, number: u64) -> [u8; RECORD_BYTES] {
     let mut record = [0; RECORD_BYTES];
     record[..8].copy_from_slice(MAGIC);
     record[8..16].copy_from_slice(&number.to_le_bytes());
-    let seed = vm.bytes().fold(number, |seed, byte| {
-        seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)
-    });
+    let seed = vm.bytes().fold(number, |seed, byte| seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte));
     fill(&mut record[16..], seed);
     record
 }
@@ -289,11 +257,7 @@ pub struct Proof {
 pub fn prove(vm: &str, plan: &GuestPlan, file: &Path, ledger: &Path) -> Result<Proof, ImageError> {
     let acknowledged = acknowledged(ledger)?;
     let image = Image::open(file, false)?;
-    let mut proof = Proof {
-        ok: true,
-        acknowledged,
-        ..Proof::default()
-    };
+    let mut proof = Proof { ok: true, acknowledged, ..Proof::default() };
     for place in 0..plan.slots {
         // The latest number not above `acknowledged` that belongs to this slot.
         let latest = match acknowledged.checked_sub(place + 1) {
@@ -303,8 +267,7 @@ pub fn prove(vm: &str, plan: &GuestPlan, file: &Path, ledger: &Path) -> Result<P
         let mut found = [0; RECORD_BYTES];
         image.read_at(&mut found, plan.region_offset + place * RECORD_BYTES as u64)?;
         proof.slots_checked += 1;
-        let unacknowledged =
-            slot(acknowledged + 1, plan.slots) == place && found == record(vm, acknowledged + 1);
+        let unacknowledged = slot(acknowledged + 1, plan.slots) == place && found == record(vm, acknowledged + 1);
         // A slot never written to may hold anything.
         if latest == 0 || unacknowledged || found == record(vm, latest) {
             continue;

@@ -29,10 +29,7 @@ impl Guests {
         let Some((ip, vm)) = world.vm(name) else {
             return Ok(());
         };
-        let Some(plan) = vm
-            .guest
-            .filter(|plan| plan.enabled && vm.power == Power::On)
-        else {
+        let Some(plan) = vm.guest.filter(|plan| plan.enabled && vm.power == Power::On) else {
             return Ok(());
         };
         if inner.has_guest() || self.stopped.load(Ordering::SeqCst) {
@@ -40,8 +37,7 @@ impl Guests {
         }
         let disk = vm.disks.iter().find(|disk| disk.stem() == plan.stem);
         let file = disk.and_then(|disk| world.disk_file(&ip, disk));
-        let file =
-            file.ok_or_else(|| WorldError::Unknown(format!("no disk {} at {name}", plan.stem)))?;
+        let file = file.ok_or_else(|| WorldError::Unknown(format!("no disk {} at {name}", plan.stem)))?;
         inner.employ(Writer::open(name, &plan, &file, &world.ledger(name))?);
         drop(inner);
         self.begin(name, gate, Duration::from_micros(plan.interval_us));

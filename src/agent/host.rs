@@ -20,11 +20,7 @@ pub struct Process {
 
 impl Process {
     fn new() -> Self {
-        Self {
-            alive: AtomicBool::new(true),
-            startup_ip: Mutex::default(),
-            motions: Mutex::default(),
-        }
+        Self { alive: AtomicBool::new(true), startup_ip: Mutex::default(), motions: Mutex::default() }
     }
 
     /// Whether it still runs. What a dead process began must leave everything as it is.
@@ -59,10 +55,7 @@ impl Process {
 
     /// All motions since the process began.
     pub fn motions(&self) -> Vec<MotionView> {
-        let mut views: Vec<_> = lock(&self.motions)
-            .values()
-            .map(|motion| motion.view())
-            .collect();
+        let mut views: Vec<_> = lock(&self.motions).values().map(|motion| motion.view()).collect();
         views.sort_by(|one, other| one.id.cmp(&other.id));
         views
     }
@@ -157,11 +150,7 @@ impl Host {
     /// Notes the answer to a request.
     pub fn log_answer(&self, number: u64, status: u16, answer: &str) {
         let mut log = lock(&self.log);
-        if let Some(request) = log
-            .iter_mut()
-            .rev()
-            .find(|request| request.number == number)
-        {
+        if let Some(request) = log.iter_mut().rev().find(|request| request.number == number) {
             request.status = Some(status);
             request.answer = Some(answer.to_owned());
         }

@@ -105,15 +105,9 @@ pub async fn run(args: AgentArgs) -> Result<(), AgentError> {
 
 /// Reads a world's file; JSON when its name says so, else TOML.
 fn read_spec(path: &PathBuf) -> Result<WorldSpec, AgentError> {
-    let wrong = |reason: String| AgentError::Spec {
-        path: path.clone(),
-        reason,
-    };
+    let wrong = |reason: String| AgentError::Spec { path: path.clone(), reason };
     let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
+    if path.extension().is_some_and(|extension| extension == "json") {
         return serde_json::from_str(&text).map_err(|error| wrong(error.to_string()));
     }
     toml::from_str(&text).map_err(|error| wrong(error.to_string()))

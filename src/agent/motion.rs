@@ -35,10 +35,7 @@ pub enum Interruption {
 impl Interruption {
     /// A job error whose description begins as Hyper-V's do.
     pub fn job(reason: &str) -> Self {
-        Self::Job {
-            code: JOB_ERROR,
-            description: format!("Migration did not succeed. {reason}"),
-        }
+        Self::Job { code: JOB_ERROR, description: format!("Migration did not succeed. {reason}") }
     }
 }
 
@@ -99,11 +96,7 @@ impl Motion {
             done: AtomicU64::new(0),
             throttle: AtomicU64::new(u64::MAX),
             cancelled: AtomicBool::new(false),
-            stage: Mutex::new(Stage {
-                state: MotionState::Running,
-                phase: "prepare",
-                details: None,
-            }),
+            stage: Mutex::new(Stage { state: MotionState::Running, phase: "prepare", details: None }),
         }
     }
 

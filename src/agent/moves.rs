@@ -76,9 +76,7 @@ struct Taken(Arc<Gate>);
 impl Taken {
     fn take(world: &World, vm: &str) -> Result<Self, MoveError> {
         let gate = world.gate(vm);
-        gate.begin_move()
-            .then(|| Self(Arc::clone(&gate)))
-            .ok_or(MoveError::Refused(INVALID_STATE))
+        gate.begin_move().then(|| Self(Arc::clone(&gate))).ok_or(MoveError::Refused(INVALID_STATE))
     }
 }
 
@@ -92,12 +90,7 @@ impl Drop for Taken {
 ///
 /// # Errors
 /// [`MoveError`]; the disk is then where it was.
-pub fn move_volume(
-    course: &Course<'_>,
-    vm: &str,
-    stem: &str,
-    folder: &str,
-) -> Result<(), MoveError> {
+pub fn move_volume(course: &Course<'_>, vm: &str, stem: &str, folder: &str) -> Result<(), MoveError> {
     let host = course.host.ip();
     let found = vm_on(course.world, host, vm)?;
     if !found.disks.iter().any(|disk| disk.stem() == stem) {
@@ -114,12 +107,7 @@ pub fn move_volume(
 ///
 /// # Errors
 /// [`MoveError`]; VM and disks are then where they were.
-pub fn move_vm(
-    course: &Course<'_>,
-    vm: &str,
-    target_ip: &str,
-    folders: &[(String, String)],
-) -> Result<(), MoveError> {
+pub fn move_vm(course: &Course<'_>, vm: &str, target_ip: &str, folders: &[(String, String)]) -> Result<(), MoveError> {
     vm_on(course.world, course.host.ip(), vm)?;
     let target = course.world.host(target_ip).ok_or(MoveError::NoSuchHost)?;
     let taken = Taken::take(course.world, vm)?;
@@ -128,10 +116,7 @@ pub fn move_vm(
         let text = format!("The virtual machine '{vm}' is on the destination host already.");
         return Err(Interruption::job(&text).into());
     }
-    if course
-        .world
-        .read(|state| state.vm(target.ip(), vm).is_some())
-    {
+    if course.world.read(|state| state.vm(target.ip(), vm).is_some()) {
         let text = format!("A virtual machine named '{vm}' exists on the destination host.");
         return Err(Interruption::job(&text).into());
     }
@@ -141,9 +126,7 @@ pub fn move_vm(
     };
     let relocations = plan(course, target.ip(), &found, wanted)?;
     for (index, disk) in found.disks.iter().enumerate() {
-        let stays = !relocations
-            .iter()
-            .any(|relocation| relocation.index == index);
+        let stays = !relocations.iter().any(|relocation| relocation.index == index);
         // A skipped disk is a lie that the fault tells; the real Hyper-V would refuse here.
         if stays && disk.on_host.is_some() && !course.mishaps.skips(disk.stem()) {
             let text = format!(
@@ -181,9 +164,7 @@ fn plan(
             ))
         };
         let pool = pools.find(target_host, &folder).ok_or_else(no_folder)?;
-        let target = pools
-            .file(target_host, &folder, &from.file)
-            .ok_or_else(no_folder)?;
+        let target = pools.file(target_host, &folder, &from.file).ok_or_else(no_folder)?;
         let source = course.world.disk_file(course.host.ip(), from);
         let source = source.filter(|source| source.exists()).ok_or_else(|| {
             let path = from.path();
@@ -198,11 +179,7 @@ fn plan(
             index,
             stem: from.stem().to_owned(),
             from: from.clone(),
-            to: Disk {
-                folder: pool.name.clone(),
-                file: from.file.clone(),
-                on_host: pool.on_host.clone(),
-            },
+            to: Disk { folder: pool.name.clone(), file: from.file.clone(), on_host: pool.on_host.clone() },
             source,
             target,
             pool: pool.clone(),
@@ -253,16 +230,13 @@ fn copy_all<'a>(
     for (relocation, bytes) in relocations.iter().zip(sizes) {
         if relocation.target.exists() {
             let (from, to) = (relocation.from.path(), relocation.to.path());
-            let text =
-                format!("Failed to copy disk '{from}' to '{to}': The file exists. (0x80070050).");
+            let text = format!("Failed to copy disk '{from}' to '{to}': The file exists. (0x80070050).");
             return Err(Interruption::job(&text));
         }
         let pools = &course.world.pools;
         let fits = pools.reserve(&relocation.pool, &relocation.target, bytes);
         if !fits.map_err(|error| Interruption::job(&format!("{error}.")))? {
-            return Err(Interruption::job(
-                "Failed to copy disk: There is not enough space on the disk. (0x80070070).",
-            ));
+            return Err(Interruption::job("Failed to copy disk: There is not enough space on the disk. (0x80070070)."));
         }
         let gate = Some((gate, relocation.stem.as_str()));
         match Copy::begin(&relocation.source, &relocation.target, gate) {
@@ -292,11 +266,7 @@ fn switch(
     course.go_on()?;
     let mut inner = gate.lock();
     let guest_disk = inner.guest_disk().map(str::to_owned);
-    let moved = |stem: &str| {
-        relocations
-            .iter()
-            .find(|relocation| relocation.stem == stem)
-    };
+    let moved = |stem: &str| relocations.iter().find(|relocation| relocation.stem == stem);
     let guest_file = guest_disk.as_deref().and_then(moved);
     course.motion.commit()?;
     let broken = |text: String| Interruption::job(&format!("{text}."));

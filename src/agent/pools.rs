@@ -47,10 +47,7 @@ fn spelled(name: &str) -> String {
 impl Pools {
     /// Pools of a world; their real folders must exist.
     pub fn new(pools: Vec<Pool>) -> Self {
-        Self {
-            pools,
-            in_flight: Mutex::default(),
-        }
+        Self { pools, in_flight: Mutex::default() }
     }
 
     /// All pools.
@@ -61,9 +58,9 @@ impl Pools {
     /// The pool that a folder is to a host: a share by its UNC name, or one of the host's own.
     pub fn find(&self, host: &str, folder: &str) -> Option<&Pool> {
         let wanted = spelled(folder);
-        self.pools.iter().find(|pool| {
-            spelled(&pool.name) == wanted && pool.on_host.as_deref().is_none_or(|ip| ip == host)
-        })
+        self.pools
+            .iter()
+            .find(|pool| spelled(&pool.name) == wanted && pool.on_host.as_deref().is_none_or(|ip| ip == host))
     }
 
     /// The real file behind a file of a folder, seen from a host. The file need not exist.
@@ -105,25 +102,16 @@ impl Pools {
     }
 
     fn copies(&self) -> MutexGuard<'_, HashMap<PathBuf, u64>> {
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A file at or below a folder, named with slashes of either kind. `None` for a name that leads out.
 pub fn inside(folder: &Path, name: &str) -> Option<PathBuf> {
-    let parts: Vec<&str> = name
-        .split(['/', '\\'])
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !part.is_empty()).collect();
     let is_harmless = |part: &&str| ![".", ".."].contains(part) && !part.contains([':', '\0']);
     let usable = !parts.is_empty() && parts.iter().all(is_harmless);
-    usable.then(|| {
-        parts
-            .iter()
-            .fold(folder.to_owned(), |path, part| path.join(part))
-    })
+    usable.then(|| parts.iter().fold(folder.to_owned(), |path, part| path.join(part)))
 }
 
 /// Size of a pool and what is free in it beside the given copies under way.
@@ -136,10 +124,7 @@ fn space_beside(copies: &HashMap<PathBuf, u64>, pool: &Pool) -> io::Result<Space
         });
     };
     let used = used_bytes(copies, &pool.folder)?;
-    Ok(Space {
-        capacity_bytes,
-        available_bytes: capacity_bytes.saturating_sub(used),
-    })
+    Ok(Space { capacity_bytes, available_bytes: capacity_bytes.saturating_sub(used) })
 }
 
 /// Bytes that the files of a folder take up, or will when they are copied.
@@ -151,17 +136,11 @@ fn used_bytes(copies: &HashMap<PathBuf, u64>, folder: &Path) -> io::Result<u64> 
         let now = image::allocated_bytes(&path).unwrap_or(0);
         used += copies.get(&path).map_or(now, |later| now.max(*later));
     }
-    let announced = copies
-        .iter()
-        .filter(|(path, _)| path.parent() == Some(folder) && !path.exists());
+    let announced = copies.iter().filter(|(path, _)| path.parent() == Some(folder) && !path.exists());
     Ok(used + announced.map(|(_, bytes)| bytes).sum::<u64>())
 }
 
 /// The Windows folder of a pool as moves name it.
 pub fn folder_of_filer(pool_type: &str, host: &str, path: &str) -> String {
-    if pool_type == "SMB" {
-        naming::smb_unc(host, path)
-    } else {
-        path.to_owned()
-    }
+    if pool_type == "SMB" { naming::smb_unc(host, path) } else { path.to_owned() }
 }

@@ -63,30 +63,20 @@ impl World {
     pub async fn start(spec: &WorldSpec, folder: &Path) -> Result<RunningWorld, WorldError> {
         let (owned, place) = (spec.clone(), folder.to_owned());
         let opening = tokio::task::spawn_blocking(move || Self::open(&owned, &place));
-        let world = opening.await.map_err(|error| {
-            WorldError::Spec(format!("opening the world broke down: {error}"))
-        })??;
+        let world =
+            opening.await.map_err(|error| WorldError::Spec(format!("opening the world broke down: {error}")))??;
         let (port, sockets) = bind_all(spec)?;
-        let mut running = RunningWorld {
-            world,
-            port,
-            control: None,
-            fingerprints: BTreeMap::new(),
-            listeners: Mutex::default(),
-        };
+        let mut running =
+            RunningWorld { world, port, control: None, fingerprints: BTreeMap::new(), listeners: Mutex::default() };
         for (ip, socket) in sockets {
             let identity = running.identity(&ip)?;
-            running
-                .fingerprints
-                .insert(ip.clone(), identity.fingerprint());
+            running.fingerprints.insert(ip.clone(), identity.fingerprint());
             running.listen(&ip, socket)?;
         }
         if let Some(port) = spec.control_port {
             let socket = bind("127.0.0.1", port)?;
-            let address = socket.local_addr().map_err(|source| WorldError::Listen {
-                address: "127.0.0.1".to_owned(),
-                source,
-            })?;
+            let address =
+                socket.local_addr().map_err(|source| WorldError::Listen { address: "127.0.0.1".to_owned(), source })?;
             running.control = Some(address);
             let facts = control::Facts {
                 world: Arc::clone(&running.world),
@@ -127,8 +117,7 @@ impl RunningWorld {
     /// [`WorldError::Unknown`] when there is no such host, or it is down already.
     pub async fn kill_host(&self, ip: &str) -> Result<(), WorldError> {
         let listener = self.lock().remove(ip);
-        let listener =
-            listener.ok_or_else(|| WorldError::Unknown(format!("no agent listens at {ip}")))?;
+        let listener = listener.ok_or_else(|| WorldError::Unknown(format!("no agent listens at {ip}")))?;
         if let Some(host) = self.world.host(ip) {
             host.restart();
         }
@@ -169,9 +158,7 @@ impl RunningWorld {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Listener>> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -186,10 +173,7 @@ impl Drop for RunningWorld {
 }
 
 fn bind(ip: &str, port: u16) -> Result<TcpListener, WorldError> {
-    TcpListener::bind((ip, port)).map_err(|source| WorldError::Listen {
-        address: format!("{ip}:{port}"),
-        source,
-    })
+    TcpListener::bind((ip, port)).map_err(|source| WorldError::Listen { address: format!("{ip}:{port}"), source })
 }
 
 /// One listener per host, all on the same port.
@@ -210,10 +194,7 @@ fn try_bind(spec: &WorldSpec) -> Result<(u16, Vec<(String, TcpListener)>), World
     let mut sockets = Vec::new();
     for host in &spec.hosts {
         let socket = bind(&host.ip, port)?;
-        let address = socket.local_addr().map_err(|source| WorldError::Listen {
-            address: host.ip.clone(),
-            source,
-        })?;
+        let address = socket.local_addr().map_err(|source| WorldError::Listen { address: host.ip.clone(), source })?;
         port = address.port();
         sockets.push((host.ip.clone(), socket));
     }

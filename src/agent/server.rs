@@ -42,10 +42,7 @@ pub fn serve(
     identity: &Identity,
     listener: TcpListener,
 ) -> Result<Server, WorldError> {
-    let place = Data::new(Place {
-        world: Arc::clone(world),
-        host: Arc::clone(host),
-    });
+    let place = Data::new(Place { world: Arc::clone(world), host: Arc::clone(host) });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(place.clone())
@@ -57,10 +54,7 @@ pub fn serve(
     .disable_signals()
     .shutdown_timeout(0)
     .listen_rustls_0_23(listener, identity.server_config(host.ip())?);
-    let server = server.map_err(|source| WorldError::Listen {
-        address: host.ip().to_owned(),
-        source,
-    })?;
+    let server = server.map_err(|source| WorldError::Listen { address: host.ip().to_owned(), source })?;
     Ok(server.run())
 }
 
@@ -94,12 +88,8 @@ async fn handle(request: HttpRequest, place: Data<Place>, body: Bytes) -> HttpRe
         };
     };
     let Some(class) = endpoints::known_class(&place.host, segment) else {
-        let text = format!(
-            "No action was found on the controller 'HypervResource' that matches the name '{segment}'."
-        );
-        place
-            .host
-            .log_request(place.world.next_number(), segment, &body);
+        let text = format!("No action was found on the controller 'HypervResource' that matches the name '{segment}'.");
+        place.host.log_request(place.world.next_number(), segment, &body);
         return respond(404, &json!(text));
     };
     if request.method() != Method::POST {
@@ -121,12 +111,7 @@ fn wrong_method(method: &Method) -> HttpResponse {
 fn media_type(request: &HttpRequest) -> Result<(), Thrown> {
     let header = request.headers().get(CONTENT_TYPE);
     let text = header.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let media = text
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
+    let media = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     if media == "application/json" || media == "text/json" {
         return Ok(());
     }
@@ -142,9 +127,7 @@ fn parse(body: &[u8]) -> Value {
         // The management server sends Latin-1, in which each byte is its own character.
         Err(_) => body.iter().map(|byte| char::from(*byte)).collect(),
     };
-    serde_json::from_str(&text)
-        .or_else(|_| serde_json::from_str(&format!("{text}}}")))
-        .unwrap_or(Value::Null)
+    serde_json::from_str(&text).or_else(|_| serde_json::from_str(&format!("{text}}}"))).unwrap_or(Value::Null)
 }
 
 /// Answers a command, with the misfortune that strikes it.
@@ -166,11 +149,7 @@ async fn answer(place: &Place, class: &'static str, body: &[u8]) -> Reply {
         None => after(&call, carry_out(&call).await).await,
     };
     // A dead process answers nothing.
-    let reply = if call.process.is_alive() {
-        reply
-    } else {
-        Reply::Close
-    };
+    let reply = if call.process.is_alive() { reply } else { Reply::Close };
     match &reply {
         Reply::Ok(value) => place.host.log_answer(number, 200, &value.to_string()),
         Reply::Status(status, value) => place.host.log_answer(number, *status, &value.to_string()),
@@ -180,16 +159,10 @@ async fn answer(place: &Place, class: &'static str, body: &[u8]) -> Reply {
 }
 
 async fn carry_out(call: &Call) -> Reply {
-    if call
-        .strikes
-        .iter()
-        .any(|strike| strike.fault == Fault::LieAboutVm)
-    {
+    if call.strikes.iter().any(|strike| strike.fault == Fault::LieAboutVm) {
         return endpoints::lie(call);
     }
-    endpoints::carry_out(call)
-        .await
-        .unwrap_or_else(|thrown| crash(&thrown))
+    endpoints::carry_out(call).await.unwrap_or_else(|thrown| crash(&thrown))
 }
 
 /// Misfortune that strikes before anything is done.
@@ -197,10 +170,7 @@ fn before(call: &Call) -> Option<Reply> {
     call.strikes.iter().find_map(|strike| match &strike.fault {
         Fault::Refuse { details } => Some(endpoints::refusal(call, details)),
         Fault::WmiReturn { code } => Some(endpoints::wmi_refusal(call, *code)),
-        Fault::HttpStatus { status } => Some(Reply::Status(
-            *status,
-            json!({"Message": "An error has occurred."}),
-        )),
+        Fault::HttpStatus { status } => Some(Reply::Status(*status, json!({"Message": "An error has occurred."}))),
         Fault::DropBefore => Some(Reply::Close),
         Fault::RestartAndForget { after: false } => {
             call.process.kill();
@@ -240,10 +210,7 @@ async fn wait(strike: &Strike, ms: Option<u64>) {
 
 /// What a crash of a handler looks like from outside.
 fn crash(thrown: &Thrown) -> Reply {
-    Reply::Status(
-        500,
-        json!({"ExceptionType": "System.Exception", "Message": thrown.0, "StackTrace": ""}),
-    )
+    Reply::Status(500, json!({"ExceptionType": "System.Exception", "Message": thrown.0, "StackTrace": ""}))
 }
 
 fn send(request: &HttpRequest, reply: Reply) -> HttpResponse {

@@ -180,41 +180,27 @@ pub struct GuestSpec {
 
 impl Default for GuestSpec {
     fn default() -> Self {
-        Self {
-            disk: None,
-            slots: 4096,
-            interval_us: 1000,
-        }
+        Self { disk: None, slots: 4096, interval_us: 1000 }
     }
 }
 
 impl WorldSpec {
     /// A world without anything, with a control listener.
     pub fn new() -> Self {
-        Self {
-            control_port: Some(0),
-            ..Self::default()
-        }
+        Self { control_port: Some(0), ..Self::default() }
     }
 
     /// Adds a share that all hosts see, for instance `\\fs1\pool1`.
     #[must_use]
     pub fn share(mut self, unc: &str) -> Self {
-        self.shares.push(ShareSpec {
-            unc: unc.to_owned(),
-            ..ShareSpec::default()
-        });
+        self.shares.push(ShareSpec { unc: unc.to_owned(), ..ShareSpec::default() });
         self
     }
 
     /// Adds a host at a loopback address; change the last of `hosts` for more.
     #[must_use]
     pub fn host(mut self, ip: &str, name: &str) -> Self {
-        self.hosts.push(HostSpec {
-            ip: ip.to_owned(),
-            name: name.to_owned(),
-            ..HostSpec::default()
-        });
+        self.hosts.push(HostSpec { ip: ip.to_owned(), name: name.to_owned(), ..HostSpec::default() });
         self
     }
 
@@ -229,11 +215,7 @@ impl WorldSpec {
 impl VmSpec {
     /// A running VM without disks on the host at `host`.
     pub fn new(name: &str, host: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            host: host.to_owned(),
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), host: host.to_owned(), ..Self::default() }
     }
 
     /// Adds a dynamic VHDX: `pool` is a UNC name or [`LOCAL`].

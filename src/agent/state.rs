@@ -161,9 +161,7 @@ impl State {
 
     /// All VMs with their hosts' addresses.
     pub fn vms(&self) -> impl Iterator<Item = (&str, &Vm)> {
-        self.hosts
-            .iter()
-            .flat_map(|(ip, host)| host.vms.iter().map(move |vm| (ip.as_str(), vm)))
+        self.hosts.iter().flat_map(|(ip, host)| host.vms.iter().map(move |vm| (ip.as_str(), vm)))
     }
 
     /// Takes a VM out of a host.

@@ -34,10 +34,7 @@ impl Identity {
         if let (Ok(certificate), Ok(key)) = (fs::read(&certificate), fs::read(&key)) {
             return Ok(Self { certificate, key });
         }
-        let failed = |reason: String| WorldError::Certificate {
-            host: host.to_owned(),
-            reason,
-        };
+        let failed = |reason: String| WorldError::Certificate { host: host.to_owned(), reason };
         let made = Self::make().map_err(|error| failed(error.to_string()))?;
         fs::write(&key, &made.key).map_err(|error| failed(error.to_string()))?;
         fs::write(&certificate, &made.certificate).map_err(|error| failed(error.to_string()))?;
@@ -49,10 +46,7 @@ impl Identity {
         let mut params = CertificateParams::new(vec![SUBJECT.to_owned()])?;
         params.distinguished_name.push(DnType::CommonName, SUBJECT);
         let certificate = params.self_signed(&key)?;
-        Ok(Self {
-            certificate: certificate.der().to_vec(),
-            key: key.serialize_der(),
-        })
+        Ok(Self { certificate: certificate.der().to_vec(), key: key.serialize_der() })
     }
 
     /// SHA-256 of the certificate, 64 hexadecimal digits: what a client pins.
@@ -72,9 +66,6 @@ impl Identity {
             .with_safe_default_protocol_versions()
             .map(|builder| builder.with_no_client_auth())
             .and_then(|builder| builder.with_single_cert(chain, key))
-            .map_err(|error| WorldError::Certificate {
-                host: host.to_owned(),
-                reason: error.to_string(),
-            })
+            .map_err(|error| WorldError::Certificate { host: host.to_owned(), reason: error.to_string() })
     }
 }

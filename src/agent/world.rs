@@ -111,10 +111,7 @@ impl World {
     pub fn open(spec: &WorldSpec, folder: &Path) -> Result<Arc<Self>, WorldError> {
         let pools = build::pools(spec, folder)?;
         let state = build::state(spec, folder, &pools)?;
-        let hosts = spec
-            .hosts
-            .iter()
-            .map(|host| (host.ip.clone(), Arc::new(Host::new(host.clone()))));
+        let hosts = spec.hosts.iter().map(|host| (host.ip.clone(), Arc::new(Host::new(host.clone()))));
         let world = Arc::new(Self {
             folder: folder.to_owned(),
             pools,
@@ -127,8 +124,7 @@ impl World {
             numbers: AtomicU64::new(0),
         });
         world.change(|_| ())?;
-        let names: Vec<String> =
-            world.read(|state| state.vms().map(|(_, vm)| vm.name.clone()).collect());
+        let names: Vec<String> = world.read(|state| state.vms().map(|(_, vm)| vm.name.clone()).collect());
         for name in names {
             world.wake_guest(&name)?;
         }
@@ -179,11 +175,7 @@ impl World {
         let mut fresh = state.clone();
         let result = change(&mut fresh);
         let path = self.folder.join("world.json");
-        fresh.save(&path).map_err(|source| WorldError::Io {
-            action: "save the world's state to",
-            path,
-            source,
-        })?;
+        fresh.save(&path).map_err(|source| WorldError::Io { action: "save the world's state to", path, source })?;
         *state = fresh;
         Ok(result)
     }
@@ -216,8 +208,7 @@ impl World {
                 disks.any(|disk| self.disk_file(ip, disk).as_deref() == Some(file))
             };
             let mut vms = state.vms();
-            vms.find(|(ip, vm)| uses(ip, vm))
-                .map(|(_, vm)| vm.name.clone())
+            vms.find(|(ip, vm)| uses(ip, vm)).map(|(_, vm)| vm.name.clone())
         })
     }
 
@@ -273,8 +264,7 @@ impl World {
         let plan = vm.guest.as_ref().ok_or_else(unknown)?;
         let disk = vm.disks.iter().find(|disk| disk.stem() == plan.stem);
         let file = disk.and_then(|disk| self.disk_file(&ip, disk));
-        let file =
-            file.ok_or_else(|| WorldError::Unknown(format!("no disk {} at {name}", plan.stem)))?;
+        let file = file.ok_or_else(|| WorldError::Unknown(format!("no disk {} at {name}", plan.stem)))?;
         let mut proof = guest::prove(name, plan, &file, &self.ledger(name))?;
         if let Some(trouble) = inner.trouble() {
             proof.ok = false;
@@ -307,17 +297,10 @@ impl World {
         });
         let mut strays = Vec::new();
         for pool in self.pools.all() {
-            let listing = |source| WorldError::Io {
-                action: "list",
-                path: pool.folder.clone(),
-                source,
-            };
+            let listing = |source| WorldError::Io { action: "list", path: pool.folder.clone(), source };
             for entry in std::fs::read_dir(&pool.folder).map_err(listing)? {
                 let path = entry.map_err(listing)?.path();
-                let name = path
-                    .file_name()
-                    .and_then(|name| name.to_str())
-                    .unwrap_or("");
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
                 let is_disk = disks.iter().any(|disk| disk.file.as_ref() == Some(&path));
                 if !is_disk && !name.starts_with("hb-") {
                     strays.push(path);

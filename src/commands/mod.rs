@@ -12,7 +12,7 @@ use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, 
 use crate::auth::{AccountType, Caller};
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 mod failure;
 pub mod find_hosts_for_migration;

@@ -49,11 +49,7 @@ impl<'a> Object<'a> {
         } else {
             return Err(Thrown::new(NULL_BINDING));
         };
-        Ok(Self {
-            members,
-            is_volume,
-            store: Store::read(call, store)?,
-        })
+        Ok(Self { members, is_volume, store: Store::read(call, store)? })
     }
 
     fn text(&self, name: &str) -> &'a str {
@@ -62,9 +58,7 @@ impl<'a> Object<'a> {
 
     /// Path, or the uuid when there is none.
     fn stem(&self) -> &'a str {
-        Some(self.text("path"))
-            .filter(|path| !path.is_empty())
-            .unwrap_or(self.text("uuid"))
+        Some(self.text("path")).filter(|path| !path.is_empty()).unwrap_or(self.text("uuid"))
     }
 
     /// The name of its file, with an extension. Without a format the only file of that stem is meant.
@@ -83,12 +77,7 @@ impl<'a> Object<'a> {
 
 impl Store {
     fn read(call: &Call, wrapped: &Value) -> Result<Self, Thrown> {
-        let own_drive = call
-            .world
-            .folder()
-            .join("hosts")
-            .join(call.host.ip())
-            .join("drive");
+        let own_drive = call.world.folder().join("hosts").join(call.host.ip()).join("drive");
         if let Some(primary) = wrapped.get(PRIMARY) {
             let text = |name: &str| primary.get(name).and_then(Value::as_str).unwrap_or("");
             let name = match text("poolType") {
@@ -97,34 +86,18 @@ impl Store {
             };
             return Ok(Self::of(call, name, true));
         }
-        let url = member(member(wrapped, SECONDARY)?, "_url")?
-            .as_str()
-            .unwrap_or("");
+        let url = member(member(wrapped, SECONDARY)?, "_url")?.as_str().unwrap_or("");
         if let Some(rest) = url.strip_prefix("cifs://") {
             let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-            return Ok(Self::of(
-                call,
-                naming::smb_unc(host, &format!("/{path}")),
-                false,
-            ));
+            return Ok(Self::of(call, naming::smb_unc(host, &format!("/{path}")), false));
         }
         // The real agent makes no share of an nfs URL and ends up on its own drive.
-        Ok(Self {
-            name: String::new(),
-            folder: Some(own_drive),
-            pool: None,
-            is_primary: false,
-        })
+        Ok(Self { name: String::new(), folder: Some(own_drive), pool: None, is_primary: false })
     }
 
     fn of(call: &Call, name: String, is_primary: bool) -> Self {
         let pool = call.world.pools.find(call.host.ip(), &name).cloned();
-        Self {
-            folder: pool.as_ref().map(|pool| pool.folder.clone()),
-            name,
-            pool,
-            is_primary,
-        }
+        Self { folder: pool.as_ref().map(|pool| pool.folder.clone()), name, pool, is_primary }
     }
 
     /// The real file of a name in it.
@@ -154,35 +127,20 @@ fn echo(object: &Object<'_>, path: &Value, format: &str) -> Value {
 /// Creates an empty dynamic VHDX.
 pub(super) fn create(call: &Call) -> Result<Reply, Thrown> {
     let class = CreateObjectAnswer::CLASS;
-    let failed = |text: &str| {
-        answer(
-            class,
-            json!({"result": false, "details": text, "data": null, "contextMap": {}}),
-        )
-    };
+    let failed = |text: &str| answer(class, json!({"result": false, "details": text, "data": null, "contextMap": {}}));
     let on_exception = |text: &str| failed(&format!("{} failed on exception, {text}", call.class));
-    let object = match call
-        .member("data")
-        .and_then(|data| Object::read(call, data))
-    {
+    let object = match call.member("data").and_then(|data| Object::read(call, data)) {
         Ok(object) => object,
         Err(thrown) => return Ok(on_exception(&thrown.0)),
     };
     let Some(size) = object.members.get("size").and_then(Value::as_u64) else {
-        return Ok(on_exception(
-            "Cannot convert null to 'ulong' because it is a non-nullable value type",
-        ));
+        return Ok(on_exception("Cannot convert null to 'ulong' because it is a non-nullable value type"));
     };
     let uuid = object.text("uuid");
     let Some(path) = object.store.file(&format!("{uuid}.vhdx")) else {
         return Ok(failed(&format!("Failed to create disk with name {uuid}")));
     };
-    match Image::create(
-        &path,
-        ImageFormat::Vhdx,
-        size.next_multiple_of(512),
-        Uuid::new_v4(),
-    ) {
+    match Image::create(&path, ImageFormat::Vhdx, size.next_multiple_of(512), Uuid::new_v4()) {
         Ok(_) => Ok(answer(
             class,
             json!({
@@ -203,10 +161,7 @@ pub(super) fn delete(call: &Call) -> Result<Reply, Thrown> {
         let details = format!("com.cloud.agent.api.storage.DestroyCommand failed due to {text}");
         plain(PLAIN_ANSWER, false, Some(&details))
     };
-    let object = match call
-        .member("data")
-        .and_then(|data| Object::read(call, data))
-    {
+    let object = match call.member("data").and_then(|data| Object::read(call, data)) {
         Ok(object) if object.is_volume => object,
         Ok(_) => return Ok(failed(NULL_BINDING)),
         Err(thrown) => return Ok(failed(&thrown.0)),
@@ -226,9 +181,7 @@ pub(super) fn delete(call: &Call) -> Result<Reply, Thrown> {
 }
 
 fn in_use(name: &str) -> String {
-    format!(
-        "The process cannot access the file '{name}' because it is being used by another process."
-    )
+    format!("The process cannot access the file '{name}' because it is being used by another process.")
 }
 
 /// A copy with everything looked up.
@@ -271,11 +224,7 @@ fn read_order(call: &Call) -> Result<Order, String> {
         json!(uuid)
     } else if source.store.is_primary {
         // Meant for a staging folder; from primary to primary it names no file that anybody looks for.
-        json!(format!(
-            "{}/{uuid}.{}",
-            target.text("path"),
-            format.to_lowercase()
-        ))
+        json!(format!("{}/{uuid}.{}", target.text("path"), format.to_lowercase()))
     } else {
         target.members.get("path").cloned().unwrap_or(Value::Null)
     };
@@ -287,12 +236,7 @@ fn read_order(call: &Call) -> Result<Order, String> {
     };
     let name = naming::file_name(name, format);
     let place = target.store.file(&name);
-    let no_place = || {
-        on_exception(&format!(
-            "Could not find a part of the path '{}'.",
-            target.store.name
-        ))
-    };
+    let no_place = || on_exception(&format!("Could not find a part of the path '{}'.", target.store.name));
     let place = place.ok_or_else(no_place)?;
     if call.world.user_of(&place).is_some() {
         return Err(on_exception(&in_use(&naming::join(&target.store.name, &name))));
@@ -308,17 +252,11 @@ fn read_order(call: &Call) -> Result<Order, String> {
 /// The answer of a copy that worked, or is said to have.
 pub(super) fn copied(call: &Call) -> Reply {
     let new_data = read_order(call).map_or(Value::Null, |order| order.new_data);
-    answer(
-        CopyCmdAnswer::CLASS,
-        json!({"result": true, "details": null, "newData": new_data, "contextMap": {}}),
-    )
+    answer(CopyCmdAnswer::CLASS, json!({"result": true, "details": null, "newData": new_data, "contextMap": {}}))
 }
 
 fn not_copied(details: &str) -> Reply {
-    answer(
-        CopyCmdAnswer::CLASS,
-        json!({"result": false, "details": details, "newData": null, "contextMap": {}}),
-    )
+    answer(CopyCmdAnswer::CLASS, json!({"result": false, "details": details, "newData": null, "contextMap": {}}))
 }
 
 /// Copies a volume or template that no running VM has.
@@ -360,9 +298,7 @@ fn copy_file(course: &Course<'_>, order: &Order) -> Result<(), Interruption> {
     if let Some(pool) = &order.pool
         && !pools.reserve(pool, &order.target, bytes).map_err(trouble)?
     {
-        return Err(Interruption::job(
-            "There is not enough space on the disk. (0x80070070).",
-        ));
+        return Err(Interruption::job("There is not enough space on the disk. (0x80070070)."));
     }
     let outcome = begin_and_run(course, &order.source, &order.target);
     pools.release(&order.target);
@@ -371,10 +307,7 @@ fn copy_file(course: &Course<'_>, order: &Order) -> Result<(), Interruption> {
 
 fn begin_and_run(course: &Course<'_>, source: &Path, target: &Path) -> Result<(), Interruption> {
     let copy = Copy::begin(source, target, None)?;
-    let outcome = copy
-        .run(course)
-        .and_then(|()| course.go_on())
-        .and_then(|()| course.motion.commit());
+    let outcome = copy.run(course).and_then(|()| course.go_on()).and_then(|()| course.motion.commit());
     if matches!(&outcome, Err(interruption) if *interruption != Interruption::Killed)
         && let Err(error) = fs::remove_file(target)
     {

@@ -10,8 +10,8 @@ use crate::agent::image::{Image, allocated_bytes};
 use crate::agent::pools::folder_of_filer;
 use crate::agent::state::Disk;
 use crate::hypervisors::hyperv::wire::extension::{
-    CancelMotionCommand, CapabilitiesCommand, FILE_FACTS, FileFactsCommand, MOTION_STATUS,
-    MotionStatusCommand, VM_DISKS, VmDisksCommand,
+    CancelMotionCommand, CapabilitiesCommand, FILE_FACTS, FileFactsCommand, MOTION_STATUS, MotionStatusCommand,
+    VM_DISKS, VmDisksCommand,
 };
 use crate::hypervisors::hyperv::wire::{Answer, Command, naming};
 
@@ -80,18 +80,12 @@ fn cancel(call: &Call) -> Result<Reply, Thrown> {
 
 fn vm_disks(call: &Call) -> Result<Reply, Thrown> {
     let name = call.text("vmName")?;
-    let vm = call
-        .world
-        .read(|state| state.vm(call.host.ip(), name).cloned());
+    let vm = call.world.read(|state| state.vm(call.host.ip(), name).cloned());
     let details = match vm {
         Some(_) => None,
         None => Some(format!("{} requested unknown VM {name}", call.class)),
     };
-    let disks: Vec<Value> = vm
-        .iter()
-        .flat_map(|vm| &vm.disks)
-        .map(|disk| disk_facts(call, disk))
-        .collect();
+    let disks: Vec<Value> = vm.iter().flat_map(|vm| &vm.disks).map(|disk| disk_facts(call, disk)).collect();
     Ok(answer(
         class_of::<VmDisksCommand>(),
         json!({
@@ -146,10 +140,7 @@ fn file_facts(call: &Call) -> Result<Reply, Thrown> {
     let class = class_of::<FileFactsCommand>();
     let Some(pool) = call.world.pools.find(call.host.ip(), &folder) else {
         let details = format!("no pool at {folder}: The network path was not found.");
-        return Ok(answer(
-            class,
-            json!({"result": false, "details": details, "files": [], "contextMap": {}}),
-        ));
+        return Ok(answer(class, json!({"result": false, "details": details, "files": [], "contextMap": {}})));
     };
     let mut files = Vec::new();
     let entries = fs::read_dir(&pool.folder).map_err(|error| Thrown(error.to_string()))?;
@@ -170,8 +161,5 @@ fn file_facts(call: &Call) -> Result<Reply, Thrown> {
             "complete": facts.is_whole && !copying,
         }));
     }
-    Ok(answer(
-        class,
-        json!({"result": true, "details": null, "files": files, "contextMap": {}}),
-    ))
+    Ok(answer(class, json!({"result": true, "details": null, "files": files, "contextMap": {}})))
 }

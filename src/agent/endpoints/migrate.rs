@@ -14,8 +14,7 @@ use crate::agent::motion::{Interruption, Motion};
 use crate::agent::moves::{MoveError, code_name, move_vm, move_volume};
 use crate::agent::pools::folder_of_filer;
 use crate::hypervisors::hyperv::wire::vms::{
-    MigrateAnswer, MigrateVolumeAnswer, MigrateVolumeCommand, MigrateWithStorageAnswer,
-    MigrateWithStorageCommand,
+    MigrateAnswer, MigrateVolumeAnswer, MigrateVolumeCommand, MigrateWithStorageAnswer, MigrateWithStorageCommand,
 };
 use crate::hypervisors::hyperv::wire::{Answer, Command};
 
@@ -52,13 +51,8 @@ where
     let call = call.clone();
     thread::spawn(move || {
         let mishaps = call.mishaps();
-        let course = Course {
-            world: &call.world,
-            host: &call.host,
-            process: &call.process,
-            motion: &motion,
-            mishaps: &mishaps,
-        };
+        let course =
+            Course { world: &call.world, host: &call.host, process: &call.process, motion: &motion, mishaps: &mishaps };
         let outcome = work(&course);
         motion.end(&match &outcome {
             Ok(()) => Ok(()),
@@ -68,8 +62,7 @@ where
         // Nobody may be waiting any more.
         let _ = done.send(outcome);
     });
-    wait.await
-        .unwrap_or(Err(MoveError::Interrupted(Interruption::Killed)))
+    wait.await.unwrap_or(Err(MoveError::Interrupted(Interruption::Killed)))
 }
 
 /// Text after `failed due to` of a move that did not succeed.
@@ -104,8 +97,7 @@ fn target_of(call: &Call) -> Result<String, Thrown> {
 
 /// An address literal, or the exceptions for none and a wrong one.
 fn address(text: Option<&str>) -> Result<String, Thrown> {
-    let text =
-        text.ok_or_else(|| Thrown::new("Value cannot be null.\nParameter name: ipString"))?;
+    let text = text.ok_or_else(|| Thrown::new("Value cannot be null.\nParameter name: ipString"))?;
     let wrong = || Thrown::new("An invalid IP address was specified.");
     text.parse::<IpAddr>().map_err(|_| wrong())?;
     Ok(text.to_owned())
@@ -153,15 +145,8 @@ pub(super) fn volume_answer(call: &Call, details: Option<&str>) -> Reply {
 
 /// Answer to a move with storage; `details` is the text of a failure. The volumes are the request's.
 pub(super) fn storage_answer(call: &Call, details: Option<&str>) -> Reply {
-    let list = call
-        .body
-        .get("volumeToFilerAsList")
-        .and_then(Value::as_array);
-    let volumes: Vec<Value> = list
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.get("t").cloned())
-        .collect();
+    let list = call.body.get("volumeToFilerAsList").and_then(Value::as_array);
+    let volumes: Vec<Value> = list.into_iter().flatten().filter_map(|entry| entry.get("t").cloned()).collect();
     answer(
         MigrateWithStorageAnswer::CLASS,
         json!({"result": details.is_none(), "volumeTos": volumes, "details": details, "contextMap": {}}),
@@ -175,10 +160,7 @@ pub(super) fn wmi_refusal(call: &Call, code: u32) -> Reply {
     let member = |name: &str| call.body.get(name).and_then(Value::as_str).unwrap_or("");
     let text = match call.class {
         class if class == MigrateVolumeCommand::CLASS => {
-            format!(
-                "Failed migrating volume {} of VM {vm} {of_vm}",
-                member("volumePath")
-            )
+            format!("Failed migrating volume {} of VM {vm} {of_vm}", member("volumePath"))
         }
         class if class == MigrateWithStorageCommand::CLASS => {
             let target = member("tgtHost");
@@ -195,9 +177,7 @@ fn folder_of(pool: &Value) -> Result<String, Thrown> {
     let text = |name: &str| Ok::<_, Thrown>(member(pool, name)?.as_str().unwrap_or(""));
     match named {
         "SMB" | "Filesystem" => Ok(folder_of_filer(named, text("host")?, text("path")?)),
-        other if OTHER_POOL_TYPES.contains(&other) => {
-            Err(Thrown(format!("Couldn't parse path for pool type {other}")))
-        }
+        other if OTHER_POOL_TYPES.contains(&other) => Err(Thrown(format!("Couldn't parse path for pool type {other}"))),
         other => Err(Thrown(format!("Invalid pool type {other}"))),
     }
 }
@@ -213,10 +193,7 @@ pub(super) async fn migrate_volume(call: &Call) -> Result<Reply, Thrown> {
         Ok(read) => read,
         Err(thrown) => return Ok(failure(call, &thrown.0)),
     };
-    let what = format!(
-        "Failed migrating volume {stem} of VM {vm} (GUID {})",
-        guid(call, &vm)
-    );
+    let what = format!("Failed migrating volume {stem} of VM {vm} (GUID {})", guid(call, &vm));
     let work = move |course: &Course<'_>| move_volume(course, &vm, &stem, &folder);
     let outcome = in_motion(call, work).await;
     if is_killed(&outcome) {
@@ -237,31 +214,19 @@ struct Request {
 
 /// Reads a request in the agent's order, so that the first thing wrong is the one that is told.
 fn read_request(call: &Call) -> Result<Request, Thrown> {
-    let vm = member(call.member("vm")?, "name")?
-        .as_str()
-        .unwrap_or("")
-        .to_owned();
+    let vm = member(call.member("vm")?, "name")?.as_str().unwrap_or("").to_owned();
     let target = call.member("tgtHost")?.as_str().map(str::to_owned);
     let list = call.member("volumeToFilerAsList")?.as_array();
     let mut folders: Vec<(String, String)> = Vec::new();
     for entry in list.ok_or_else(|| Thrown::new(NULL_REFERENCE))? {
-        let stem = member(member(entry, "t")?, "path")?
-            .as_str()
-            .unwrap_or("")
-            .to_owned();
+        let stem = member(member(entry, "t")?, "path")?.as_str().unwrap_or("").to_owned();
         let folder = folder_of(member(entry, "u")?)?;
         if folders.iter().any(|(known, _)| *known == stem) {
-            return Err(Thrown::new(
-                "An item with the same key has already been added.",
-            ));
+            return Err(Thrown::new("An item with the same key has already been added."));
         }
         folders.push((stem, folder));
     }
-    Ok(Request {
-        vm,
-        target,
-        folders,
-    })
+    Ok(Request { vm, target, folders })
 }
 
 /// Moves a VM with its disks.
@@ -270,9 +235,7 @@ pub(super) async fn migrate_with_storage(call: &Call) -> Result<Reply, Thrown> {
         Ok(request) => request,
         Err(thrown) => return Ok(failure(call, &thrown.0)),
     };
-    let known = call
-        .world
-        .read(|state| state.vm(call.host.ip(), &request.vm).is_some());
+    let known = call.world.read(|state| state.vm(call.host.ip(), &request.vm).is_some());
     if !known {
         return Ok(failure(call, NULL_REFERENCE));
     }

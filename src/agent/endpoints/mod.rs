@@ -102,12 +102,10 @@ fn member<'a>(value: &'a Value, name: &str) -> Result<&'a Value, Thrown> {
     match value {
         Value::Object(members) => Ok(members.get(name).unwrap_or(&Value::Null)),
         Value::Null => Err(Thrown::new(NULL_BINDING)),
-        Value::Array(_) => Err(Thrown(format!(
-            "'Newtonsoft.Json.Linq.JArray' does not contain a definition for '{name}'"
-        ))),
-        _ => Err(Thrown(format!(
-            "'Newtonsoft.Json.Linq.JValue' does not contain a definition for '{name}'"
-        ))),
+        Value::Array(_) => {
+            Err(Thrown(format!("'Newtonsoft.Json.Linq.JArray' does not contain a definition for '{name}'")))
+        }
+        _ => Err(Thrown(format!("'Newtonsoft.Json.Linq.JValue' does not contain a definition for '{name}'"))),
     }
 }
 
@@ -120,18 +118,12 @@ fn answer(class: &str, members: Value) -> Reply {
 
 /// An answer that has `result`, `details` and an empty context only.
 fn plain(class: &str, result: bool, details: Option<&str>) -> Reply {
-    answer(
-        class,
-        json!({"result": result, "details": details, "contextMap": {}}),
-    )
+    answer(class, json!({"result": result, "details": details, "contextMap": {}}))
 }
 
 /// An answer of a command that does nothing, with the flag that some of them carry.
 fn nothing_done(class: &str, details: &str) -> Reply {
-    answer(
-        class,
-        json!({"result": true, "details": details, "_reconnect": false, "contextMap": {}}),
-    )
+    answer(class, json!({"result": true, "details": details, "_reconnect": false, "contextMap": {}}))
 }
 
 /// Commands that have a handler, in the order of `contract/hyperv-wire.md` 2.1.
@@ -173,15 +165,9 @@ const CLASSES: [&str; 32] = [
 /// The right spelling of a command's class, if the host has a handler for it. Letter case does not
 /// matter on the way in.
 pub fn known_class(host: &Host, segment: &str) -> Option<&'static str> {
-    let additions: &[&'static str] = if host.spec.plain {
-        &[]
-    } else {
-        &extension::CLASSES
-    };
+    let additions: &[&'static str] = if host.spec.plain { &[] } else { &extension::CLASSES };
     let mut classes = CLASSES.iter().chain(additions);
-    classes
-        .find(|class| class.eq_ignore_ascii_case(segment))
-        .copied()
+    classes.find(|class| class.eq_ignore_ascii_case(segment)).copied()
 }
 
 /// Carries a command out.
@@ -239,8 +225,7 @@ fn at_once(call: &Call) -> Result<Reply, Thrown> {
         "CreateStoragePoolCommand" => Ok(plain(PLAIN_ANSWER, true, Some("success - NOP"))),
         "ModifyStoragePoolCommand" => pools::modify(call),
         "DeleteStoragePoolCommand" => {
-            let details =
-                "Current implementation does not delete local path corresponding to storage pool!";
+            let details = "Current implementation does not delete local path corresponding to storage pool!";
             Ok(plain(PLAIN_ANSWER, true, Some(details)))
         }
         "CreateObjectCommand" => copy::create(call),
@@ -263,9 +248,7 @@ pub fn refusal(call: &Call, details: &str) -> Reply {
         class if class == vm_wire::MigrateWithStorageCommand::CLASS => {
             return migrate::storage_answer(call, Some(details));
         }
-        class if class == CopyCommand::CLASS => {
-            "org.apache.cloudstack.storage.command.CopyCmdAnswer"
-        }
+        class if class == CopyCommand::CLASS => "org.apache.cloudstack.storage.command.CopyCmdAnswer",
         class if class == DeleteCommand::CLASS => PLAIN_ANSWER,
         class => return plain(&class.replace("Command", "Answer"), false, Some(details)),
     };
@@ -280,12 +263,8 @@ pub fn wmi_refusal(call: &Call, code: u32) -> Reply {
 /// The answer that says that a move was made which was not.
 pub fn lie(call: &Call) -> Reply {
     match call.class {
-        class if class == vm_wire::MigrateVolumeCommand::CLASS => {
-            migrate::volume_answer(call, None)
-        }
-        class if class == vm_wire::MigrateWithStorageCommand::CLASS => {
-            migrate::storage_answer(call, None)
-        }
+        class if class == vm_wire::MigrateVolumeCommand::CLASS => migrate::volume_answer(call, None),
+        class if class == vm_wire::MigrateWithStorageCommand::CLASS => migrate::storage_answer(call, None),
         class if class == CopyCommand::CLASS => copy::copied(call),
         class if class == DeleteCommand::CLASS => plain(PLAIN_ANSWER, true, None),
         class => plain(&class.replace("Command", "Answer"), true, None),
@@ -297,10 +276,7 @@ pub fn with_path(reply: Reply, path: &str) -> Reply {
     let Reply::Ok(mut body) = reply else {
         return reply;
     };
-    let members = body
-        .get_mut(0)
-        .and_then(Value::as_object_mut)
-        .and_then(|wrapped| wrapped.values_mut().next());
+    let members = body.get_mut(0).and_then(Value::as_object_mut).and_then(|wrapped| wrapped.values_mut().next());
     let Some(members) = members else {
         return Reply::Ok(body);
     };

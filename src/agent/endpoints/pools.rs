@@ -29,10 +29,7 @@ pub(super) fn modify(call: &Call) -> Result<Reply, Thrown> {
         "SMB" | "NetworkFilesystem" => naming::smb_unc(text("host")?, text("path")?),
         _ => {
             let kind = if kind.is_empty() { "NULL" } else { kind };
-            let details = format!(
-                "Request to create / modify unsupported pool type: {kind}in cmd {}",
-                call.body
-            );
+            let details = format!("Request to create / modify unsupported pool type: {kind}in cmd {}", call.body);
             return Ok(plain(PLAIN_ANSWER, false, Some(&details)));
         }
     };
@@ -40,9 +37,7 @@ pub(super) fn modify(call: &Call) -> Result<Reply, Thrown> {
     let space = space_of(call, &folder);
     let details = match space {
         Some(_) => None,
-        None => Some(format!(
-            "Failed to add storage pool {uuid}, please verify your pool details"
-        )),
+        None => Some(format!("Failed to add storage pool {uuid}, please verify your pool details")),
     };
     let added = call.member("add")?.as_bool() == Some(true);
     if space.is_some() && added {
@@ -120,30 +115,15 @@ pub(super) fn check_on_host(call: &Call) -> Result<Reply, Thrown> {
     let ip = member(network, "ip")?.as_str().unwrap_or("");
     let known: Vec<String> = call.world.read(|state| {
         let host = state.hosts.get(call.host.ip());
-        host.into_iter()
-            .flat_map(|host| host.pools.values().cloned())
-            .collect()
+        host.into_iter().flat_map(|host| host.pools.values().cloned()).collect()
     });
     let is_fresh = |folder: &String| {
         let pool = call.world.pools.find(call.host.ip(), folder)?;
-        let written = fs::metadata(pool.folder.join(format!("hb-{ip}")))
-            .ok()?
-            .modified()
-            .ok()?;
-        let age = SystemTime::now()
-            .duration_since(written)
-            .unwrap_or_default();
+        let written = fs::metadata(pool.folder.join(format!("hb-{ip}"))).ok()?.modified().ok()?;
+        let age = SystemTime::now().duration_since(written).unwrap_or_default();
         (age < HEARTBEAT_LIMIT).then_some(())
     };
     let alive = known.iter().any(|folder| is_fresh(folder).is_some());
-    let details = if alive {
-        "host is alive"
-    } else {
-        "host is not alive"
-    };
-    Ok(plain(
-        "com.cloud.agent.api.CheckOnHostAnswer",
-        !alive,
-        Some(details),
-    ))
+    let details = if alive { "host is alive" } else { "host is not alive" };
+    Ok(plain("com.cloud.agent.api.CheckOnHostAnswer", !alive, Some(details)))
 }

@@ -8,9 +8,7 @@ use super::{Call, NULL_REFERENCE, Reply, Thrown, answer, member};
 use crate::agent::build::mac_of;
 use crate::agent::state::Power;
 use crate::hypervisors::hyperv::wire::Answer;
-use crate::hypervisors::hyperv::wire::host::{
-    GetHostStatsAnswer, GetVmStatsAnswer, STARTUP_ROUTING, STARTUP_STORAGE,
-};
+use crate::hypervisors::hyperv::wire::host::{GetHostStatsAnswer, GetVmStatsAnswer, STARTUP_ROUTING, STARTUP_STORAGE};
 
 const KIB: f64 = 1024.0;
 const DOM0_MIN_MEMORY_BYTES: u64 = 2 << 30;
@@ -21,34 +19,25 @@ const CPU_PERCENT: f64 = 7.0;
 /// Fills host facts into what was sent, and adds the local pool.
 pub(super) fn startup(call: &Call) -> Result<Reply, Thrown> {
     let first = call.body.get(0).ok_or_else(|| {
-        Thrown::new(
-            "Accessed JObject values with invalid key value: 0. Object property name expected.",
-        )
+        Thrown::new("Accessed JObject values with invalid key value: 0. Object property name expected.")
     })?;
     let mut routing = member(first, STARTUP_ROUTING)?.clone();
-    let address = member(&routing, "privateIpAddress")?
-        .as_str()
-        .map(str::to_owned);
-    let address =
-        address.ok_or_else(|| Thrown::new("Value cannot be null.\nParameter name: ipString"))?;
+    let address = member(&routing, "privateIpAddress")?.as_str().map(str::to_owned);
+    let address = address.ok_or_else(|| Thrown::new("Value cannot be null.\nParameter name: ipString"))?;
     if address.parse::<std::net::IpAddr>().is_err() {
         return Err(Thrown::new("An invalid IP address was specified."));
     }
     let details = routing.get("hostDetails").and_then(Value::as_object);
     let details = details.ok_or_else(|| Thrown::new(NULL_REFERENCE))?;
     if details.contains_key("product_version") || details.contains_key("rdp.server.port") {
-        return Err(Thrown::new(
-            "Property with the same name already exists on object.",
-        ));
+        return Err(Thrown::new("Property with the same name already exists on object."));
     }
     let guid = routing.get("guid").cloned().unwrap_or(Value::Null);
     let zone = routing.get("dataCenter").cloned().unwrap_or(Value::Null);
     fill_in(call, &mut routing);
     let storage = local_pool(call, &guid, &zone, &address);
     call.process.started(&address);
-    Ok(Reply::Ok(
-        json!([{STARTUP_ROUTING: routing}, {STARTUP_STORAGE: storage}]),
-    ))
+    Ok(Reply::Ok(json!([{STARTUP_ROUTING: routing}, {STARTUP_STORAGE: storage}])))
 }
 
 /// What the agent sets on the routing element; all else stays as it was sent.
@@ -133,11 +122,7 @@ pub(super) fn report(call: &Call) -> Result<Reply, Thrown> {
         rows
     })?;
     for name in gone {
-        tracing::info!(
-            host = ip,
-            vm = name,
-            "a switched-off VM was deleted by the power report"
-        );
+        tracing::info!(host = ip, vm = name, "a switched-off VM was deleted by the power report");
     }
     Ok(Reply::Ok(Value::Array(rows)))
 }
@@ -188,8 +173,7 @@ fn network_bytes() -> (f64, f64) {
     let counter = |name: &str| {
         let path = format!("/sys/class/net/lo/statistics/{name}");
         let text = fs::read_to_string(path).ok();
-        text.and_then(|text| text.trim().parse().ok())
-            .unwrap_or(0.0)
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0.0)
     };
     (counter("rx_bytes"), counter("tx_bytes"))
 }
@@ -200,9 +184,7 @@ pub(super) fn vm_stats(call: &Call) -> Result<Reply, Thrown> {
     let names = names.ok_or_else(|| Thrown::new(NULL_REFERENCE))?;
     let mut stats = Map::new();
     for name in names.iter().filter_map(Value::as_str) {
-        let cpus = call
-            .world
-            .read(|state| state.vm(call.host.ip(), name).map(|vm| vm.cpus));
+        let cpus = call.world.read(|state| state.vm(call.host.ip(), name).map(|vm| vm.cpus));
         if let Some(cpus) = cpus {
             let figures = json!({
                 "cpuUtilization": CPU_PERCENT,
@@ -214,10 +196,7 @@ pub(super) fn vm_stats(call: &Call) -> Result<Reply, Thrown> {
             stats.insert(name.to_owned(), figures);
         }
     }
-    Ok(answer(
-        GetVmStatsAnswer::CLASS,
-        json!({"vmStatsMap": stats, "result": true, "contextMap": {}}),
-    ))
+    Ok(answer(GetVmStatsAnswer::CLASS, json!({"vmStatsMap": stats, "result": true, "contextMap": {}})))
 }
 
 /// Nothing is done; the answer promises that VMs will be moved away.

@@ -5,9 +5,7 @@ use uuid::Uuid;
 
 use super::{Call, NULL_REFERENCE, Reply, Thrown, answer, member, plain};
 use crate::agent::state::{CLOUDSTACK_NOTES, Disk, Power, Vm};
-use crate::hypervisors::hyperv::wire::vms::{
-    CheckVirtualMachineAnswer, GetVmConfigAnswer, StartAnswer, StopAnswer,
-};
+use crate::hypervisors::hyperv::wire::vms::{CheckVirtualMachineAnswer, GetVmConfigAnswer, StartAnswer, StopAnswer};
 use crate::hypervisors::hyperv::wire::{Answer, naming};
 
 const VOLUME: &str = "org.apache.cloudstack.storage.to.VolumeObjectTO";
@@ -28,8 +26,7 @@ pub(super) fn answer_to(call: &Call, last: &str) -> Result<Reply, Thrown> {
 
 /// The VM of that name on this host.
 fn find(call: &Call, name: &str) -> Option<Vm> {
-    call.world
-        .read(|state| state.vm(call.host.ip(), name).cloned())
+    call.world.read(|state| state.vm(call.host.ip(), name).cloned())
 }
 
 fn check(call: &Call) -> Result<Reply, Thrown> {
@@ -55,25 +52,18 @@ fn check(call: &Call) -> Result<Reply, Thrown> {
 fn config(call: &Call) -> Result<Reply, Thrown> {
     let name = call.text("vmName")?;
     find(call, name).ok_or_else(|| Thrown::new(NULL_REFERENCE))?;
-    Ok(answer(
-        GetVmConfigAnswer::CLASS,
-        json!({"vmName": name, "nics": [], "result": true, "contextMap": {}}),
-    ))
+    Ok(answer(GetVmConfigAnswer::CLASS, json!({"vmName": name, "nics": [], "result": true, "contextMap": {}})))
 }
 
 fn stop_answer(result: bool, details: Option<&str>, vm: Option<&str>) -> Reply {
-    answer(
-        StopAnswer::CLASS,
-        json!({"result": result, "details": details, "vm": vm, "contextMap": {}}),
-    )
+    answer(StopAnswer::CLASS, json!({"result": result, "details": details, "vm": vm, "contextMap": {}}))
 }
 
 /// Deletes the definition of a VM. Its disks stay.
 fn stop(call: &Call) -> Result<Reply, Thrown> {
     let check = call.member("checkBeforeCleanup")?.as_bool();
-    let check = check.ok_or_else(|| {
-        Thrown::new("Cannot convert null to 'bool' because it is a non-nullable value type")
-    })?;
+    let check =
+        check.ok_or_else(|| Thrown::new("Cannot convert null to 'bool' because it is a non-nullable value type"))?;
     let name = call.text("vmName")?;
     let power = find(call, name).map(|vm| vm.power);
     if check && power != Some(Power::Off) {
@@ -84,15 +74,11 @@ fn stop(call: &Call) -> Result<Reply, Thrown> {
         return Ok(stop_answer(true, None, None));
     }
     if call.world.gate(name).is_moving() {
-        let details = format!(
-            "{} fail on exceptionFailed to delete VM {name} due to InvalidState",
-            call.class
-        );
+        let details = format!("{} fail on exceptionFailed to delete VM {name} due to InvalidState", call.class);
         return Ok(stop_answer(false, Some(&details), None));
     }
     call.world.halt_guest(name);
-    call.world
-        .change(|state| state.remove(call.host.ip(), name))?;
+    call.world.change(|state| state.remove(call.host.ip(), name))?;
     Ok(stop_answer(true, None, None))
 }
 
@@ -113,10 +99,7 @@ fn start(call: &Call) -> Reply {
         Ok(()) => None,
         Err(thrown) => Some(format!("{} fail on exception{}", call.class, thrown.0)),
     };
-    answer(
-        StartAnswer::CLASS,
-        json!({"result": details.is_none(), "details": details, "vm": echo, "contextMap": {}}),
-    )
+    answer(StartAnswer::CLASS, json!({"result": details.is_none(), "details": details, "vm": echo, "contextMap": {}}))
 }
 
 fn define(call: &Call) -> Result<(), Thrown> {
@@ -125,9 +108,7 @@ fn define(call: &Call) -> Result<(), Thrown> {
     match find(call, &name).map(|vm| vm.power) {
         Some(Power::On) => return Ok(()),
         Some(Power::Off) if call.world.gate(&name).is_moving() => {
-            let text = format!(
-                "Create VM failing, because there exists a VM with name {name}, state Migrating"
-            );
+            let text = format!("Create VM failing, because there exists a VM with name {name}, state Migrating");
             return Err(Thrown(text));
         }
         _ => {}
@@ -152,25 +133,14 @@ fn define(call: &Call) -> Result<(), Thrown> {
     let ip = call.host.ip();
     call.world.change(|state| {
         state.remove(ip, &name);
-        state
-            .hosts
-            .entry(ip.to_owned())
-            .or_default()
-            .vms
-            .push(defined);
+        state.hosts.entry(ip.to_owned()).or_default().vms.push(defined);
     })?;
     Ok(())
 }
 
 /// The image of a volume in a request; it must exist.
 fn attached_disk(call: &Call, volume: &Value) -> Result<Disk, Thrown> {
-    let text = |value: &Value, name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_owned()
-    };
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
     let store = volume.get("dataStore").and_then(|store| store.get(PRIMARY));
     let store = store.ok_or_else(|| Thrown::new(NULL_REFERENCE))?;
     let folder = match text(store, "poolType").as_str() {
@@ -178,31 +148,14 @@ fn attached_disk(call: &Call, volume: &Value) -> Result<Disk, Thrown> {
         _ => naming::smb_unc(&text(store, "host"), &text(store, "path")),
     };
     let path = text(volume, "path");
-    let stem = if path.is_empty() {
-        text(volume, "uuid")
-    } else {
-        path
-    };
+    let stem = if path.is_empty() { text(volume, "uuid") } else { path };
     let format = Some(text(volume, "format")).filter(|format| !format.is_empty());
     let file = naming::file_name(&stem, format.as_deref().unwrap_or("VHDX"));
-    let missing = || {
-        Thrown(format!(
-            "The image {} does not exist.",
-            naming::join(&folder, &file)
-        ))
-    };
-    let pool = call
-        .world
-        .pools
-        .find(call.host.ip(), &folder)
-        .ok_or_else(missing)?;
+    let missing = || Thrown(format!("The image {} does not exist.", naming::join(&folder, &file)));
+    let pool = call.world.pools.find(call.host.ip(), &folder).ok_or_else(missing)?;
     let real = call.world.pools.file(call.host.ip(), &folder, &file);
     real.filter(|real| real.exists()).ok_or_else(missing)?;
-    Ok(Disk {
-        folder: pool.name.clone(),
-        file,
-        on_host: pool.on_host.clone(),
-    })
+    Ok(Disk { folder: pool.name.clone(), file, on_host: pool.on_host.clone() })
 }
 
 /// Attaches an existing image to a VM. An unknown VM is a silent success, as with the real agent.
@@ -212,9 +165,7 @@ fn attach(call: &Call) -> Reply {
         let name = call.text("vmName")?;
         let kind = disk.get("type").and_then(Value::as_str).unwrap_or("");
         if kind != "DATADISK" && kind != "ISO" {
-            return Err(Thrown(format!(
-                "Invalid disk type to be attached to vm {name}"
-            )));
+            return Err(Thrown(format!("Invalid disk type to be attached to vm {name}")));
         }
         let Some(volume) = disk.get("data").and_then(|data| data.get(VOLUME)) else {
             return Ok(());
@@ -229,9 +180,7 @@ fn attach(call: &Call) -> Reply {
         })?;
         Ok(())
     };
-    let details = work()
-        .err()
-        .map(|thrown| format!("{} failed due to {}", call.class, thrown.0));
+    let details = work().err().map(|thrown| format!("{} failed due to {}", call.class, thrown.0));
     answer(
         "org.apache.cloudstack.storage.command.AttachAnswer",
         json!({"result": details.is_none(), "details": details, "disk": disk, "contextMap": {}}),
@@ -242,10 +191,7 @@ fn attach(call: &Call) -> Reply {
 fn detach(call: &Call) -> Reply {
     let work = || -> Result<(), Thrown> {
         let name = call.text("vmName")?;
-        let volume = call
-            .body
-            .pointer("/disk/data")
-            .and_then(|data| data.get(VOLUME));
+        let volume = call.body.pointer("/disk/data").and_then(|data| data.get(VOLUME));
         let volume = volume.ok_or_else(|| Thrown::new(NULL_REFERENCE))?;
         let wanted = attached_disk(call, volume)?;
         if call.world.gate(name).is_moving() {
@@ -264,9 +210,7 @@ fn detach(call: &Call) -> Reply {
             ))
         })
     };
-    let details = work()
-        .err()
-        .map(|thrown| format!("{} failed due to {}", call.class, thrown.0));
+    let details = work().err().map(|thrown| format!("{} failed due to {}", call.class, thrown.0));
     let class = "org.apache.cloudstack.storage.command.DettachAnswer";
     plain(class, details.is_none(), details.as_deref())
 }

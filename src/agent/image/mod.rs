@@ -119,10 +119,7 @@ pub struct Image {
 
 impl std::fmt::Debug for Image {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Image")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Image").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -133,12 +130,7 @@ impl Image {
     ///
     /// # Errors
     /// [`ImageError::Io`], also when the file exists.
-    pub fn create(
-        path: &Path,
-        format: ImageFormat,
-        virtual_bytes: u64,
-        identity: Uuid,
-    ) -> Result<Self, ImageError> {
+    pub fn create(path: &Path, format: ImageFormat, virtual_bytes: u64, identity: Uuid) -> Result<Self, ImageError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -165,20 +157,14 @@ impl Image {
             .open(path)
             .map_err(|source| io_error("open", path, source))?;
         let mut magic = [0; 8];
-        let read = file
-            .read_at(&mut magic, 0)
-            .map_err(|source| io_error("read", path, source))?;
+        let read = file.read_at(&mut magic, 0).map_err(|source| io_error("read", path, source))?;
         let map: Result<Box<dyn BlockMap>, Trouble> = if read == 8 && &magic == vhdx::MAGIC {
             vhdx::open(&file, writable).map(|map| Box::new(map) as Box<dyn BlockMap>)
         } else {
             vhd::open(&file).map(|map| Box::new(map) as Box<dyn BlockMap>)
         };
         let map = map.map_err(|trouble| trouble.at(path))?;
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            map,
-        })
+        Ok(Self { file, path: path.to_owned(), map })
     }
 
     /// Size of the disk as a guest sees it.
@@ -197,10 +183,7 @@ impl Image {
     /// # Errors
     /// [`ImageError::Io`].
     pub fn is_whole(&self) -> Result<bool, ImageError> {
-        let metadata = self
-            .file
-            .metadata()
-            .map_err(|source| io_error("look at", &self.path, source))?;
+        let metadata = self.file.metadata().map_err(|source| io_error("look at", &self.path, source))?;
         Ok(metadata.len() >= self.map.needed_bytes())
     }
 
@@ -217,10 +200,7 @@ impl Image {
             let part = &mut buffer[done..done + bytes];
             match span.file_offset {
                 None => part.fill(0),
-                Some(at) => self
-                    .file
-                    .read_exact_at(part, at)
-                    .map_err(|source| io_error("read", &self.path, source))?,
+                Some(at) => self.file.read_exact_at(part, at).map_err(|source| io_error("read", &self.path, source))?,
             }
             done += bytes;
         }
@@ -240,20 +220,14 @@ impl Image {
             let at = offset + from as u64;
             let span = self.map.span(at);
             let Some(file_offset) = span.file_offset else {
-                self.map
-                    .allocate(&self.file, at)
-                    .map_err(|source| io_error("grow", &self.path, source))?;
+                self.map.allocate(&self.file, at).map_err(|source| io_error("grow", &self.path, source))?;
                 continue;
             };
             let bytes = (data.len() - from).min(span.bytes as usize);
             self.file
                 .write_all_at(&data[from..from + bytes], file_offset)
                 .map_err(|source| io_error("write to", &self.path, source))?;
-            pieces.push(Written {
-                file_offset,
-                from,
-                bytes,
-            });
+            pieces.push(Written { file_offset, from, bytes });
             from += bytes;
         }
         Ok(pieces)
@@ -270,9 +244,7 @@ impl Image {
         while at < offset + bytes as u64 {
             let span = self.map.span(at);
             if span.file_offset.is_none() {
-                self.map
-                    .allocate(&self.file, at)
-                    .map_err(|source| io_error("grow", &self.path, source))?;
+                self.map.allocate(&self.file, at).map_err(|source| io_error("grow", &self.path, source))?;
             }
             at += span.bytes;
         }
@@ -314,11 +286,7 @@ impl Image {
         let virtual_bytes = self.virtual_bytes();
         let end = offset.checked_add(bytes as u64);
         if end.is_none_or(|end| end > virtual_bytes) {
-            return Err(ImageError::Beyond {
-                path: self.path.clone(),
-                offset,
-                virtual_bytes,
-            });
+            return Err(ImageError::Beyond { path: self.path.clone(), offset, virtual_bytes });
         }
         Ok(())
     }
@@ -351,14 +319,9 @@ impl Trouble {
     fn at(self, path: &Path) -> ImageError {
         match self {
             // A file that ends too early is damaged, whatever was being read.
-            Self::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
-                io_error("read", path, source)
-            }
+            Self::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => io_error("read", path, source),
             Self::Io(_) => Self::damaged("it ends too early").at(path),
-            Self::Damaged(reason) => ImageError::Damaged {
-                path: path.to_owned(),
-                reason,
-            },
+            Self::Damaged(reason) => ImageError::Damaged { path: path.to_owned(), reason },
         }
     }
 }
@@ -370,11 +333,7 @@ impl From<io::Error> for Trouble {
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> ImageError {
-    ImageError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    ImageError::Io { action, path: path.to_owned(), source }
 }
 
 /// Reads `N` bytes of a file at an offset.

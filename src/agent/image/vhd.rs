@@ -165,15 +165,8 @@ fn table(file: &File, header_offset: u64) -> Result<Table, Trouble> {
     }
     let mut bytes = vec![0; entries * 4];
     file.read_exact_at(&mut bytes, offset)?;
-    let sectors = bytes
-        .chunks_exact(4)
-        .map(|entry| u32::from_be_bytes(part(entry, 0)))
-        .collect();
-    Ok(Table {
-        offset,
-        block_bytes,
-        sectors,
-    })
+    let sectors = bytes.chunks_exact(4).map(|entry| u32::from_be_bytes(part(entry, 0))).collect();
+    Ok(Table { offset, block_bytes, sectors })
 }
 
 impl BlockMap for Vhd {
@@ -187,23 +180,13 @@ impl BlockMap for Vhd {
 
     fn span(&self, offset: u64) -> Span {
         let Some(table) = &self.table else {
-            return Span {
-                file_offset: Some(offset),
-                bytes: self.virtual_bytes - offset,
-            };
+            return Span { file_offset: Some(offset), bytes: self.virtual_bytes - offset };
         };
         let inside = offset % table.block_bytes;
         let end = (offset - inside + table.block_bytes).min(self.virtual_bytes);
-        let sector = table
-            .sectors
-            .get((offset / table.block_bytes) as usize)
-            .copied()
-            .unwrap_or(UNUSED);
+        let sector = table.sectors.get((offset / table.block_bytes) as usize).copied().unwrap_or(UNUSED);
         let data = u64::from(sector) * SECTOR_BYTES + table.bitmap_bytes();
-        Span {
-            file_offset: (sector != UNUSED).then_some(data + inside),
-            bytes: end - offset,
-        }
+        Span { file_offset: (sector != UNUSED).then_some(data + inside), bytes: end - offset }
     }
 
     fn allocate(&mut self, file: &File, offset: u64) -> io::Result<()> {
@@ -230,9 +213,7 @@ impl BlockMap for Vhd {
         };
         let block = table.bitmap_bytes() + table.block_bytes;
         let blocks = table.sectors.iter().filter(|sector| **sector != UNUSED);
-        let end = blocks
-            .map(|sector| u64::from(*sector) * SECTOR_BYTES + block)
-            .max();
+        let end = blocks.map(|sector| u64::from(*sector) * SECTOR_BYTES + block).max();
         end.unwrap_or(table.offset) + FOOTER_BYTES as u64
     }
 }

@@ -77,10 +77,7 @@ pub(super) fn create(file: &File, virtual_bytes: u64, identity: Uuid) -> io::Res
     let mut table = vec![0; TABLE_BYTES];
     table[..4].copy_from_slice(b"regi");
     table[8..12].copy_from_slice(&2u32.to_le_bytes());
-    let regions = [
-        (BAT_REGION, BAT_OFFSET, bat_bytes as u32),
-        (METADATA_REGION, metadata_offset, MIB as u32),
-    ];
+    let regions = [(BAT_REGION, BAT_OFFSET, bat_bytes as u32), (METADATA_REGION, metadata_offset, MIB as u32)];
     for (entry, (guid, offset, length)) in table[16..].chunks_exact_mut(32).zip(regions) {
         entry[..16].copy_from_slice(&guid.to_bytes_le());
         entry[16..24].copy_from_slice(&offset.to_le_bytes());
@@ -116,22 +113,10 @@ fn metadata(virtual_bytes: u64, identity: Uuid) -> Vec<u8> {
     let parameters = [(BLOCK_BYTES as u32).to_le_bytes(), [0; 4]].concat();
     let items: [(Uuid, Vec<u8>, u32); 5] = [
         (FILE_PARAMETERS, parameters, REQUIRED),
-        (
-            VIRTUAL_DISK_SIZE,
-            virtual_bytes.to_le_bytes().to_vec(),
-            REQUIRED | OF_THE_DISK,
-        ),
-        (
-            PAGE_83_DATA,
-            identity.to_bytes_le().to_vec(),
-            REQUIRED | OF_THE_DISK,
-        ),
+        (VIRTUAL_DISK_SIZE, virtual_bytes.to_le_bytes().to_vec(), REQUIRED | OF_THE_DISK),
+        (PAGE_83_DATA, identity.to_bytes_le().to_vec(), REQUIRED | OF_THE_DISK),
         (LOGICAL_SECTOR_SIZE, sector.to_vec(), REQUIRED | OF_THE_DISK),
-        (
-            PHYSICAL_SECTOR_SIZE,
-            sector.to_vec(),
-            REQUIRED | OF_THE_DISK,
-        ),
+        (PHYSICAL_SECTOR_SIZE, sector.to_vec(), REQUIRED | OF_THE_DISK),
     ];
     let mut region = vec![0; TABLE_BYTES];
     region[..8].copy_from_slice(b"metadata");
@@ -175,10 +160,7 @@ pub(super) fn open(file: &File, writable: bool) -> Result<Vhdx, Trouble> {
     let (_, entries) = table_shape(facts.virtual_bytes, facts.block_bytes, chunk_ratio);
     let mut bytes = vec![0; entries as usize * 8];
     file.read_exact_at(&mut bytes, bat_offset)?;
-    let bat: Vec<u64> = bytes
-        .chunks_exact(8)
-        .map(|entry| u64::from_le_bytes(part(entry, 0)))
-        .collect();
+    let bat: Vec<u64> = bytes.chunks_exact(8).map(|entry| u64::from_le_bytes(part(entry, 0))).collect();
     let is_partial = |entry: &u64| entry & STATE_MASK == PARTIALLY_PRESENT;
     if bat.iter().any(is_partial) {
         return Err(Trouble::damaged("it depends on a parent disk"));
@@ -207,8 +189,7 @@ fn renew_header(file: &File, writable: bool) -> Result<(), Trouble> {
     }
     let (sequence, number, log) = best.ok_or_else(|| Trouble::damaged("no header is valid"))?;
     if log != [0; 16] {
-        let reason =
-            "its log has to be replayed first; open it once with Hyper-V or qemu-img check -r all";
+        let reason = "its log has to be replayed first; open it once with Hyper-V or qemu-img check -r all";
         return Err(Trouble::damaged(reason));
     }
     if writable {
@@ -256,9 +237,8 @@ fn facts(file: &File, metadata_offset: u64) -> Result<Facts, Trouble> {
             .map(|entry| metadata_offset + u64::from(u32::from_le_bytes(part(entry, 16))))
             .ok_or_else(|| Trouble::damaged("a metadata item is missing"))
     };
-    let number = |guid: Uuid| -> Result<u64, Trouble> {
-        Ok(u64::from(u32::from_le_bytes(bytes_at(file, place(guid)?)?)))
-    };
+    let number =
+        |guid: Uuid| -> Result<u64, Trouble> { Ok(u64::from(u32::from_le_bytes(bytes_at(file, place(guid)?)?))) };
     let facts = Facts {
         virtual_bytes: u64::from_le_bytes(bytes_at(file, place(VIRTUAL_DISK_SIZE)?)?),
         identity: Uuid::from_bytes_le(bytes_at(file, place(PAGE_83_DATA)?)?),
@@ -293,10 +273,7 @@ impl BlockMap for Vhdx {
         let inside = offset % self.block_bytes;
         let end = (offset - inside + self.block_bytes).min(self.virtual_bytes);
         let present = entry & STATE_MASK == FULLY_PRESENT;
-        Span {
-            file_offset: present.then_some((entry & OFFSET_MASK) + inside),
-            bytes: end - offset,
-        }
+        Span { file_offset: present.then_some((entry & OFFSET_MASK) + inside), bytes: end - offset }
     }
 
     fn allocate(&mut self, file: &File, offset: u64) -> io::Result<()> {
@@ -306,10 +283,7 @@ impl BlockMap for Vhdx {
         file.set_len(place + self.block_bytes)?;
         let index = self.entry(offset);
         self.bat[index] = place | FULLY_PRESENT;
-        file.write_all_at(
-            &self.bat[index].to_le_bytes(),
-            self.bat_offset + index as u64 * 8,
-        )
+        file.write_all_at(&self.bat[index].to_le_bytes(), self.bat_offset + index as u64 * 8)
     }
 
     fn needed_bytes(&self) -> u64 {
