@@ -241,12 +241,7 @@ fn read_order(call: &Call) -> Result<Order, String> {
     if call.world.user_of(&place).is_some() {
         return Err(on_exception(&in_use(&naming::join(&target.store.name, &name))));
     }
-    Ok(Order {
-        source: file,
-        target: place,
-        pool: target.store.pool.clone(),
-        new_data: echo(&target, &path, format),
-    })
+    Ok(Order { source: file, target: place, pool: target.store.pool.clone(), new_data: echo(&target, &path, format) })
 }
 
 /// The answer of a copy that worked, or is said to have.
