@@ -13,14 +13,35 @@ use crate::auth::Caller;
 use crate::store::Store;
 
 mod failure;
+pub mod filters;
 mod job_resource;
+pub mod list_async_jobs;
 pub mod list_capabilities;
+pub mod list_clusters;
+pub mod list_hosts;
+pub mod list_hypervisor_capabilities;
+pub mod list_pods;
+pub mod list_storage_pools;
+pub mod list_virtual_machines;
+pub mod list_volumes;
+pub mod list_zones;
 pub mod query_async_job_result;
+pub mod update_hypervisor_capabilities;
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_capabilities::ListCapabilities>(),
+    Entry::sync::<list_zones::ListZones>(),
+    Entry::sync::<list_pods::ListPods>(),
+    Entry::sync::<list_clusters::ListClusters>(),
+    Entry::sync::<list_hosts::ListHosts>(),
+    Entry::sync::<list_storage_pools::ListStoragePools>(),
+    Entry::sync::<list_virtual_machines::ListVirtualMachines>(),
+    Entry::sync::<list_volumes::ListVolumes>(),
     Entry::sync::<query_async_job_result::QueryAsyncJobResult>(),
+    Entry::sync::<list_async_jobs::ListAsyncJobs>(),
+    Entry::sync::<list_hypervisor_capabilities::ListHypervisorCapabilities>(),
+    Entry::sync::<update_hypervisor_capabilities::UpdateHypervisorCapabilities>(),
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
