@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use stackmotion::store::Store;
 use support::differences::differences;
-use support::{call, database, golden_json, seed, xml};
+use support::{call, database, golden_json, reset, seed, xml};
 
 /// One recorded call.
 #[derive(Deserialize)]
@@ -49,10 +49,10 @@ async fn replay(store: &Store, phase: &str, cases: &[Case], found: &mut BTreeMap
     for case in cases.iter().filter(|case| case.phase == phase) {
         let answer = call(store, &case.actor, &case.command, &case.args).await;
         if answer.status != case.status {
-            found.entry(format!("case {}", case.name)).or_default().push(format!(
-                "{} instead of {}: {}",
-                answer.status, case.status, answer.body
-            ));
+            found
+                .entry(format!("case {}", case.name))
+                .or_default()
+                .push(format!("{} instead of {}: {}", answer.status, case.status, answer.body));
             continue;
         }
         for difference in differences(&tree(&case.body), &tree(&answer.body)) {
@@ -66,7 +66,7 @@ async fn lists_and_job_queries_are_answered_as_recorded() {
     let cases: Vec<Case> = serde_json::from_value(golden_json("lists/cases.json")).expect("cases");
     for (kind, database) in database::each().await {
         let store = &database.store;
-        seed(store, &golden_json("lists/rows.json")).await;
+        reset(store, &golden_json("lists/rows.json")).await;
         let mut found = BTreeMap::new();
         replay(store, "quiet", &cases, &mut found).await;
         let before = serde_json::json!({ "volumes": [spare(&golden_json("lists/rows.json"))] });
@@ -75,6 +75,8 @@ async fn lists_and_job_queries_are_answered_as_recorded() {
         seed(store, &before).await;
         seed(store, &golden_json("lists/jobs_done.json")).await;
         replay(store, "done", &cases, &mut found).await;
+        seed(store, &golden_json("lists/jobs_failed.json")).await;
+        replay(store, "failed", &cases, &mut found).await;
         let documented = documented();
         let new: Vec<_> = found.iter().filter(|(difference, _)| !documented.contains(*difference)).collect();
         assert!(new.is_empty(), "{kind}: differences that docs/api-compat.md does not tell: {new:#?}");

@@ -88,7 +88,9 @@ async fn find(ctx: &Ctx, hypervisor: &str, version: &str) -> Result<i64, ApiErro
     }
     Err(ApiError::invalid_parameter(
         "Unable to find the hypervisor capabilities for specified hypervisor and hypervisor version",
-    ))
+    )
+    .about(hypervisor, "hypervisor")
+    .about(version, "hypervisorVersion"))
 }
 
 /// The version that another one came from: `8.0.1.5` from `8.0.1`, `8.0.0.5` from `8.0` (`contract/migration.md 6.3`).

@@ -31,6 +31,14 @@ pub fn golden_json(path: &str) -> Json {
     serde_json::from_str(&golden(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Empties the tables that `tables` names, those with rows of their own from the start included, and writes the rows.
+pub async fn reset(store: &Store, tables: &Json) {
+    for table in tables.as_object().expect("tables by name").keys() {
+        store.db().run(&format!("DELETE FROM `{table}`"), Vec::new()).await.expect("an empty table");
+    }
+    seed(store, tables).await;
+}
+
 /// Writes rows; a row with the id of another takes its place.
 pub async fn seed(store: &Store, tables: &Json) {
     let mut tx = store.begin().await.expect("a transaction");
