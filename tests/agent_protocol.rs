@@ -64,18 +64,23 @@ async fn volumes_are_created_copied_and_deleted() {
     assert_eq!(image.virtual_bytes(), 8 * MIB);
     assert!(!call(&world, A, &create).await.outcome.result, "an existing disk was created anew");
 
-    // Share to share: the answered path names no file in the pool's own sense.
+    // Share to share: the file has the name that was asked for, the answered path names none.
     let order = copy(volume("v-9", Some("v-9"), POOL1, 8 * MIB), volume("v-10", None, POOL2, 8 * MIB));
     let copied = call(&world, B, &order).await;
     assert!(copied.outcome.result, "{:?}", copied.outcome.details);
     assert_eq!(new_path(copied), "/v-10.vhdx");
     let target = Image::open(&at("fs1-pool2/v-10.vhdx"), false).unwrap();
     assert_eq!(target.content_hash().unwrap(), hash);
-    let into = copy(volume("v-9", Some("v-9"), POOL1, 8 * MIB), volume("v-11", Some("sub"), POOL2, 8 * MIB));
-    assert_eq!(new_path(call(&world, B, &into).await), "sub/v-11.vhdx");
-    assert!(at("fs1-pool2/sub/v-11.vhdx").exists());
-    // What is there is not written over.
-    assert!(!call(&world, B, &order).await.outcome.result);
+    let into = copy(volume("v-9", Some("v-9"), POOL1, 8 * MIB), volume("v-11", Some("named"), POOL2, 8 * MIB));
+    assert_eq!(new_path(call(&world, B, &into).await), "named/v-11.vhdx");
+    assert!(at("fs1-pool2/named.vhdx").exists());
+    // What has that name is replaced, unless a VM runs from it.
+    std::fs::write(at("fs1-pool2/v-10.vhdx"), b"half").unwrap();
+    assert!(call(&world, B, &order).await.outcome.result);
+    let again = Image::open(&at("fs1-pool2/v-10.vhdx"), false).unwrap();
+    assert_eq!(again.content_hash().unwrap(), hash);
+    let over = copy(volume("v-9", Some("v-9"), POOL1, 8 * MIB), volume("v", Some("root-1"), POOL1, 8 * MIB));
+    assert!(!call(&world, B, &over).await.outcome.result);
 
     let missing = copy(volume("x", Some("x"), POOL1, MIB), volume("y", None, POOL2, MIB));
     let details = call(&world, A, &missing).await.outcome.details.unwrap();

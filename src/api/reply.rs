@@ -1,0 +1,317 @@
+//! The envelope around an answer, in JSON and XML (`contract/api-protocol.md 4.1 and 4.5`).
+
+use super::error::ApiError;
+use super::node::{Node, write_json_text};
+use super::spec::Response;
+use super::xml;
+
+crate::response! {
+    /// Says that something was done.
+    pub struct SuccessView as "success" {
+        /// Always true: a failure is an error.
+        success: bool,
+        /// A word about it.
+        display_text "displaytext": Option<String>,
+    }
+}
+
+/// What a command answers with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// One page of a list.
+    List {
+        /// The name of each object.
+        object: &'static str,
+        /// How many there are in all, not on this page. With 0 the answer is an empty object.
+        count: i64,
+        /// The page. When it is empty only the count is printed.
+        items: Vec<Node>,
+    },
+    /// One object under its name.
+    One {
+        /// The name of the object.
+        object: &'static str,
+        /// The object.
+        node: Node,
+    },
+    /// The fields of this object directly under the envelope, as for a job or a plain success.
+    Bare(Node),
+}
+
+impl Reply {
+    /// A list of views; `count` is the number of all matches.
+    pub fn list<V: Response>(count: i64, views: impl IntoIterator<Item = V>) -> Self {
+        Self::List { object: V::SPEC.object, count, items: views.into_iter().map(Response::into_node).collect() }
+    }
+
+    /// One view under its object name.
+    pub fn one<V: Response>(view: V) -> Self {
+        Self::One { object: V::SPEC.object, node: view.into_node() }
+    }
+
+    /// The fields of a view without an object name.
+    pub fn bare<V: Response>(view: V) -> Self {
+        Self::Bare(view.into_node())
+    }
+
+    /// `{"success":true}`.
+    pub fn success() -> Self {
+        Self::bare(SuccessView { success: true, display_text: None })
+    }
+
+    /// `{"jobid":"..."}`.
+    pub fn job(uuid: String) -> Self {
+        Self::Bare(Node::wrap("jobid", uuid.into()))
+    }
+}
+
+/// JSON or XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// `response=json` in any letter case.
+    Json,
+    /// Everything else.
+    #[default]
+    Xml,
+}
+
+impl Format {
+    /// What the parameter `response` asks for.
+    pub fn asked(response: Option<&str>) -> Self {
+        match response {
+            Some(word) if word.eq_ignore_ascii_case("json") => Self::Json,
+            _ => Self::Xml,
+        }
+    }
+
+    /// The content type on the wire.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json;charset=utf-8",
+            Self::Xml => "text/xml;charset=utf-8",
+        }
+    }
+}
+
+/// How an envelope is printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'a> {
+    /// The name of the envelope, such as `listhostsresponse`.
+    pub name: &'a str,
+    /// JSON or XML.
+    pub format: Format,
+    /// The version shown in the root of an XML document; absent for callers that are not known.
+    pub version: Option<&'a str>,
+}
+
+impl Envelope<'_> {
+    /// The body of a successful answer.
+    pub fn reply(&self, reply: &Reply) -> Vec<u8> {
+        let mut out = self.start();
+        match self.format {
+            Format::Json => write_json_reply(reply, &mut out),
+            Format::Xml => write_xml_reply(reply, &mut out),
+        }
+        self.end(out)
+    }
+
+    /// The body of an error.
+    pub fn error(&self, error: &ApiError) -> Vec<u8> {
+        let mut out = self.start();
+        match self.format {
+            Format::Json => json_error_node(error).write_json(&mut out),
+            Format::Xml => write_xml_error(error, &mut out),
+        }
+        self.end(out)
+    }
+
+    fn start(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        match self.format {
+            Format::Json => {
+                out.push(b'{');
+                write_json_text(self.name, &mut out);
+                out.push(b':');
+            }
+            Format::Xml => {
+                out.extend_from_slice(xml::HEADER.as_bytes());
+                out.push(b'<');
+                out.extend_from_slice(self.name.as_bytes());
+                if let Some(version) = self.version {
+                    out.extend_from_slice(b" cloud-stack-version=\"");
+                    out.extend_from_slice(version.as_bytes());
+                    out.push(b'"');
+                }
+                out.push(b'>');
+            }
+        }
+        out
+    }
+
+    fn end(&self, mut out: Vec<u8>) -> Vec<u8> {
+        match self.format {
+            Format::Json => out.push(b'}'),
+            Format::Xml => xml::close(self.name, &mut out),
+        }
+        out
+    }
+}
+
+fn write_json_reply(reply: &Reply, out: &mut Vec<u8>) {
+    match reply {
+        Reply::List { count: 0, .. } => out.extend_from_slice(b"{}"),
+        Reply::List { object, count, items } => {
+            out.extend_from_slice(b"{\"count\":");
+            super::node::write_int(*count, out);
+            if !items.is_empty() {
+                out.push(b',');
+                write_json_text(object, out);
+                out.extend_from_slice(b":[");
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    item.write_json(out);
+                }
+                out.push(b']');
+            }
+            out.push(b'}');
+        }
+        Reply::One { object, node } => {
+            out.push(b'{');
+            write_json_text(object, out);
+            out.push(b':');
+            node.write_json(out);
+            out.push(b'}');
+        }
+        Reply::Bare(node) => node.write_json(out),
+    }
+}
+
+fn write_xml_reply(reply: &Reply, out: &mut Vec<u8>) {
+    match reply {
+        Reply::List { count: 0, .. } => {}
+        Reply::List { object, count, items } => {
+            xml::write_element("count", &Node::Int(*count), out);
+            for item in items {
+                xml::write_element(object, item, out);
+            }
+        }
+        Reply::One { object, node } => xml::write_element(object, node, out),
+        Reply::Bare(node) => xml::write_inside(node, out),
+    }
+}
+
+fn code_fields(error: &ApiError) -> Vec<(super::node::Name, Node)> {
+    let mut fields = Vec::with_capacity(4);
+    fields.push(("errorcode".into(), Node::Int(error.code.number().into())));
+    if let Some(cs_code) = error.cs_code {
+        fields.push(("cserrorcode".into(), Node::Int(cs_code.into())));
+    }
+    fields.push(("errortext".into(), error.text.clone().into()));
+    fields
+}
+
+fn json_error_node(error: &ApiError) -> Node {
+    let subjects = error
+        .uuid_list
+        .iter()
+        .map(|subject| {
+            Node::Object(vec![
+                ("uuid".into(), subject.uuid.clone().into()),
+                ("description".into(), subject.description.clone().into()),
+            ])
+        })
+        .collect();
+    let mut fields = vec![("uuidList".into(), Node::List(subjects))];
+    fields.append(&mut code_fields(error));
+    Node::Object(fields)
+}
+
+fn write_xml_error(error: &ApiError, out: &mut Vec<u8>) {
+    if !error.uuid_list.is_empty() {
+        xml::open("uuidList", out);
+        for subject in &error.uuid_list {
+            xml::write_element("uuid", &subject.uuid.clone().into(), out);
+            xml::write_element("uuidProperty", &subject.description.clone().into(), out);
+        }
+        xml::close("uuidList", out);
+    }
+    xml::write_inside(&Node::Object(code_fields(error)), out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(reply: &Reply) -> (String, String) {
+        let print = |format| {
+            let envelope = Envelope { name: "listhostsresponse", format, version: Some("4.23.0.0-SNAPSHOT") };
+            String::from_utf8(envelope.reply(reply)).unwrap()
+        };
+        let xml = print(Format::Xml);
+        let start =
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><listhostsresponse cloud-stack-version=\"4.23.0.0-SNAPSHOT\">";
+        let inside = xml.strip_prefix(start).unwrap().strip_suffix("</listhostsresponse>").unwrap();
+        (print(Format::Json), inside.to_owned())
+    }
+
+    fn host(name: &str) -> Node {
+        Node::wrap("name", name.to_owned().into())
+    }
+
+    #[test]
+    fn lists() {
+        let full = Reply::List { object: "host", count: 7, items: vec![host("a"), host("b")] };
+        assert_eq!(
+            both(&full),
+            (
+                r#"{"listhostsresponse":{"count":7,"host":[{"name":"a"},{"name":"b"}]}}"#.to_owned(),
+                "<count>7</count><host><name>a</name></host><host><name>b</name></host>".to_owned()
+            )
+        );
+        let past_the_end = Reply::List { object: "host", count: 7, items: vec![] };
+        assert_eq!(
+            both(&past_the_end),
+            (r#"{"listhostsresponse":{"count":7}}"#.to_owned(), "<count>7</count>".to_owned())
+        );
+        let empty = Reply::List { object: "host", count: 0, items: vec![] };
+        assert_eq!(both(&empty), (r#"{"listhostsresponse":{}}"#.to_owned(), String::new()));
+    }
+
+    #[test]
+    fn single_objects_and_bare_fields() {
+        assert_eq!(
+            both(&Reply::One { object: "host", node: host("a") }),
+            (r#"{"listhostsresponse":{"host":{"name":"a"}}}"#.to_owned(), "<host><name>a</name></host>".to_owned())
+        );
+        assert_eq!(
+            both(&Reply::success()),
+            (r#"{"listhostsresponse":{"success":true}}"#.to_owned(), "<success>true</success>".to_owned())
+        );
+    }
+
+    #[test]
+    fn errors_have_their_fields_in_order() {
+        let error = ApiError::invalid_parameter("a<b").about("u", "vmId");
+        let print =
+            |format| String::from_utf8(Envelope { name: "xresponse", format, version: None }.error(&error)).unwrap();
+        assert_eq!(
+            print(Format::Json),
+            r#"{"xresponse":{"uuidList":[{"uuid":"u","description":"vmId"}],"errorcode":431,"cserrorcode":4350,"errortext":"a<b"}}"#
+        );
+        assert_eq!(
+            print(Format::Xml),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><xresponse><uuidList><uuid>u</uuid><uuidProperty>vmId</uuidProperty></uuidList><errorcode>431</errorcode><cserrorcode>4350</cserrorcode><errortext>a&lt;b</errortext></xresponse>"
+        );
+    }
+
+    #[test]
+    fn refused_credentials_have_no_second_code() {
+        let envelope = Envelope { name: "null", format: Format::Json, version: None };
+        assert_eq!(
+            String::from_utf8(envelope.error(&ApiError::bad_credentials())).unwrap(),
+            r#"{"null":{"uuidList":[],"errorcode":401,"errortext":"unable to verify user credentials and/or request signature"}}"#
+        );
+    }
+}

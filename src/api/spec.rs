@@ -1,0 +1,246 @@
+//! What a declaration says about a command and its answer. `listApis`, OpenAPI and the role table read these.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use super::error::ApiError;
+use super::node::Node;
+use super::param::{Input, ParamSpec};
+use crate::model::Timestamp;
+
+/// Who may be allowed to call a command when no rule of the role speaks about it (`contract/api-protocol.md 9.1`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RoleType {
+    /// The owner of the installation.
+    Admin,
+    /// The owner of a domain with resources of its own.
+    ResourceAdmin,
+    /// The owner of a domain.
+    DomainAdmin,
+    /// Everybody else.
+    User,
+}
+
+impl RoleType {
+    /// The word in the table of roles.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "Admin",
+            Self::ResourceAdmin => "ResourceAdmin",
+            Self::DomainAdmin => "DomainAdmin",
+            Self::User => "User",
+        }
+    }
+
+    /// Reads the word in the table of roles.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Admin, Self::ResourceAdmin, Self::DomainAdmin, Self::User].into_iter().find(|role| role.word() == word)
+    }
+}
+
+/// All four role types, for commands that anybody may call.
+pub const EVERYBODY: &[RoleType] = &[RoleType::Admin, RoleType::ResourceAdmin, RoleType::DomainAdmin, RoleType::User];
+
+/// Whether a command answers at once or with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It answers with its result.
+    Sync,
+    /// It answers with a job id.
+    Async,
+}
+
+/// The HTTP method that `listApis` recommends. Both are always accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    /// For what only reads.
+    Get,
+    /// For what changes something.
+    Post,
+}
+
+impl Http {
+    /// The word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// How an object stands in the envelope of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A count and many objects. Declared as `response [HostView]`.
+    List,
+    /// One object under its name. Declared as `response HostView`.
+    One,
+    /// The fields of the object without its name. Declared as `response Bare<JobView>`.
+    Bare,
+}
+
+/// A type that may stand after the word `response` of a command.
+pub trait Answered {
+    /// The object.
+    const RESPONSE: &'static ResponseSpec;
+    /// How it stands in the envelope.
+    const SHAPE: Shape;
+}
+
+/// Says that a command answers with the fields of `T` directly under the envelope.
+#[derive(Debug)]
+pub struct Bare<T>(std::marker::PhantomData<T>);
+
+impl<T: Response> Answered for T {
+    const RESPONSE: &'static ResponseSpec = T::SPEC;
+    const SHAPE: Shape = Shape::One;
+}
+
+impl<T: Response> Answered for [T] {
+    const RESPONSE: &'static ResponseSpec = T::SPEC;
+    const SHAPE: Shape = Shape::List;
+}
+
+impl<T: Response> Answered for Bare<T> {
+    const RESPONSE: &'static ResponseSpec = T::SPEC;
+    const SHAPE: Shape = Shape::Bare;
+}
+
+/// Everything that is declared about a command except its code.
+#[derive(Debug)]
+pub struct CommandSpec {
+    /// The exact name, such as `migrateVolume`.
+    pub name: &'static str,
+    /// What it does, for people.
+    pub description: &'static str,
+    /// The version of CloudStack that brought it.
+    pub since: Option<&'static str>,
+    /// Sync or async.
+    pub kind: Kind,
+    /// The recommended method.
+    pub http: Http,
+    /// The parameters in the order in which they are checked.
+    pub params: &'static [ParamSpec],
+    /// The object it answers with.
+    pub response: &'static ResponseSpec,
+    /// How the object stands in the envelope.
+    pub shape: Shape,
+    /// Who may call it when no rule speaks about it.
+    pub roles: &'static [RoleType],
+    /// The Java class that CloudStack names in `cmd` of a job.
+    pub java_class: &'static str,
+    /// The same for root admins, where it differs.
+    pub java_class_admin: &'static str,
+}
+
+/// A struct declared with `params!` or `command!`.
+pub trait Params: Sized + Send + 'static {
+    /// The parameters in the order in which they are checked.
+    const PARAMS: &'static [ParamSpec];
+
+    /// Reads all fields; the first one that does not fit is reported.
+    fn decode<'a>(input: &'a Input<'a>) -> impl Future<Output = Result<Self, ApiError>> + Send + 'a;
+}
+
+/// A struct declared with `command!`.
+pub trait Command: Params {
+    /// What was declared.
+    const SPEC: &'static CommandSpec;
+}
+
+/// What is declared about an object in answers.
+#[derive(Debug)]
+pub struct ResponseSpec {
+    /// The name of our type, unique among all answers.
+    pub type_name: &'static str,
+    /// The name of the object in answers, such as `volume`.
+    pub object: &'static str,
+    /// What it describes, for people.
+    pub description: &'static str,
+    /// The fields in the order they are printed.
+    pub fields: &'static [FieldSpec],
+}
+
+/// What is declared about one field of an answer.
+#[derive(Debug)]
+pub struct FieldSpec {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// What it means, for people.
+    pub description: &'static str,
+    /// The word `listApis` uses for its type.
+    pub kind: &'static str,
+    /// Whether it is printed in every object.
+    pub always: bool,
+    /// What the members are, when they are objects.
+    pub nested: Option<&'static ResponseSpec>,
+}
+
+/// A struct declared with `response!`.
+pub trait Response {
+    /// What was declared.
+    const SPEC: &'static ResponseSpec;
+
+    /// The object as it is printed.
+    fn into_node(self) -> Node;
+}
+
+/// A type that a field of an answer may have.
+pub trait Field {
+    /// The word `listApis` uses.
+    const KIND: &'static str;
+    /// Whether it is printed in every object.
+    const ALWAYS: bool = true;
+    /// What the members are, when they are objects.
+    const NESTED: Option<&'static ResponseSpec> = None;
+
+    /// The value as it is printed; `None` leaves the field out.
+    fn into_field(self) -> Option<Node>;
+}
+
+macro_rules! scalar_fields {
+    ($($type:ty, $kind:literal, |$value:ident| $node:expr;)*) => {
+        $(
+            impl Field for $type {
+                const KIND: &'static str = $kind;
+
+                fn into_field(self) -> Option<Node> {
+                    let $value = self;
+                    Some($node)
+                }
+            }
+        )*
+    };
+}
+
+scalar_fields! {
+    String, "string", |value| Node::Text(value.into());
+    &'static str, "string", |value| Node::Text(value.into());
+    bool, "boolean", |value| Node::Bool(value);
+    i32, "integer", |value| Node::Int(value.into());
+    i64, "long", |value| Node::Int(value);
+    f64, "double", |value| Node::Float(value);
+    Timestamp, "date", |value| Node::Text(value.wire().into());
+    BTreeMap<String, String>, "map", |value| Node::Map(value.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+    Node, "responseobject", |value| value;
+}
+
+impl<T: Field> Field for Option<T> {
+    const KIND: &'static str = T::KIND;
+    const ALWAYS: bool = false;
+    const NESTED: Option<&'static ResponseSpec> = T::NESTED;
+
+    fn into_field(self) -> Option<Node> {
+        self.and_then(T::into_field)
+    }
+}
+
+impl<T: Field> Field for Vec<T> {
+    const KIND: &'static str = "list";
+    const NESTED: Option<&'static ResponseSpec> = T::NESTED;
+
+    fn into_field(self) -> Option<Node> {
+        Some(Node::List(self.into_iter().filter_map(T::into_field).collect()))
+    }
+}

@@ -1,0 +1,66 @@
+//! What the rooms ask of each other, answered by the store.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::api::{BoxError, Ids, RoleType};
+use crate::auth::{AccountType, Caller, Credential, Credentials, Rule};
+use crate::model::entity::EntityKind;
+use crate::store::{Identity, Store, StoreError};
+
+impl Ids for Store {
+    fn internal_id<'a>(&'a self, entity: EntityKind, uuid: &'a str) -> BoxFuture<'a, Result<Option<i64>, BoxError>> {
+        Box::pin(async move { Ok(Self::internal_id(self, entity, uuid).await?) })
+    }
+}
+
+impl Credentials for Store {
+    fn credential_by_api_key<'a>(
+        &'a self,
+        api_key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, BoxError>> {
+        Box::pin(async move {
+            let Some(found) = Self::credential_by_api_key(self, api_key).await? else { return Ok(None) };
+            let caller = caller(self, &found.identity).await?;
+            let key_rules = self.rules_of_key(found.key_id).await?.into_iter().map(rule).collect();
+            Ok(Some(Arc::new(Credential {
+                secret: Some(found.secret).filter(|secret| !secret.is_empty() && !found.removed),
+                caller: Arc::new(caller),
+                user_enabled: found.identity.enabled,
+                account_enabled: found.identity.enabled,
+                key_access: !found.keys_off,
+                allowed_cidrs: Vec::new(),
+                valid_from: found.starts,
+                valid_until: found.ends,
+                key_rules,
+            })))
+        })
+    }
+}
+
+/// The caller that a user of the database is, with the rules of its role.
+///
+/// # Errors
+/// See [`Store::rules_of_role`].
+pub(crate) async fn caller(store: &Store, identity: &Identity) -> Result<Caller, StoreError> {
+    let rules = store.rules_of_role(identity.role_id).await?.into_iter().map(rule).collect();
+    Ok(Caller {
+        user_id: identity.user_id,
+        user_uuid: identity.user_uuid.clone(),
+        username: identity.username.clone(),
+        account_id: identity.account_id,
+        account_uuid: identity.account_uuid.clone(),
+        account_name: identity.account.clone(),
+        account_type: AccountType::from_number(identity.account_type),
+        domain_id: identity.domain_id,
+        domain_path: identity.domain_path.clone(),
+        role_id: identity.role_id,
+        role_type: RoleType::parse(&identity.role_type).unwrap_or(RoleType::User),
+        rules,
+    })
+}
+
+fn rule(rule: crate::store::Rule) -> Rule {
+    Rule { pattern: rule.pattern, allow: rule.allow }
+}

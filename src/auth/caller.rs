@@ -1,0 +1,132 @@
+//! The caller of a command and the secret that proves it.
+
+use futures_util::future::BoxFuture;
+
+use super::roles::Rule;
+use crate::api::{BoxError, RoleType};
+use crate::model::Timestamp;
+
+/// The kind of an account (`account.type` in the database).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountType {
+    /// An ordinary account.
+    Normal,
+    /// Owner of the installation.
+    Admin,
+    /// Owner of a domain.
+    DomainAdmin,
+    /// Owner of a domain with resources of its own.
+    ResourceDomainAdmin,
+    /// May look at everything.
+    ReadOnlyAdmin,
+    /// The account behind a project.
+    Project,
+}
+
+impl AccountType {
+    /// Reads the number in the database. Unknown numbers are ordinary accounts: the fewest rights.
+    pub const fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::Admin,
+            2 => Self::DomainAdmin,
+            3 => Self::ResourceDomainAdmin,
+            4 => Self::ReadOnlyAdmin,
+            5 => Self::Project,
+            _ => Self::Normal,
+        }
+    }
+
+    /// The number in the database.
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::Normal => 0,
+            Self::Admin => 1,
+            Self::DomainAdmin => 2,
+            Self::ResourceDomainAdmin => 3,
+            Self::ReadOnlyAdmin => 4,
+            Self::Project => 5,
+        }
+    }
+}
+
+/// Who calls. Made from the database for each call; cheap to clone behind an `Arc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Internal number of the user.
+    pub user_id: i64,
+    /// Public id of the user.
+    pub user_uuid: String,
+    /// Login name of the user.
+    pub username: String,
+    /// Internal number of the account.
+    pub account_id: i64,
+    /// Public id of the account.
+    pub account_uuid: String,
+    /// Name of the account.
+    pub account_name: String,
+    /// Kind of the account.
+    pub account_type: AccountType,
+    /// Internal number of the account's domain.
+    pub domain_id: i64,
+    /// Path of the account's domain, such as `/` or `/a/b/`.
+    pub domain_path: String,
+    /// Internal number of the account's role.
+    pub role_id: i64,
+    /// Kind of the account's role.
+    pub role_type: RoleType,
+    /// The rules of the role, in their order.
+    pub rules: Vec<Rule>,
+}
+
+impl Caller {
+    /// Whether the account is a root admin's (any role of type Admin).
+    pub fn is_root_admin(&self) -> bool {
+        self.account_type == AccountType::Admin
+    }
+
+    /// Whether the caller sees all fields of an object (`contract/api-protocol.md 9.4`).
+    pub fn full_view(&self) -> bool {
+        self.is_root_admin()
+    }
+
+    /// The account in the form that error texts use.
+    pub fn account_dump(&self) -> String {
+        crate::model::text::Dump::bare()
+            .text("accountName", Some(&self.account_name))
+            .number("id", Some(self.account_id))
+            .text("uuid", Some(&self.account_uuid))
+            .end()
+    }
+}
+
+/// What the database knows about an API key.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The secret that signs; absent when only the public half was ever made.
+    pub secret: Option<String>,
+    /// Whose key it is.
+    pub caller: std::sync::Arc<Caller>,
+    /// Whether the user is enabled (neither disabled nor locked).
+    pub user_enabled: bool,
+    /// Whether the account is enabled.
+    pub account_enabled: bool,
+    /// Whether keys may be used: the user's flag, else the account's, else the domain's setting.
+    pub key_access: bool,
+    /// The addresses calls may come from; empty when no check is made. CIDR notation.
+    pub allowed_cidrs: Vec<String>,
+    /// First moment of validity of the key pair.
+    pub valid_from: Option<Timestamp>,
+    /// Last moment of validity of the key pair.
+    pub valid_until: Option<Timestamp>,
+    /// Rules of the key pair itself; empty when it inherits the role's.
+    pub key_rules: Vec<Rule>,
+}
+
+/// Where keys are looked up. The database implements it.
+pub trait Credentials: Send + Sync {
+    /// What is known about a key; `None` when there is no such key.
+    fn credential_by_api_key<'a>(
+        &'a self,
+        api_key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<std::sync::Arc<Credential>>, BoxError>>;
+}

@@ -1,0 +1,19 @@
+//! What a client reads when the store fails.
+
+use crate::api::ApiError;
+use crate::store::StoreError;
+
+impl From<StoreError> for ApiError {
+    /// 530/4300 when somebody else was faster, 530/4250 for everything else; the cause is for the log.
+    fn from(cause: StoreError) -> Self {
+        let error = match &cause {
+            StoreError::Conflict { what } => {
+                Self::concurrent_operation(format!("{what} was changed by another operation meanwhile. Try again."))
+            }
+            _ => Self::internal(
+                "The database did not answer as expected, so the request was not carried out. Try again.",
+            ),
+        };
+        error.caused_by(cause)
+    }
+}

@@ -1,0 +1,171 @@
+//! The kinds of things a client can name by id, and the table each lives in.
+
+/// A kind of row that has an internal number and a public UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntityKind {
+    /// A zone.
+    Zone,
+    /// A pod inside a zone.
+    Pod,
+    /// A cluster of hosts of one hypervisor.
+    Cluster,
+    /// A hypervisor host.
+    Host,
+    /// A primary storage pool.
+    StoragePool,
+    /// A disk.
+    Volume,
+    /// A virtual machine, user or system.
+    Vm,
+    /// What a disk may be like.
+    DiskOffering,
+    /// What a machine may be like.
+    ServiceOffering,
+    /// An image machines are made from.
+    Template,
+    /// A point-in-time copy of a disk.
+    Snapshot,
+    /// A group of accounts.
+    Domain,
+    /// An owner of resources.
+    Account,
+    /// A person or program that acts for an account.
+    User,
+    /// Resources shared by several accounts.
+    Project,
+    /// A role: an ordered list of allowed and denied commands.
+    Role,
+    /// A background job.
+    AsyncJob,
+    /// What a version of a hypervisor can do.
+    HypervisorCapabilities,
+    /// A gateway or management server node.
+    ManagementServer,
+    /// A network of machines.
+    Network,
+    /// Machines that belong together, or apart.
+    AffinityGroup,
+}
+
+impl EntityKind {
+    /// The table that holds rows of this kind (`contract/schema/columns.tsv` names them).
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Zone => "data_center",
+            Self::Pod => "host_pod_ref",
+            Self::Cluster => "cluster",
+            Self::Host => "host",
+            Self::StoragePool => "storage_pool",
+            Self::Volume => "volumes",
+            Self::Vm => "vm_instance",
+            Self::DiskOffering => "disk_offering",
+            Self::ServiceOffering => "service_offering",
+            Self::Template => "vm_template",
+            Self::Snapshot => "snapshots",
+            Self::Domain => "domain",
+            Self::Account => "account",
+            Self::User => "user",
+            Self::Project => "projects",
+            Self::Role => "roles",
+            Self::AsyncJob => "async_job",
+            Self::HypervisorCapabilities => "hypervisor_capabilities",
+            Self::ManagementServer => "mshost",
+            Self::Network => "networks",
+            Self::AffinityGroup => "affinity_group",
+        }
+    }
+
+    /// The name of the object that describes such a row in an API answer (`contract/entities.md 0.2`).
+    ///
+    /// The `related` lists of `listApis` are built from it.
+    pub const fn object_name(self) -> &'static str {
+        match self {
+            Self::Zone => "zone",
+            Self::Pod => "pod",
+            Self::Cluster => "cluster",
+            Self::Host => "host",
+            Self::StoragePool => "storagepool",
+            Self::Volume => "volume",
+            Self::Vm => "virtualmachine",
+            Self::DiskOffering => "diskoffering",
+            Self::ServiceOffering => "serviceoffering",
+            Self::Template => "template",
+            Self::Snapshot => "snapshot",
+            Self::Domain => "domain",
+            Self::Account => "account",
+            Self::User => "user",
+            Self::Project => "project",
+            Self::Role => "role",
+            Self::AsyncJob => "asyncjobs",
+            Self::HypervisorCapabilities => "hypervisorCapabilities",
+            Self::ManagementServer => "managementserver",
+            Self::Network => "network",
+            Self::AffinityGroup => "affinitygroup",
+        }
+    }
+}
+
+/// A type that stands for an [`EntityKind`] in the type of a parameter, so that ids of two kinds cannot be mixed up.
+pub trait Entity: Send + Sync + 'static {
+    /// The kind it stands for.
+    const KIND: EntityKind;
+}
+
+macro_rules! entity_refs {
+    ($($(#[doc = $doc:literal])* $name:ident => $kind:ident),* $(,)?) => {
+        $(
+            $(#[doc = $doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub struct $name;
+
+            impl Entity for $name {
+                const KIND: EntityKind = EntityKind::$kind;
+            }
+        )*
+    };
+}
+
+entity_refs! {
+    /// Marks the id of a zone.
+    ZoneRef => Zone,
+    /// Marks the id of a pod.
+    PodRef => Pod,
+    /// Marks the id of a cluster.
+    ClusterRef => Cluster,
+    /// Marks the id of a host.
+    HostRef => Host,
+    /// Marks the id of a storage pool.
+    StoragePoolRef => StoragePool,
+    /// Marks the id of a volume.
+    VolumeRef => Volume,
+    /// Marks the id of a virtual machine.
+    VmRef => Vm,
+    /// Marks the id of a disk offering.
+    DiskOfferingRef => DiskOffering,
+    /// Marks the id of a service offering.
+    ServiceOfferingRef => ServiceOffering,
+    /// Marks the id of a template.
+    TemplateRef => Template,
+    /// Marks the id of a snapshot.
+    SnapshotRef => Snapshot,
+    /// Marks the id of a domain.
+    DomainRef => Domain,
+    /// Marks the id of an account.
+    AccountRef => Account,
+    /// Marks the id of a user.
+    UserRef => User,
+    /// Marks the id of a project.
+    ProjectRef => Project,
+    /// Marks the id of a role.
+    RoleRef => Role,
+    /// Marks the id of a job.
+    AsyncJobRef => AsyncJob,
+    /// Marks the id of a row of hypervisor capabilities.
+    HypervisorCapabilitiesRef => HypervisorCapabilities,
+    /// Marks the id of a gateway or management server node.
+    ManagementServerRef => ManagementServer,
+    /// Marks the id of a network.
+    NetworkRef => Network,
+    /// Marks the id of an affinity group.
+    AffinityGroupRef => AffinityGroup,
+}

@@ -1,0 +1,11 @@
+//! The nouns of the gateway and their state machines. No database, no network, no clock but [`Timestamp::now`].
+
+pub mod entity;
+mod inventory;
+mod states;
+pub mod text;
+mod timestamp;
+
+pub use inventory::{CapacityKind, DiskOffering, HYPERV, Host, Pool, Scope, ServiceOffering, Vm, Volume};
+pub use states::{IllegalTransition, JobStatus, Transition, VmEvent, VmState, VolumeEvent, VolumeState};
+pub use timestamp::Timestamp;

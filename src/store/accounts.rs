@@ -1,0 +1,180 @@
+//! Users, accounts, roles and API keys, as far as a request needs them.
+
+use super::value::Row;
+use super::{Store, StoreError};
+use crate::args;
+use crate::model::Timestamp;
+
+/// Who calls: a user with its account, domain and role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// User, internal id.
+    pub user_id: i64,
+    /// User, public id.
+    pub user_uuid: String,
+    /// User name.
+    pub username: String,
+    /// Account, internal id.
+    pub account_id: i64,
+    /// Account, public id.
+    pub account_uuid: String,
+    /// Account name.
+    pub account: String,
+    /// 0 user, 1 root admin, 2 domain admin, 3 resource domain admin, 5 project.
+    pub account_type: i64,
+    /// Domain, internal id.
+    pub domain_id: i64,
+    /// Domain, public id.
+    pub domain_uuid: String,
+    /// Domain's path, `/` or `/a/b/`.
+    pub domain_path: String,
+    /// Role, internal id.
+    pub role_id: i64,
+    /// `Admin`, `ResourceAdmin`, `DomainAdmin` or `User`.
+    pub role_type: String,
+    /// True while neither user nor account is disabled, locked or removed.
+    pub enabled: bool,
+}
+
+/// An API key and whom it stands for.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Internal id of the key pair.
+    pub key_id: i64,
+    /// The secret; empty when there is none.
+    pub secret: String,
+    /// Whom the key stands for.
+    pub identity: Identity,
+    /// True when use of API keys is switched off for the user or the account.
+    pub keys_off: bool,
+    /// Not valid before.
+    pub starts: Option<Timestamp>,
+    /// Not valid after.
+    pub ends: Option<Timestamp>,
+    /// True when the key was removed.
+    pub removed: bool,
+}
+
+/// One rule of a role or a key pair: a pattern and whether it allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// A command name, `*` for any run of letters.
+    pub pattern: String,
+    /// True to allow, false to deny.
+    pub allow: bool,
+}
+
+const IDENTITY: &str = "u.id AS user_id, u.uuid AS user_uuid, u.username, a.id AS account_id, a.uuid AS account_uuid, \
+    a.account_name, a.type AS account_type, d.id AS domain_id, d.uuid AS domain_uuid, d.path, r.id AS role_id, r.role_type, \
+    u.state AS user_state, a.state AS account_state, u.removed AS user_removed, a.removed AS account_removed \
+    FROM user u JOIN account a ON a.id = u.account_id JOIN domain d ON d.id = a.domain_id LEFT JOIN roles r ON r.id = a.role_id";
+
+fn identity(row: &Row) -> Result<Identity, StoreError> {
+    let text = |name: &str| Ok::<_, StoreError>(row.get::<Option<String>>(name)?.unwrap_or_default());
+    let enabled = text("user_state")?.eq_ignore_ascii_case("enabled")
+        && text("account_state")?.eq_ignore_ascii_case("enabled")
+        && row.get::<Option<String>>("user_removed")?.is_none()
+        && row.get::<Option<String>>("account_removed")?.is_none();
+    Ok(Identity {
+        user_id: row.get("user_id")?,
+        user_uuid: text("user_uuid")?,
+        username: text("username")?,
+        account_id: row.get("account_id")?,
+        account_uuid: text("account_uuid")?,
+        account: text("account_name")?,
+        account_type: row.get("account_type")?,
+        domain_id: row.get("domain_id")?,
+        domain_uuid: text("domain_uuid")?,
+        domain_path: text("path")?,
+        role_id: row.get::<Option<i64>>("role_id")?.unwrap_or_default(),
+        role_type: text("role_type")?,
+        enabled,
+    })
+}
+
+impl Store {
+    /// The key pair with this API key, whoever it belongs to and whether or not it may still be used.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub async fn credential_by_api_key(&self, api_key: &str) -> Result<Option<Credential>, StoreError> {
+        let sql = format!(
+            "SELECT k.id AS key_id, k.api_key, k.secret_key, k.start_date, k.end_date, k.removed AS key_removed, \
+             u.api_key_access AS user_access, a.api_key_access AS account_access, {IDENTITY} \
+             JOIN api_keypair k ON k.user_id = u.id WHERE k.api_key = ? ORDER BY k.removed IS NOT NULL, k.id"
+        );
+        for row in self.db().rows(&sql, args![api_key]).await? {
+            // Text compares without regard to case in both databases; a key does not.
+            if row.get::<String>("api_key")? != api_key {
+                continue;
+            }
+            let access = row.get::<Option<bool>>("user_access")?.or(row.get("account_access")?);
+            return Ok(Some(Credential {
+                key_id: row.get("key_id")?,
+                secret: row.get("secret_key")?,
+                identity: identity(&row)?,
+                keys_off: access == Some(false),
+                starts: row.get("start_date")?,
+                ends: row.get("end_date")?,
+                removed: row.get::<Option<String>>("key_removed")?.is_some(),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The user with the internal id.
+    ///
+    /// # Errors
+    /// See [`Store::credential_by_api_key`].
+    pub async fn identity_by_user(&self, user_id: i64) -> Result<Option<Identity>, StoreError> {
+        let sql = format!("SELECT {IDENTITY} WHERE u.id = ?");
+        self.db().row(&sql, args![user_id]).await?.as_ref().map(identity).transpose()
+    }
+
+    /// The rules of a role, in the order in which they are to be tried.
+    ///
+    /// # Errors
+    /// See [`Store::credential_by_api_key`].
+    pub async fn rules_of_role(&self, role_id: i64) -> Result<Vec<Rule>, StoreError> {
+        let sql = "SELECT rule, permission FROM role_permissions WHERE role_id = ? ORDER BY sort_order, id";
+        self.rules(sql, role_id).await
+    }
+
+    /// The rules of a key pair, in the order in which they are to be tried; none when it inherits those of its role.
+    ///
+    /// # Errors
+    /// See [`Store::credential_by_api_key`].
+    pub async fn rules_of_key(&self, key_id: i64) -> Result<Vec<Rule>, StoreError> {
+        let sql =
+            "SELECT rule, permission FROM api_keypair_permissions WHERE api_keypair_id = ? ORDER BY sort_order, id";
+        self.rules(sql, key_id).await
+    }
+
+    async fn rules(&self, sql: &str, id: i64) -> Result<Vec<Rule>, StoreError> {
+        let rows = self.db().rows(sql, args![id]).await?;
+        rows.iter()
+            .map(|row| {
+                let allow = row.get::<String>("permission")?.eq_ignore_ascii_case("ALLOW");
+                Ok(Rule { pattern: row.get("rule")?, allow })
+            })
+            .collect()
+    }
+
+    /// Name, type and domain path of an account: who owns a thing.
+    ///
+    /// # Errors
+    /// See [`Store::credential_by_api_key`].
+    pub async fn owner(&self, account_id: i64) -> Result<Option<(String, String)>, StoreError> {
+        let sql = "SELECT a.account_name, d.path FROM account a JOIN domain d ON d.id = a.domain_id WHERE a.id = ?";
+        self.db().row(sql, args![account_id]).await?.map(|row| Ok((row.at(0)?, row.at(1)?))).transpose()
+    }
+
+    /// The domain of an account, internal id; that of the root when there is no such account.
+    ///
+    /// # Errors
+    /// See [`Store::credential_by_api_key`].
+    pub async fn account_domain(&self, account_id: i64) -> Result<i64, StoreError> {
+        let row = self.db().row("SELECT domain_id FROM account WHERE id = ?", args![account_id]).await?;
+        row.map_or(Ok(1), |row| Ok(row.at::<Option<i64>>(0)?.unwrap_or(1)))
+    }
+}

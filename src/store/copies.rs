@@ -1,0 +1,86 @@
+//! The second row of a cold move, and the exchange of public ids at its end (`contract/migration.md` 3.5).
+
+use super::{StoreError, Tx, VolumePlace};
+use crate::args;
+use crate::model::{Timestamp, Transition, Volume, VolumeState};
+
+impl Tx {
+    /// Writes the row of the copy: everything of the original but its place, its VM and its public id.
+    ///
+    /// `place.path` is the file that will be made; the row shows no path until it is there.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub async fn volume_copy_insert(
+        &mut self,
+        original: &Volume,
+        uuid: &str,
+        place: &VolumePlace,
+    ) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO volumes (account_id, domain_id, pool_id, last_pool_id, instance_id, device_id, name, uuid, size, \
+            folder, path, pod_id, data_center_id, iscsi_name, volume_type, pool_type, disk_offering_id, template_id, recreatable, \
+            created, attached, updated, state, update_count, display_volume, format, min_iops, max_iops, hv_ss_reserve, \
+            provisioning_type, passphrase_id, encrypt_format, delete_protection, last_id, kms_key_id, kms_wrapped_key_id) \
+            SELECT account_id, domain_id, ?, pool_id, NULL, device_id, name, ?, size, ?, NULL, ?, data_center_id, iscsi_name, \
+            volume_type, ?, disk_offering_id, template_id, recreatable, ?, attached, ?, 'Allocated', 0, display_volume, format, \
+            min_iops, max_iops, hv_ss_reserve, provisioning_type, passphrase_id, encrypt_format, delete_protection, id, kms_key_id, \
+            kms_wrapped_key_id FROM volumes WHERE id = ?";
+        let now = Timestamp::now();
+        let args = args![place.pool_id, uuid, &place.folder, place.pod_id, &place.pool_type, now, now, original.id];
+        Ok(self.run(sql, args).await?.id)
+    }
+
+    /// Gives the copy the original's public id and VM, and takes both from the original.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_copy_insert`].
+    pub async fn volume_exchange(&mut self, original: &Volume, copy_id: i64, path: &str) -> Result<(), StoreError> {
+        // The public id is unique: it has to be let go before it can be given.
+        let release = "UPDATE volumes SET uuid = NULL, instance_id = NULL, device_id = NULL, attached = NULL, \
+            volume_type = 'DATADISK' WHERE id = ?";
+        self.exactly_one(release, args![original.id], || format!("volume {}", original.name)).await?;
+        let give = "UPDATE volumes SET uuid = ?, instance_id = ?, path = ? WHERE id = ?";
+        let args = args![original.uuid.clone(), original.vm_id, path, copy_id];
+        self.exactly_one(give, args, || format!("copy of volume {}", original.name)).await?;
+        let tables = ["volume_details", "snapshots"];
+        for table in tables {
+            let sql = format!("UPDATE {table} SET volume_id = ? WHERE volume_id = ?");
+            self.run(&sql, args![copy_id, original.id]).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes when a row was removed.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_copy_insert`].
+    pub async fn volume_removed(&mut self, volume_id: i64) -> Result<(), StoreError> {
+        self.run("UPDATE volumes SET removed = ? WHERE id = ?", args![Timestamp::now(), volume_id]).await?;
+        Ok(())
+    }
+
+    /// The volume with the internal id, as this transaction sees it.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_copy_insert`].
+    pub async fn volume_in(&mut self, id: i64) -> Result<Option<Volume>, StoreError> {
+        let sql = format!("{} WHERE id = ?", super::inventory::VOLUME);
+        self.row(&sql, args![id]).await?.as_ref().map(super::inventory::volume).transpose()
+    }
+
+    /// Takes a volume through several transitions, one after the other.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn volume_steps(
+        &mut self,
+        volume: &Volume,
+        steps: &[Transition<VolumeState>],
+    ) -> Result<Volume, StoreError> {
+        let mut volume = volume.clone();
+        for step in steps {
+            volume = self.volume_transition(&volume, *step).await?;
+        }
+        Ok(volume)
+    }
+}

@@ -1,0 +1,36 @@
+//! What can go wrong in the store.
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database URL is of no known kind.
+    #[error("the database URL must begin with sqlite:// (an embedded file) or mysql:// (MySQL or MariaDB)")]
+    Url,
+    /// The database could not be opened or its tables could not be brought up to date.
+    #[error("the database could not be opened; check the URL, the user's rights and whether the server runs")]
+    Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A statement failed.
+    #[error("the database refused a statement")]
+    Database(#[from] sqlx::Error),
+    /// A row does not have the expected shape: the schema is not the one that this version knows.
+    #[error("column {column} has an unexpected value ({found}); the schema is not the one that this version knows")]
+    Column {
+        /// The column.
+        column: String,
+        /// What was found in it.
+        found: String,
+    },
+    /// Somebody else changed the row first.
+    #[error("{what} was changed by somebody else at the same time")]
+    Conflict {
+        /// What was to be changed.
+        what: String,
+    },
+}
+
+impl StoreError {
+    /// Wraps the cause of a failed open.
+    pub(super) fn open(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Open(cause.into())
+    }
+}

@@ -1,0 +1,130 @@
+//! Events: what happened, in the order and the words of CloudStack (`contract/migration.md` 1.3, 1.4).
+
+use super::changes::clipped;
+use super::{StoreError, Tx};
+use crate::args;
+use crate::model::Timestamp;
+
+/// An event to be written.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// `VOLUME.MIGRATE`, `VM.MIGRATE`...
+    pub kind: String,
+    /// `Scheduled`, `Started` or `Completed`.
+    pub state: &'static str,
+    /// `INFO` or `ERROR`.
+    pub level: &'static str,
+    /// The text.
+    pub description: String,
+    /// The caller's user.
+    pub user_id: i64,
+    /// The account that the event belongs to.
+    pub account_id: i64,
+    /// That account's domain.
+    pub domain_id: i64,
+    /// What it is about: CloudStack's type name and the internal id.
+    pub resource: Option<(String, i64)>,
+    /// The event that began the chain; 0 for the first.
+    pub start_id: i64,
+}
+
+impl Tx {
+    /// Writes an event and gives its internal id.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn event_insert(&mut self, event: &NewEvent) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO event (uuid, type, state, description, user_id, account_id, domain_id, resource_id, resource_type, \
+            created, level, start_id, archived, display) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1)";
+        let (resource_type, resource_id) = event.resource.clone().unzip();
+        let args = args![
+            uuid::Uuid::new_v4().to_string(),
+            &event.kind,
+            event.state,
+            clipped(&event.description, 1024),
+            event.user_id,
+            event.account_id,
+            event.domain_id,
+            resource_id,
+            resource_type,
+            Timestamp::now(),
+            event.level,
+            event.start_id
+        ];
+        Ok(self.run(sql, args).await?.id)
+    }
+}
+
+/// What an event of a chain is about, read from the event that began it.
+struct Chain {
+    kind: String,
+    user_id: i64,
+    resource: Option<(String, i64)>,
+}
+
+impl Tx {
+    async fn chain(&mut self, start_id: i64) -> Result<Option<Chain>, StoreError> {
+        let sql = "SELECT type, user_id, resource_type, resource_id FROM event WHERE id = ?";
+        let Some(row) = self.row(sql, args![start_id]).await? else { return Ok(None) };
+        let resource = row.get::<Option<String>>("resource_type")?.zip(row.get::<Option<i64>>("resource_id")?);
+        Ok(Some(Chain { kind: row.get("type")?, user_id: row.get("user_id")?, resource }))
+    }
+
+    /// Writes that a job has begun its work, once: `description` with a capital letter. The event belongs to the caller.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn event_begin(&mut self, start_id: i64, account_id: i64, description: &str) -> Result<(), StoreError> {
+        let sql = "SELECT id FROM event WHERE start_id = ? AND state = 'Started' LIMIT 1";
+        if self.row(sql, args![start_id]).await?.is_some() {
+            return Ok(());
+        }
+        let mut letters = description.chars();
+        let text = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+        self.event_follow(start_id, account_id, ("Started", "INFO"), &text).await
+    }
+
+    /// Writes how a job has ended, if it had begun its work.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn event_complete(&mut self, start_id: i64, account_id: i64, succeeded: bool) -> Result<(), StoreError> {
+        let sql = "SELECT description FROM event WHERE start_id = ? AND state = 'Started' LIMIT 1";
+        let Some(row) = self.row(sql, args![start_id]).await? else { return Ok(()) };
+        let started: String = row.at(0)?;
+        let mut letters = started.chars();
+        let text: String =
+            letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect());
+        let (level, text) = if succeeded {
+            ("INFO", format!("Successfully completed {text}"))
+        } else {
+            ("ERROR", format!("Error while {text}"))
+        };
+        self.event_follow(start_id, account_id, ("Completed", level), &text).await
+    }
+
+    async fn event_follow(
+        &mut self,
+        start_id: i64,
+        account_id: i64,
+        (state, level): (&'static str, &'static str),
+        text: &str,
+    ) -> Result<(), StoreError> {
+        let Some(chain) = self.chain(start_id).await? else { return Ok(()) };
+        let row = self.row("SELECT domain_id FROM account WHERE id = ?", args![account_id]).await?;
+        let domain_id = row.map_or(Ok(1), |row| row.at(0))?;
+        let event = NewEvent {
+            kind: chain.kind,
+            state,
+            level,
+            description: text.to_owned(),
+            user_id: chain.user_id,
+            account_id,
+            domain_id,
+            resource: chain.resource,
+            start_id,
+        };
+        self.event_insert(&event).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,335 @@
+//! Asynchronous jobs: CloudStack's `async_job` row and, beside it, what our worker needs (`motion_job`).
+
+use super::value::Row;
+use super::{Store, StoreError, Tx};
+use crate::args;
+use crate::model::{JobStatus, Timestamp};
+
+/// A job to be written.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Public id.
+    pub uuid: String,
+    /// API name of the command, `migrateVolume`.
+    pub command: String,
+    /// CloudStack's class of the command, which clients see as `cmd`.
+    pub class: String,
+    /// The parameters as the worker reads them back: a JSON object of texts.
+    pub parameters: String,
+    /// The caller's user.
+    pub user_id: i64,
+    /// The caller's account.
+    pub account_id: i64,
+    /// What the job is about: CloudStack's type name and the internal id.
+    pub instance: Option<(String, i64)>,
+    /// The event that announced it.
+    pub start_event_id: i64,
+    /// The id of the request that submitted it; it stands in every log line of the job.
+    pub request_id: String,
+}
+
+/// A job as the worker gets it.
+#[derive(Clone, Debug)]
+pub struct QueuedJob {
+    /// Internal id.
+    pub id: i64,
+    /// Public id.
+    pub uuid: String,
+    /// API name of the command.
+    pub command: String,
+    /// The parameters, a JSON object of texts.
+    pub parameters: String,
+    /// The caller's user.
+    pub user_id: i64,
+    /// The caller's account.
+    pub account_id: i64,
+    /// The event that announced it.
+    pub start_event_id: i64,
+    /// The id of the request that submitted it.
+    pub request_id: String,
+    /// True when a worker had begun it before (the process died or was stopped meanwhile).
+    pub begun: bool,
+}
+
+/// A job as clients see it (`contract/api-protocol.md` 7.3).
+#[derive(Clone, Debug)]
+pub struct JobRow {
+    /// Internal id.
+    pub id: i64,
+    /// Public id.
+    pub uuid: String,
+    /// The caller's account: public id, name, internal id.
+    pub account_uuid: String,
+    /// Name of the account.
+    pub account: String,
+    /// Internal id of the account.
+    pub account_id: i64,
+    /// Domain's public id.
+    pub domain_uuid: String,
+    /// Domain's path, `/a/b/`.
+    pub domain_path: String,
+    /// The caller's user, public id.
+    pub user_uuid: String,
+    /// CloudStack's class of the command.
+    pub class: String,
+    /// 0 running, 1 succeeded, 2 failed.
+    pub status: i64,
+    /// Percent, 0 to 100.
+    pub percent: i64,
+    /// 0, or the error code of a failed job.
+    pub result_code: i64,
+    /// `<class>/<object name>/<JSON>`, `<class>/<JSON>`, or plain text after another server's crash.
+    pub result: Option<String>,
+    /// CloudStack's type name of what the job is about.
+    pub instance_type: Option<String>,
+    /// Public id of what the job is about, while it has one.
+    pub instance_uuid: Option<String>,
+    /// The server that runs it: public id and name, while one does.
+    pub server: Option<(String, String)>,
+    /// When it was submitted.
+    pub created: Option<Timestamp>,
+    /// When it ended.
+    pub completed: Option<Timestamp>,
+}
+
+/// Which unfinished jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Only this account's.
+    pub account_id: Option<i64>,
+    /// Only jobs of accounts in this domain or, when the flag is set, below it.
+    pub domain: Option<(String, bool)>,
+    /// Only those created since.
+    pub since: Option<Timestamp>,
+    /// Only those whose class contains this.
+    pub keyword: Option<String>,
+    /// Only those about this: type and internal id.
+    pub instance: Option<(String, Option<i64>)>,
+    /// Only those that this server runs.
+    pub server_id: Option<i64>,
+}
+
+const JOB: &str = "SELECT j.id, j.uuid, j.account_id, a.uuid AS account_uuid, a.account_name, d.uuid AS domain_uuid, d.path, \
+    u.uuid AS user_uuid, j.job_cmd, j.job_status, j.job_process_status, j.job_result_code, j.job_result, j.instance_type, \
+    j.created, j.last_updated, m.uuid AS server_uuid, m.name AS server_name, \
+    CASE j.instance_type WHEN 'Volume' THEN (SELECT v.uuid FROM volumes v WHERE v.id = j.instance_id) \
+    WHEN 'VirtualMachine' THEN (SELECT v.uuid FROM vm_instance v WHERE v.id = j.instance_id) \
+    WHEN 'Host' THEN (SELECT h.uuid FROM host h WHERE h.id = j.instance_id) \
+    WHEN 'StoragePool' THEN (SELECT p.uuid FROM storage_pool p WHERE p.id = j.instance_id) \
+    WHEN 'Cluster' THEN (SELECT c.uuid FROM cluster c WHERE c.id = j.instance_id) END AS instance_uuid \
+    FROM async_job j LEFT JOIN account a ON a.id = j.account_id LEFT JOIN domain d ON d.id = a.domain_id \
+    LEFT JOIN user u ON u.id = j.user_id LEFT JOIN mshost m ON m.msid = j.job_executing_msid";
+
+fn job(row: &Row) -> Result<JobRow, StoreError> {
+    let text = |name: &str| Ok::<_, StoreError>(row.get::<Option<String>>(name)?.unwrap_or_default());
+    let number = |name: &str| Ok::<_, StoreError>(row.get::<Option<i64>>(name)?.unwrap_or_default());
+    let status = number("job_status")?;
+    let server = row.get::<Option<String>>("server_uuid")?.zip(row.get::<Option<String>>("server_name")?);
+    Ok(JobRow {
+        id: row.get("id")?,
+        uuid: text("uuid")?,
+        account_uuid: text("account_uuid")?,
+        account: text("account_name")?,
+        account_id: row.get("account_id")?,
+        domain_uuid: text("domain_uuid")?,
+        domain_path: text("path")?,
+        user_uuid: text("user_uuid")?,
+        class: text("job_cmd")?,
+        status,
+        percent: number("job_process_status")?,
+        result_code: number("job_result_code")?,
+        result: row.get("job_result")?,
+        instance_type: row.get("instance_type")?,
+        instance_uuid: row.get("instance_uuid")?,
+        server,
+        created: row.get("created")?,
+        completed: if status == 0 { None } else { row.get("last_updated")? },
+    })
+}
+
+impl Tx {
+    /// True when a job has this public id.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn job_exists(&mut self, uuid: &str) -> Result<bool, StoreError> {
+        Ok(self.row("SELECT id FROM async_job WHERE uuid = ?", args![uuid]).await?.is_some())
+    }
+
+    /// Writes a job that waits for a worker, and gives its internal id.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn job_insert(&mut self, new: &NewJob, server_id: i64) -> Result<i64, StoreError> {
+        let now = Timestamp::now();
+        let (instance_type, instance_id) = new.instance.clone().unzip();
+        let sql = "INSERT INTO async_job (user_id, account_id, instance_type, instance_id, job_cmd, job_cmd_info, job_cmd_ver, \
+            job_status, job_process_status, job_result_code, job_init_msid, created, last_updated, uuid, related, \
+            job_dispatcher, job_pending_signals) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, '', 'ApiAsyncJobDispatcher', 0)";
+        let args = args![
+            new.user_id,
+            new.account_id,
+            instance_type,
+            instance_id,
+            &new.class,
+            &new.parameters,
+            server_id,
+            now,
+            now,
+            &new.uuid
+        ];
+        let job_id = self.run(sql, args).await?.id;
+        let sql =
+            "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id) VALUES (?, ?, ?, ?, ?)";
+        self.run(sql, args![job_id, &new.command, &new.parameters, new.start_event_id, &new.request_id]).await?;
+        Ok(job_id)
+    }
+
+    /// Writes the end of a job, once: false when it had ended before.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn job_finish(
+        &mut self,
+        job_id: i64,
+        status: JobStatus,
+        code: i64,
+        result: &str,
+    ) -> Result<bool, StoreError> {
+        let now = Timestamp::now();
+        let sql = "UPDATE async_job SET job_status = ?, job_result_code = ?, job_result = ?, job_complete_msid = \
+            job_executing_msid, job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND job_status = 0";
+        let done = self.run(sql, args![status.number(), code, result, now, now, job_id]).await?;
+        Ok(done.rows == 1)
+    }
+}
+
+impl Store {
+    /// Marks a job as run by this server; false when it has ended or another server has it.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub async fn job_claim(&self, job_id: i64, server_id: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE async_job SET job_executing_msid = ? WHERE id = ? AND job_status = 0 \
+            AND (job_executing_msid IS NULL OR job_executing_msid = ?)";
+        Ok(self.db().run(sql, args![server_id, job_id, server_id]).await?.rows == 1)
+    }
+
+    /// The jobs that have not ended, oldest first: what a worker finds when it starts.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn jobs_unfinished(&self) -> Result<Vec<QueuedJob>, StoreError> {
+        self.queued("j.job_status = 0 ORDER BY j.id", vec![]).await
+    }
+
+    /// One job that has not ended.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn job_queued(&self, job_id: i64) -> Result<Option<QueuedJob>, StoreError> {
+        Ok(self.queued("j.job_status = 0 AND j.id = ?", args![job_id]).await?.pop())
+    }
+
+    async fn queued(&self, condition: &str, args: Vec<super::Value>) -> Result<Vec<QueuedJob>, StoreError> {
+        let sql = format!(
+            "SELECT j.id, j.uuid, m.command, m.parameters, j.user_id, j.account_id, m.start_event_id, m.request_id, \
+             j.job_executing_msid FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE {condition}"
+        );
+        let rows = self.db().rows(&sql, args).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(QueuedJob {
+                    id: row.get("id")?,
+                    uuid: row.get("uuid")?,
+                    command: row.get("command")?,
+                    parameters: row.get("parameters")?,
+                    user_id: row.get("user_id")?,
+                    account_id: row.get("account_id")?,
+                    start_event_id: row.get::<Option<i64>>("start_event_id")?.unwrap_or_default(),
+                    request_id: row.get("request_id")?,
+                    begun: row.get::<Option<i64>>("job_executing_msid")?.is_some(),
+                })
+            })
+            .collect()
+    }
+
+    /// Writes how far a job is, in percent, while it runs.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn job_progress(&self, job_id: i64, percent: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE async_job SET job_process_status = ? WHERE id = ? AND job_status = 0";
+        self.db().run(sql, args![percent, job_id]).await?;
+        Ok(())
+    }
+
+    /// The job with the internal id, as clients see it.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn job_by_id(&self, job_id: i64) -> Result<Option<JobRow>, StoreError> {
+        self.db().row(&format!("{JOB} WHERE j.id = ?"), args![job_id]).await?.as_ref().map(job).transpose()
+    }
+
+    /// The newest job about a thing, finished or not: type name and internal id.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn job_of_instance(&self, kind: &str, id: i64) -> Result<Option<JobRow>, StoreError> {
+        let sql = format!("{JOB} WHERE j.instance_type = ? AND j.instance_id = ? ORDER BY j.id DESC LIMIT 1");
+        self.db().row(&sql, args![kind, id]).await?.as_ref().map(job).transpose()
+    }
+
+    /// Unfinished jobs by id, a page of them, and how many there are in all.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn jobs_list(
+        &self,
+        filter: &JobFilter,
+        limit: i64,
+        offset: i64,
+    ) -> Result<(i64, Vec<JobRow>), StoreError> {
+        let mut condition =
+            "WHERE j.job_status = 0 AND j.removed IS NULL AND j.job_dispatcher = 'ApiAsyncJobDispatcher' \
+            AND a.type <> 5"
+                .to_owned();
+        let mut args: Vec<super::Value> = Vec::new();
+        let mut narrow = |text: &str, value: super::Value| {
+            condition.push_str(" AND ");
+            condition.push_str(text);
+            args.push(value);
+        };
+        if let Some(account_id) = filter.account_id {
+            narrow("j.account_id = ?", account_id.into());
+        }
+        match &filter.domain {
+            Some((path, true)) => narrow("d.path LIKE ?", format!("{path}%").into()),
+            Some((path, false)) => narrow("d.path = ?", path.into()),
+            None => {}
+        }
+        if let Some(since) = filter.since {
+            narrow("j.created >= ?", since.into());
+        }
+        if let Some(keyword) = &filter.keyword {
+            narrow("j.job_cmd LIKE ?", format!("%{keyword}%").into());
+        }
+        if let Some((kind, id)) = &filter.instance {
+            narrow("j.instance_type = ?", kind.into());
+            if let Some(id) = id {
+                narrow("j.instance_id = ?", (*id).into());
+            }
+        }
+        if let Some(server_id) = filter.server_id {
+            narrow("j.job_executing_msid = ?", server_id.into());
+        }
+        let tables =
+            "FROM async_job j LEFT JOIN account a ON a.id = j.account_id LEFT JOIN domain d ON d.id = a.domain_id";
+        let count = self.db().row(&format!("SELECT COUNT(*) {tables} {condition}"), args.clone()).await?;
+        let count = count.map_or(Ok(0), |row| row.at(0))?;
+        args.extend([limit.into(), offset.into()]);
+        let rows = self.db().rows(&format!("{JOB} {condition} ORDER BY j.id LIMIT ? OFFSET ?"), args).await?;
+        Ok((count, rows.iter().map(job).collect::<Result<_, _>>()?))
+    }
+}

@@ -1,0 +1,299 @@
+//! The journal: what is being moved where, written down before anything is sent to a host.
+//!
+//! `phase` says how far a motion has come: `marked` (rows are in `Migrating`, nothing was sent), `sent` (the command is on
+//! its way or has been answered), `settled` (the rows say again where everything is). A motion that is found `sent` after
+//! a crash is asked for at the hosts; one that is found `marked` has had no effect.
+
+use super::value::Row;
+use super::{Store, StoreError, Tx};
+use crate::args;
+use crate::model::Timestamp;
+
+/// A motion to be written down.
+#[derive(Clone, Debug)]
+pub struct NewMotion {
+    /// Its id, which agents with our extension know it by.
+    pub uuid: String,
+    /// The job that it belongs to.
+    pub job_id: i64,
+    /// What kind of motion: see `motion::Kind`.
+    pub kind: String,
+    /// The strategy that carries it out.
+    pub strategy: String,
+    /// The VM.
+    pub vm: Option<(i64, String)>,
+    /// The host that is told to move.
+    pub source_host_id: i64,
+    /// The host that receives the VM.
+    pub target_host_id: Option<i64>,
+    /// Bytes to move, as the volumes' sizes say.
+    pub bytes_total: i64,
+    /// The disks.
+    pub disks: Vec<NewMotionDisk>,
+}
+
+/// A disk of a motion to be written down.
+#[derive(Clone, Debug)]
+pub struct NewMotionDisk {
+    /// The volume.
+    pub volume_id: i64,
+    /// The second row of a cold move.
+    pub copy_volume_id: Option<i64>,
+    /// The file's name at the target, without folder and extension.
+    pub stem: String,
+    /// Where it is.
+    pub source_pool_id: i64,
+    /// Where it goes.
+    pub target_pool_id: i64,
+    /// The disk offering that it gets.
+    pub disk_offering_id: Option<i64>,
+}
+
+/// A motion as the journal has it.
+#[derive(Clone, Debug)]
+pub struct MotionRow {
+    /// Internal id.
+    pub id: i64,
+    /// Its id.
+    pub uuid: String,
+    /// The job that it belongs to.
+    pub job_id: i64,
+    /// What kind of motion.
+    pub kind: String,
+    /// The strategy.
+    pub strategy: String,
+    /// `marked`, `sent` or `settled`.
+    pub phase: String,
+    /// `done`, `not-done` or `unknown`, once it is settled.
+    pub outcome: Option<String>,
+    /// The VM.
+    pub vm_id: Option<i64>,
+    /// The host that was told to move.
+    pub source_host_id: i64,
+    /// The host that receives the VM.
+    pub target_host_id: Option<i64>,
+    /// Bytes to move.
+    pub bytes_total: i64,
+    /// Bytes moved.
+    pub bytes_done: i64,
+    /// Why it was not done, or what is not known.
+    pub reason: Option<String>,
+    /// What was verified, and how.
+    pub verified: Option<String>,
+    /// When it was written down.
+    pub created: Timestamp,
+    /// When it was last heard of.
+    pub updated: Timestamp,
+    /// When it was settled.
+    pub ended: Option<Timestamp>,
+}
+
+/// A disk of a motion as the journal has it.
+#[derive(Clone, Debug)]
+pub struct MotionDiskRow {
+    /// The volume.
+    pub volume_id: i64,
+    /// The second row of a cold move.
+    pub copy_volume_id: Option<i64>,
+    /// The file's name at the target.
+    pub stem: String,
+    /// Where it was.
+    pub source_pool_id: i64,
+    /// Where it goes.
+    pub target_pool_id: i64,
+    /// The disk offering that it gets.
+    pub disk_offering_id: Option<i64>,
+}
+
+pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
+    bytes_total, bytes_done, reason, verified, created, updated, ended FROM motion_migration";
+
+pub(super) fn motion(row: &Row) -> Result<MotionRow, StoreError> {
+    Ok(MotionRow {
+        id: row.get("id")?,
+        uuid: row.get("uuid")?,
+        job_id: row.get("job_id")?,
+        kind: row.get("kind")?,
+        strategy: row.get("strategy")?,
+        phase: row.get("phase")?,
+        outcome: row.get("outcome")?,
+        vm_id: row.get("vm_id")?,
+        source_host_id: row.get("source_host_id")?,
+        target_host_id: row.get("target_host_id")?,
+        bytes_total: row.get("bytes_total")?,
+        bytes_done: row.get("bytes_done")?,
+        reason: row.get("reason")?,
+        verified: row.get("verified")?,
+        created: row.get("created")?,
+        updated: row.get("updated")?,
+        ended: row.get("ended")?,
+    })
+}
+
+impl Tx {
+    /// Writes a motion and its disks down, in phase `marked`.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub async fn motion_insert(&mut self, new: &NewMotion) -> Result<i64, StoreError> {
+        let now = Timestamp::now();
+        let (vm_id, vm_name) = new.vm.clone().unzip();
+        let sql = "INSERT INTO motion_migration (uuid, job_id, kind, strategy, phase, vm_id, vm_name, source_host_id, \
+            target_host_id, bytes_total, created, updated) VALUES (?, ?, ?, ?, 'marked', ?, ?, ?, ?, ?, ?, ?)";
+        let args = args![
+            &new.uuid,
+            new.job_id,
+            &new.kind,
+            &new.strategy,
+            vm_id,
+            vm_name,
+            new.source_host_id,
+            new.target_host_id,
+            new.bytes_total,
+            now,
+            now
+        ];
+        let id = self.run(sql, args).await?.id;
+        for disk in &new.disks {
+            let sql = "INSERT INTO motion_disk (migration_id, volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id) \
+                VALUES (?, ?, ?, ?, ?, ?, ?)";
+            let (source, target) = (disk.source_pool_id, disk.target_pool_id);
+            let args =
+                args![id, disk.volume_id, disk.copy_volume_id, &disk.stem, source, target, disk.disk_offering_id];
+            self.run(sql, args).await?;
+        }
+        Ok(id)
+    }
+
+    /// Writes the end of a motion, once.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it had been settled before.
+    pub async fn motion_settle(
+        &mut self,
+        motion_id: i64,
+        outcome: &str,
+        reason: Option<&str>,
+        verified: &str,
+    ) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let sql = "UPDATE motion_migration SET phase = 'settled', outcome = ?, reason = ?, verified = ?, updated = ?, ended = ? \
+            WHERE id = ? AND (phase <> 'settled' OR outcome = 'unknown')";
+        let reason = reason.map(|text| super::changes::clipped(text, 4096));
+        let args = args![outcome, reason, super::changes::clipped(verified, 1024), now, now, motion_id];
+        self.exactly_one(sql, args, || format!("motion {motion_id}")).await
+    }
+
+    /// Writes where a disk of a motion was found.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_disk_found(
+        &mut self,
+        motion_id: i64,
+        volume_id: i64,
+        pool_id: Option<i64>,
+        verdict: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE motion_disk SET found_pool_id = ?, verdict = ? WHERE migration_id = ? AND volume_id = ?";
+        self.run(sql, args![pool_id, verdict, motion_id, volume_id]).await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Notes that the command is about to be sent. From here on only the host knows.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the motion is not in phase `marked` any more.
+    pub async fn motion_sent(&self, motion_id: i64) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let sql =
+            "UPDATE motion_migration SET phase = 'sent', sent_at = ?, updated = ? WHERE id = ? AND phase = 'marked'";
+        let done = self.db().run(sql, args![now, now, motion_id]).await?;
+        if done.rows == 1 { Ok(()) } else { Err(StoreError::Conflict { what: format!("motion {motion_id}") }) }
+    }
+
+    /// Notes how far a motion is.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_progress(&self, motion_id: i64, done: i64, total: i64) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE motion_migration SET bytes_done = ?, bytes_total = ?, updated = ? WHERE id = ? AND phase = 'sent'";
+        self.db().run(sql, args![done, total, Timestamp::now(), motion_id]).await?;
+        Ok(())
+    }
+
+    /// The motions of a job, oldest first.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motions_of_job(&self, job_id: i64) -> Result<Vec<MotionRow>, StoreError> {
+        let sql = format!("{MOTION} WHERE job_id = ? ORDER BY id");
+        self.db().rows(&sql, args![job_id]).await?.iter().map(motion).collect()
+    }
+
+    /// The motions whose outcome is not known, oldest first.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motions_unknown(&self) -> Result<Vec<MotionRow>, StoreError> {
+        let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' ORDER BY id");
+        self.db().rows(&sql, vec![]).await?.iter().map(motion).collect()
+    }
+
+    /// The motion that a volume waits for: one that is under way or whose outcome is not known.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_open_of_volume(&self, volume_id: i64) -> Result<Option<MotionRow>, StoreError> {
+        let sql = format!(
+            "{MOTION} WHERE (phase <> 'settled' OR outcome = 'unknown') \
+             AND id IN (SELECT migration_id FROM motion_disk WHERE volume_id = ?) ORDER BY id LIMIT 1"
+        );
+        self.db().row(&sql, args![volume_id]).await?.as_ref().map(motion).transpose()
+    }
+
+    /// The disks of a motion.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_disks(&self, motion_id: i64) -> Result<Vec<MotionDiskRow>, StoreError> {
+        let sql = "SELECT volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id FROM motion_disk \
+            WHERE migration_id = ? ORDER BY id";
+        let rows = self.db().rows(sql, args![motion_id]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(MotionDiskRow {
+                    volume_id: row.at(0)?,
+                    copy_volume_id: row.at(1)?,
+                    stem: row.at(2)?,
+                    source_pool_id: row.at(3)?,
+                    target_pool_id: row.at(4)?,
+                    disk_offering_id: row.at(5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Bytes that motions under way will bring into a pool.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn pool_incoming_bytes(&self, pool_id: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT CAST(COALESCE(SUM(v.size), 0) AS SIGNED) FROM motion_disk d \
+            JOIN motion_migration m ON m.id = d.migration_id JOIN volumes v ON v.id = d.volume_id \
+            WHERE d.target_pool_id = ? AND d.source_pool_id <> ? AND d.copy_volume_id IS NULL AND m.phase <> 'settled'";
+        self.db().row(sql, args![pool_id, pool_id]).await?.map_or(Ok(0), |row| row.at(0))
+    }
+
+    /// Where the disks of a motion were found: volume and pool, none while it is not known.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_disk_places(&self, motion_id: i64) -> Result<Vec<(i64, Option<i64>)>, StoreError> {
+        let sql = "SELECT volume_id, found_pool_id FROM motion_disk WHERE migration_id = ? ORDER BY id";
+        self.db().rows(sql, args![motion_id]).await?.iter().map(|row| Ok((row.at(0)?, row.at(1)?))).collect()
+    }
+}

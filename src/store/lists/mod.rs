@@ -1,0 +1,154 @@
+//! The SQL of the lists. A list is made in two steps: the ids of one page from the narrow table, then the wide rows of
+//! these ids only. What hangs on the rows (tags, details, network cards, jobs) is fetched by one statement per page.
+//!
+//! One file per noun. Wide rows are handed out as [`Row`]; the views know the names of their columns.
+
+mod capabilities;
+mod extras;
+mod hosts;
+mod jobs;
+mod owner;
+mod storage_pools;
+mod virtual_machines;
+mod volumes;
+mod zones;
+
+use std::collections::HashMap;
+
+use super::value::{Row, Value};
+use super::{Store, StoreError};
+
+pub use capabilities::CapabilityChange;
+pub use extras::ResourceKind;
+pub use hosts::HostFilter;
+pub use owner::{Owners, Projects};
+pub use storage_pools::StoragePoolFilter;
+pub use virtual_machines::VirtualMachineFilter;
+pub use volumes::VolumeFilter;
+pub use zones::{ClusterFilter, PodFilter, ZoneFilter};
+
+/// The most ids that one statement is given: far below what either database can bind.
+const IDS_PER_STATEMENT: usize = 512;
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Entries to leave out from the start.
+    pub offset: i64,
+    /// The most entries; `None` means all.
+    pub limit: Option<i64>,
+    /// True when only the number of entries is wanted.
+    pub count_only: bool,
+}
+
+/// A tag that an entry must have: key, and value if it matters.
+pub type TagFilter = (Option<String>, Option<String>);
+
+/// A condition under construction: texts joined with AND, and their arguments in order.
+#[derive(Clone, Debug, Default)]
+struct Condition {
+    text: String,
+    args: Vec<Value>,
+}
+
+impl Condition {
+    /// Begins with a text that holds for every entry of the list.
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), args: Vec::new() }
+    }
+
+    /// Adds a condition with its arguments.
+    fn and(&mut self, text: &str, args: impl IntoIterator<Item = Value>) {
+        if !self.text.is_empty() {
+            self.text.push_str(" AND ");
+        }
+        self.text.push_str(text);
+        self.args.extend(args);
+    }
+
+    /// Adds `column = value` when there is a value.
+    fn equal<T: Into<Value>>(&mut self, column: &str, value: Option<T>) {
+        if let Some(value) = value {
+            self.and(&format!("{column} = ?"), [value.into()]);
+        }
+    }
+
+    /// Adds a choice of ids when there is one. No id at all matches nothing.
+    fn one_of(&mut self, column: &str, ids: Option<&[i64]>) {
+        match ids {
+            None => {}
+            Some([]) => self.and("1 = 0", []),
+            Some(ids) => {
+                let marks = vec!["?"; ids.len()].join(", ");
+                self.and(&format!("{column} IN ({marks})"), ids.iter().map(|id| Value::from(*id)));
+            }
+        }
+    }
+
+    /// Adds a search for a word inside any of the columns. `%` and `_` in the word match anything, as in CloudStack.
+    fn contains(&mut self, columns: &[&str], word: Option<&str>) {
+        if let Some(word) = word {
+            let parts: Vec<String> = columns.iter().map(|column| format!("{column} LIKE ?")).collect();
+            let pattern = Value::from(format!("%{word}%"));
+            self.and(&format!("({})", parts.join(" OR ")), vec![pattern; columns.len()]);
+        }
+    }
+}
+
+impl Store {
+    /// The ids of a page, and how many entries there are in all.
+    ///
+    /// `from` is what stands after FROM; its first table is named `t`. `order` is what stands after ORDER BY.
+    async fn page(
+        &self,
+        from: &str,
+        condition: &Condition,
+        order: &str,
+        window: Window,
+    ) -> Result<(i64, Vec<i64>), StoreError> {
+        let tail = format!("FROM {from} WHERE {}", condition.text);
+        let mut ids = Vec::new();
+        if !window.count_only && window.limit != Some(0) {
+            let mut sql = format!("SELECT t.id {tail} ORDER BY {order}");
+            let mut args = condition.args.clone();
+            if let Some(limit) = window.limit {
+                sql.push_str(" LIMIT ? OFFSET ?");
+                args.extend([limit.into(), window.offset.into()]);
+            }
+            let rows = self.db().rows(&sql, args).await?;
+            ids = rows.iter().map(|row| row.at(0)).collect::<Result<Vec<i64>, _>>()?;
+            let found = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            // A page that is not full is the last one: what was seen is what there is.
+            if window.limit.is_none_or(|limit| found < limit) && (found > 0 || window.offset == 0) {
+                return Ok((window.offset + found, ids));
+            }
+        }
+        let count = self.db().row(&format!("SELECT COUNT(*) {tail}"), condition.args.clone()).await?;
+        Ok((count.map_or(Ok(0), |row| row.at(0))?, ids))
+    }
+
+    /// The rows that `sql` gives for these ids, in any order. `sql` has `{ids}` where the list of ids belongs.
+    async fn rows_of(&self, sql: &str, ids: &[i64], before: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for part in ids.chunks(IDS_PER_STATEMENT) {
+            // The number of marks is a power of two, so that few different texts have to be prepared.
+            let marks = part.len().next_power_of_two();
+            let text = sql.replace("{ids}", &vec!["?"; marks].join(", "));
+            let padding = std::iter::repeat_n(part.last(), marks - part.len()).flatten();
+            let mut args = before.to_vec();
+            args.extend(part.iter().chain(padding).map(|id| Value::from(*id)));
+            rows.extend(self.db().rows(&text, args).await?);
+        }
+        Ok(rows)
+    }
+
+    /// The rows that `sql` gives for these ids, in the order of the ids; ids without a row are left out. `sql` gives a
+    /// column `id`.
+    async fn wide_rows(&self, sql: &str, ids: &[i64]) -> Result<Vec<Row>, StoreError> {
+        let mut by_id = HashMap::with_capacity(ids.len());
+        for row in self.rows_of(sql, ids, &[]).await? {
+            by_id.insert(row.get::<i64>("id")?, row);
+        }
+        Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
+    }
+}

@@ -1,0 +1,74 @@
+//! The store: the only room with SQL. One text for SQLite and MySQL/MariaDB.
+//!
+//! One file per aggregate; functions are named noun first (`volume_by_id`). What changes a state takes a
+//! [`Transition`](crate::model::Transition), which only a state machine can mint, and is guarded by the state and
+//! `update_count` that the caller saw: a late writer loses, politely.
+//!
+//! Inside a transaction only the functions of [`Tx`] may be used: on SQLite it holds the only writing connection.
+
+mod accounts;
+mod bootstrap;
+mod capabilities;
+mod capacity;
+mod changes;
+mod copies;
+mod db;
+mod error;
+mod events;
+mod ids;
+mod installation;
+mod inventory;
+mod jobs;
+mod journal;
+mod lists;
+mod migrations;
+mod servers;
+mod value;
+mod watched;
+
+pub use accounts::{Credential, Identity, Rule};
+pub use bootstrap::KeyPair;
+pub use capacity::HostRoom;
+pub use changes::{Alert, Usage, VmPlace, VolumePlace};
+pub use db::{Db, Done, Tx};
+pub use error::StoreError;
+pub use events::NewEvent;
+pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
+pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
+pub use lists::{
+    CapabilityChange, ClusterFilter, HostFilter, Owners, PodFilter, Projects, ResourceKind, StoragePoolFilter,
+    TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+};
+pub use servers::Server;
+pub use value::{FromValue, Row, Value};
+pub use watched::{HostLoadRow, HostReport};
+
+/// The database, asked in the gateway's own words.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Db,
+}
+
+impl Store {
+    /// Opens the database that `url` names and brings its tables up to date.
+    ///
+    /// # Errors
+    /// See [`Db::open`].
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Ok(Self { db: Db::open(url).await? })
+    }
+
+    /// The connection, for statements that have no word of their own.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// See [`Db::begin`].
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.db.begin().await
+    }
+}

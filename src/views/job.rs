@@ -1,0 +1,230 @@
+//! The object `asyncjobs`, which `queryAsyncJobResult` prints bare (`contract/api-protocol.md 7.3`).
+
+use super::row::domain_path;
+use crate::api::Node;
+use crate::auth::Caller;
+use crate::model::Timestamp;
+use crate::store::{JobRow, MotionRow};
+
+crate::response! {
+    /// How far a motion is. CloudStack does not have this.
+    pub struct MigrationView as "migration" {
+        /// The id of the motion.
+        id: String,
+        /// `marked` before the host was told, `sent` while it works, `settled` at the end.
+        phase: String,
+        /// `done`, `not-done` or `unknown`, at the end.
+        outcome: Option<String>,
+        /// How the disks or the machine are moved.
+        strategy: String,
+        /// Bytes to move.
+        bytes_total "bytestotal": i64,
+        /// Bytes moved.
+        bytes_done "bytesdone": i64,
+        /// The one as a share of the other, 0 to 100.
+        percent: i64,
+        /// What was looked at afterwards to be sure where everything is.
+        verified: Option<String>,
+        /// Why it was not done, or what is not known.
+        reason: Option<String>,
+        /// When it was last heard of.
+        updated: Timestamp,
+    }
+}
+
+crate::response! {
+    /// A background job.
+    pub struct JobView as "asyncjobs" {
+        /// The account that asked for it.
+        account_id "accountid": String,
+        /// The name of that account.
+        account: String,
+        /// The domain of that account.
+        domain_id "domainid": String,
+        /// The path of that domain, as `ROOT/a`.
+        domain_path "domainpath": String,
+        /// The user who asked for it.
+        user_id "userid": String,
+        /// The command, by CloudStack's name of its class.
+        cmd: String,
+        /// How far it is, 0 to 100.
+        progress "jobprocstatus": i64,
+        /// 0, or the code of the error it ended with.
+        result_code "jobresultcode": i64,
+        /// `object` as soon as there is a result.
+        result_type "jobresulttype": Option<&'static str>,
+        /// What came of it: an object, or an error with `errorcode` and `errortext`.
+        result "jobresult": Option<Node>,
+        /// The kind of thing it is about.
+        instance_type "jobinstancetype": Option<String>,
+        /// The thing it is about, while that has the id it had.
+        instance_id "jobinstanceid": Option<String>,
+        /// The server that runs it.
+        management_server_id "managementserverid": Option<String>,
+        /// The name of that server.
+        management_server_name "managementservername": Option<String>,
+        /// When it was accepted.
+        created: Option<Timestamp>,
+        /// When it ended.
+        completed: Option<Timestamp>,
+        /// How far the motion is that it carries out; absent for jobs that move nothing. CloudStack does not have this.
+        migration: Option<MigrationView>,
+        /// Its id.
+        job_id "jobid": String,
+        /// 0 while it runs, 1 when it succeeded, 2 when it failed.
+        job_status "jobstatus": i64,
+    }
+}
+
+/// A job, with the newest motion that it carries out, as `caller` may see it.
+#[must_use]
+pub fn job(row: JobRow, motion: Option<&MotionRow>, caller: &Caller) -> JobView {
+    let result = row.result.as_deref().and_then(|stored| job_result(stored, caller));
+    let (management_server_id, management_server_name) = row.server.unzip();
+    JobView {
+        account_id: row.account_uuid,
+        account: row.account,
+        domain_id: row.domain_uuid,
+        domain_path: domain_path(&row.domain_path),
+        user_id: row.user_uuid,
+        cmd: row.class,
+        progress: row.percent,
+        result_code: row.result_code,
+        result_type: result.as_ref().map(|_| "object"),
+        result,
+        instance_type: row.instance_type,
+        instance_id: row.instance_uuid,
+        management_server_id,
+        management_server_name,
+        created: row.created,
+        completed: row.completed,
+        migration: motion.map(migration),
+        job_id: row.uuid,
+        job_status: row.status,
+    }
+}
+
+/// A motion as clients see it.
+#[must_use]
+pub fn migration(motion: &MotionRow) -> MigrationView {
+    let done = motion.outcome.as_deref() == Some("done");
+    let share = if motion.bytes_total > 0 {
+        i64::try_from(i128::from(motion.bytes_done) * 100 / i128::from(motion.bytes_total)).unwrap_or_default()
+    } else {
+        0
+    };
+    MigrationView {
+        id: motion.uuid.clone(),
+        phase: motion.phase.clone(),
+        outcome: motion.outcome.clone(),
+        strategy: motion.strategy.clone(),
+        bytes_total: motion.bytes_total,
+        bytes_done: motion.bytes_done,
+        percent: if done { 100 } else { share.clamp(0, 100) },
+        verified: motion.verified.clone(),
+        reason: motion.reason.clone(),
+        updated: motion.updated,
+    }
+}
+
+/// Fields of results that only root admins see, by the name of the object (`contract/entities.md 1.24`).
+const HIDDEN: [(&str, &[&str]); 2] = [
+    ("virtualmachine", &["hostid", "hostname", "instancename", "displayvm", "arch"]),
+    (
+        "volume",
+        &[
+            "storagetype",
+            "hypervisor",
+            "storage",
+            "displayvolume",
+            "path",
+            "storageid",
+            "physicalsize",
+            "virtualsize",
+            "utilization",
+            "clusterid",
+            "clustername",
+            "podid",
+            "podname",
+        ],
+    ),
+];
+
+/// The result of a job from the form in which it is stored: `<class>/<object>/<JSON>` or `<class>/<JSON>`.
+///
+/// `None` for plain text: that is what a server leaves behind that died, and clients never get to see it.
+#[must_use]
+pub fn job_result(stored: &str, caller: &Caller) -> Option<Node> {
+    let open = stored.find('{')?;
+    let (head, json) = stored.split_at(open);
+    let mut head = head.strip_suffix('/')?.splitn(2, '/');
+    let class = head.next()?;
+    let object = head.next().filter(|name| *name != "null");
+    let mut value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let fields = value.as_object_mut()?;
+    if let (Some(name), false) = (object, caller.full_view()) {
+        let hidden = HIDDEN.iter().find(|(known, _)| *known == name).map_or([].as_slice(), |(_, fields)| fields);
+        fields.retain(|field, _| !hidden.contains(&field.as_str()));
+    }
+    if class.ends_with("ExceptionResponse") {
+        fields.retain(|field, _| matches!(field.as_str(), "errorcode" | "errortext"));
+    }
+    let flat = class.ends_with("ExceptionResponse") || class.ends_with("SuccessResponse");
+    let node = Node::from_json(&value);
+    Some(match object {
+        _ if flat => node,
+        Some(name) => Node::wrap(name.to_owned(), node),
+        None => Node::wrap("null", node),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RoleType;
+    use crate::auth::AccountType;
+
+    fn caller(account_type: AccountType) -> Caller {
+        Caller {
+            user_id: 2,
+            user_uuid: "u".to_owned(),
+            username: "n".to_owned(),
+            account_id: 2,
+            account_uuid: "a".to_owned(),
+            account_name: "n".to_owned(),
+            account_type,
+            domain_id: 1,
+            domain_path: "/".to_owned(),
+            role_id: 1,
+            role_type: RoleType::User,
+            rules: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn results_are_read_back_from_their_stored_form() {
+        let admin = caller(AccountType::Admin);
+        for (stored, shown) in [
+            (r#"a.VolumeResponse/volume/{"id":"1","path":"p"}"#, r#"{"volume":{"id":"1","path":"p"}}"#),
+            (r#"a.SuccessResponse/null/{"success":true}"#, r#"{"success":true}"#),
+            (r#"a.SuccessResponse/{"success":true}"#, r#"{"success":true}"#),
+            (r#"a.OtherResponse/null/{"x":1}"#, r#"{"null":{"x":1}}"#),
+            (
+                r#"a.ExceptionResponse/null/{"uuidList":[],"errorcode":530,"errortext":"a/b {c}"}"#,
+                r#"{"errorcode":530,"errortext":"a/b {c}"}"#,
+            ),
+        ] {
+            assert_eq!(job_result(stored, &admin).unwrap().to_json(), shown);
+        }
+        for plain in ["job cancelled because of management server restart or shutdown", "", "a.B/c/{broken", "{}"] {
+            assert!(job_result(plain, &admin).is_none(), "{plain}");
+        }
+    }
+
+    #[test]
+    fn results_are_shown_as_the_reader_may_see_them() {
+        let stored = r#"a.VolumeResponse/volume/{"id":"1","path":"p","size":5}"#;
+        let node = job_result(stored, &caller(AccountType::Normal)).unwrap();
+        assert_eq!(node.to_json(), r#"{"volume":{"id":"1","size":5}}"#);
+    }
+}

@@ -1,0 +1,32 @@
+//! What clients see: the objects in answers, and how rows become them.
+//!
+//! One function per noun takes many internal ids and gives the views in the order of the ids; ids without a row are left
+//! out. It asks the database a fixed number of questions, however many ids there are. The same functions serve lists and
+//! the results of jobs. What a caller who is not root admin may not see is left out here.
+
+mod capabilities;
+mod cluster;
+mod host;
+mod job;
+mod nic;
+mod pod;
+mod row;
+mod storage_pool;
+mod tag;
+mod virtual_machine;
+mod volume;
+mod words;
+mod zone;
+
+pub use capabilities::{CapabilitiesChangedView, CapabilitiesView, capabilities, capabilities_changed};
+pub use cluster::{ClusterView, clusters};
+pub use host::{HostView, hosts, hosts_with};
+pub use job::{JobView, MigrationView, job, job_result, migration};
+pub use nic::NicView;
+pub use pod::{IpRangeView, PodView, pods};
+pub use storage_pool::{StoragePoolView, path_without_secrets, storage_pools};
+pub use tag::TagView;
+pub use virtual_machine::{VirtualMachineView, virtual_machines, virtual_machines_with};
+pub use volume::{VolumeView, volumes};
+pub use words::{HOST_DETAILS, VIRTUAL_MACHINE_DETAILS, Words, WordsError};
+pub use zone::{ZoneView, zones};

@@ -1,0 +1,509 @@
+//! The object `virtualmachine` (`contract/entities.md 1.6`), in the order in which CloudStack prints its fields.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::nic::{NicView, nic};
+use super::row::{Owner, flag, number, text, time};
+use super::tag::{TagView, tags};
+use super::words::Words;
+use crate::api::Node;
+use crate::auth::Caller;
+use crate::model::Timestamp;
+use crate::store::{ResourceKind, Row, Store, StoreError};
+
+crate::response! {
+    /// A machine of a user.
+    pub struct VirtualMachineView as "virtualmachine", Default {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// The name people see.
+        display_name "displayname": Option<String>,
+        /// The account that owns it, unless a project does.
+        account: Option<String>,
+        /// The user who made it.
+        user_id "userid": Option<String>,
+        /// The name of that user.
+        username: Option<String>,
+        /// The project that owns it.
+        project_id "projectid": Option<String>,
+        /// The name of that project.
+        project: Option<String>,
+        /// The domain of its owner.
+        domain_id "domainid": Option<String>,
+        /// The name of that domain.
+        domain: Option<String>,
+        /// The path of that domain, as `ROOT/a`.
+        domain_path "domainpath": Option<String>,
+        /// When it was made.
+        created: Option<Timestamp>,
+        /// When its state changed last.
+        last_updated "lastupdated": Option<Timestamp>,
+        /// `Running`, `Stopped`, `Migrating` and so on.
+        state: Option<String>,
+        /// Whether it is to be started again when its host fails.
+        ha_enabled "haenable": Option<bool>,
+        /// Its group. Not filled here.
+        group_id "groupid": Option<String>,
+        /// The name of its group. Not filled here.
+        group: Option<String>,
+        /// The zone it is in.
+        zone_id "zoneid": Option<String>,
+        /// The name of that zone.
+        zone_name "zonename": Option<String>,
+        /// The host it runs on. Root admins only.
+        host_id "hostid": Option<String>,
+        /// The name of that host. Root admins only.
+        host_name "hostname": Option<String>,
+        /// Whether that host can be told anything.
+        host_control_state "hostcontrolstate": Option<String>,
+        /// The template it was made from.
+        template_id "templateid": Option<String>,
+        /// The name of that template.
+        template_name "templatename": Option<String>,
+        /// The kind of that template.
+        template_type "templatetype": Option<String>,
+        /// The format of that template.
+        template_format "templateformat": Option<String>,
+        /// The description of that template.
+        template_display_text "templatedisplaytext": Option<String>,
+        /// Whether its password can be reset.
+        password_enabled "passwordenabled": Option<bool>,
+        /// The ISO image in its drive.
+        iso_id "isoid": Option<String>,
+        /// The name of that image.
+        iso_name "isoname": Option<String>,
+        /// The description of that image.
+        iso_display_text "isodisplaytext": Option<String>,
+        /// All images in its drives.
+        isos: Option<Vec<Node>>,
+        /// How many images it can have.
+        iso_max_count "isomaxcount": Option<i64>,
+        /// The service offering.
+        service_offering_id "serviceofferingid": Option<String>,
+        /// The name of that offering.
+        service_offering_name "serviceofferingname": Option<String>,
+        /// The disk offering of its first data disk.
+        disk_offering_id "diskofferingid": Option<String>,
+        /// The name of that offering.
+        disk_offering_name "diskofferingname": Option<String>,
+        /// Its graphics card. Not filled here.
+        gpu_card_id "gpucardid": Option<String>,
+        /// The name of that card. Not filled here.
+        gpu_card_name "gpucardname": Option<String>,
+        /// The profile of that card. Not filled here.
+        vgpu_profile_id "vgpuprofileid": Option<String>,
+        /// The name of that profile. Not filled here.
+        vgpu_profile_name "vgpuprofilename": Option<String>,
+        /// Graphics memory. Not filled here.
+        video_ram "videoram": Option<i64>,
+        /// Screens. Not filled here.
+        max_heads "maxheads": Option<i64>,
+        /// Width of a screen. Not filled here.
+        max_resolution_x "maxresolutionx": Option<i64>,
+        /// Height of a screen. Not filled here.
+        max_resolution_y "maxresolutiony": Option<i64>,
+        /// Graphics processors. Not filled here.
+        gpu_count "gpucount": Option<i64>,
+        /// How it is backed up. Not filled here.
+        backup_offering_id "backupofferingid": Option<String>,
+        /// The name of that offering. Not filled here.
+        backup_offering_name "backupofferingname": Option<String>,
+        /// Who backs it up. Not filled here.
+        backup_provider "backupprovider": Option<String>,
+        /// Never set, as in CloudStack.
+        for_virtual_network "forvirtualnetwork": Option<bool>,
+        /// Processor cores.
+        cpu_number "cpunumber": Option<i64>,
+        /// MHz of each core.
+        cpu_speed_mhz "cpuspeed": Option<i64>,
+        /// MiB of memory.
+        memory_mib "memory": Option<i64>,
+        /// The kind of its graphics card. Not filled here.
+        vgpu: Option<String>,
+        /// The share in use. Not filled here: no statistics are kept.
+        cpu_used "cpuused": Option<String>,
+        /// KiB received. Not filled here.
+        network_kbs_read "networkkbsread": Option<i64>,
+        /// KiB sent. Not filled here.
+        network_kbs_write "networkkbswrite": Option<i64>,
+        /// KiB read. Not filled here.
+        disk_kbs_read "diskkbsread": Option<i64>,
+        /// KiB written. Not filled here.
+        disk_kbs_write "diskkbswrite": Option<i64>,
+        /// KiB of memory. Not filled here.
+        memory_kbs "memorykbs": Option<i64>,
+        /// KiB of memory that are free inside. Not filled here.
+        memory_free_kbs "memoryintfreekbs": Option<i64>,
+        /// KiB of memory it is to have. Not filled here.
+        memory_target_kbs "memorytargetkbs": Option<i64>,
+        /// Read operations. Not filled here.
+        disk_io_read "diskioread": Option<i64>,
+        /// Write operations. Not filled here.
+        disk_io_write "diskiowrite": Option<i64>,
+        /// The system it runs.
+        guest_os_id "guestosid": Option<String>,
+        /// The place of the disk it starts from.
+        root_device_id "rootdeviceid": Option<i64>,
+        /// `ROOT`.
+        root_device_type "rootdevicetype": Option<String>,
+        /// Its security groups. Hyper-V has none.
+        security_groups "securitygroup": Vec<Node>,
+        /// Its password, once. Not filled here.
+        password: Option<String>,
+        /// Its network cards.
+        nics "nic": Vec<NicView>,
+        /// Its hypervisor.
+        hypervisor: Option<String>,
+        /// The address of its first network card.
+        ip_address "ipaddress": Option<String>,
+        /// Its public address. Not filled here.
+        public_ip_id "publicipid": Option<String>,
+        /// The same in digits. Not filled here.
+        public_ip "publicip": Option<String>,
+        /// The name the hypervisor knows it by. Root admins only.
+        instance_name "instancename": Option<String>,
+        /// Settings of it.
+        details: Option<BTreeMap<String, String>>,
+        /// Settings that its owner may not change, for everyone but root admins.
+        readonly_details "readonlydetails": Option<String>,
+        /// Settings that its owner may change. Not filled here.
+        allowed_details "alloweddetails": Option<String>,
+        /// The keys it was made with. Not filled here.
+        key_pairs "keypairs": Option<String>,
+        /// Its affinity groups.
+        affinity_groups "affinitygroup": Vec<Node>,
+        /// Whether ordinary users see it. Root admins only.
+        display_vm "displayvm": Option<bool>,
+        /// Whether it can be resized while it runs.
+        is_dynamically_scalable "isdynamicallyscalable": Option<bool>,
+        /// Whether it is protected against deletion.
+        delete_protection "deleteprotection": bool,
+        /// Its state behind a load balancer. Not filled here.
+        service_state "servicestate": Option<String>,
+        /// The system it runs.
+        os_type_id "ostypeid": Option<String>,
+        /// The name of that system.
+        os_display_name "osdisplayname": Option<String>,
+        /// `legacy` or `secure`.
+        boot_mode "bootmode": Option<String>,
+        /// `Bios` or `Uefi`.
+        boot_type "boottype": Option<String>,
+        /// The kind of pool its first disk is in.
+        pool_type "pooltype": Option<String>,
+        /// Bytes a router counted; 0, as none counts.
+        received_bytes "receivedbytes": Option<i64>,
+        /// Bytes a router counted; 0, as none counts.
+        sent_bytes "sentbytes": Option<i64>,
+        /// Its picture. Not filled here.
+        icon: Option<Node>,
+        /// Its group of growing size. Not filled here.
+        autoscale_group_id "autoscalevmgroupid": Option<String>,
+        /// The name of that group. Not filled here.
+        autoscale_group_name "autoscalevmgroupname": Option<String>,
+        /// What it was told at its first start, in Base64.
+        user_data "userdata": Option<String>,
+        /// The registered text it was told. Not filled here.
+        user_data_id "userdataid": Option<String>,
+        /// The name of that text. Not filled here.
+        user_data_name "userdataname": Option<String>,
+        /// How texts are joined. Not filled here.
+        user_data_policy "userdatapolicy": Option<String>,
+        /// What was filled into that text.
+        user_data_details "userdatadetails": Option<String>,
+        /// Network cards of an appliance. Not filled here.
+        vnf_nics "vnfnics": Option<Vec<Node>>,
+        /// Settings of an appliance. Not filled here.
+        vnf_details "vnfdetails": Option<BTreeMap<String, String>>,
+        /// `UserVM` for an ordinary machine.
+        vm_type "vmtype": Option<String>,
+        /// The kind of processors it needs. Root admins only.
+        arch: Option<String>,
+        /// For how many days it was leased. Not filled here.
+        lease_duration_days "leaseduration": Option<i64>,
+        /// When that ends. Not filled here.
+        lease_expiry_date "leaseexpirydate": Option<Timestamp>,
+        /// What happens then. Not filled here.
+        lease_expiry_action "leaseexpiryaction": Option<String>,
+        /// What people wrote on it.
+        tags: Vec<TagView>,
+        /// Whether there are comments about it. There are none here.
+        has_annotations "hasannotations": Option<bool>,
+        /// The newest job about it that runs.
+        job_id "jobid": Option<String>,
+        /// 0 while such a job runs.
+        job_status "jobstatus": Option<i64>,
+    }
+}
+
+/// Settings that decide what is shown, with their values when nobody set them.
+const SETTINGS: [(&str, &str); 3] = [
+    ("vm.iso.max.count", "1"),
+    (
+        "user.vm.denied.details",
+        "rootdisksize, cpuOvercommitRatio, memoryOvercommitRatio, Message.ReservedCapacityFreed.Flag",
+    ),
+    (
+        "user.vm.readonly.details",
+        "dataDiskController, rootDiskController, backupValidationCommandTimeout, backupValidationScreenshotWait, \
+         backupValidationBootTimeout",
+    ),
+];
+
+/// The machines with these internal ids, with all their fields, as `caller` may see them.
+///
+/// # Errors
+/// See [`crate::store::Db::rows`].
+pub async fn virtual_machines(
+    store: &Store,
+    caller: &Caller,
+    ids: &[i64],
+) -> Result<Vec<VirtualMachineView>, StoreError> {
+    virtual_machines_with(store, caller, ids, &Words::all()).await
+}
+
+/// The machines with these internal ids, with the groups of fields that `details` names (`contract/entities.md 1.6`), as
+/// `caller` may see them. What a machine was told at its start is always in it; a list takes it out unless it was asked
+/// for.
+///
+/// # Errors
+/// See [`crate::store::Db::rows`].
+pub async fn virtual_machines_with(
+    store: &Store,
+    caller: &Caller,
+    ids: &[i64],
+    details: &Words,
+) -> Result<Vec<VirtualMachineView>, StoreError> {
+    let rows = store.virtual_machine_rows(ids).await?;
+    let mut around = Around::read(store, ids, details).await?;
+    let full = caller.full_view();
+    rows.iter()
+        .map(|row| {
+            let id: i64 = row.get("id")?;
+            let mut view = machine(row)?;
+            image(&mut view, row, &around.settings.iso_max_count, details)?;
+            offering(&mut view, row, details)?;
+            let volumes = around.disks.remove(&id).unwrap_or_default();
+            let cards = around.nics.remove(&id).unwrap_or_default();
+            // CloudStack joins machines with their disks and cards; what the second of several rows tells is shown
+            // whether it was asked for or not.
+            let several = volumes.len() > 1 || cards.len() > 1;
+            disks(&mut view, &volumes, several, details)?;
+            if several || details.wants(&["nics"]) {
+                view.nics = cards.iter().map(nic).collect::<Result<_, _>>()?;
+                view.ip_address = view.nics.first().and_then(|card| card.ip_address.clone());
+            }
+            let groups = around.groups.remove(&id).unwrap_or_default();
+            view.affinity_groups = groups.iter().map(affinity_group).collect::<Result<_, _>>()?;
+            settings(&mut view, around.details.remove(&id).unwrap_or_default());
+            if full {
+                inside(&mut view, row)?;
+            } else {
+                restrict(&mut view, &around.settings);
+            }
+            view.tags = around.tags.remove(&id).unwrap_or_default();
+            view.job_id = around.jobs.remove(&id);
+            view.job_status = view.job_id.as_ref().map(|_| 0);
+            Ok(view)
+        })
+        .collect()
+}
+
+/// The values of [`SETTINGS`].
+struct Settings {
+    iso_max_count: String,
+    denied: String,
+    readonly: String,
+}
+
+/// What hangs on the machines of a page.
+struct Around {
+    tags: HashMap<i64, Vec<TagView>>,
+    jobs: HashMap<i64, String>,
+    details: HashMap<i64, BTreeMap<String, String>>,
+    nics: HashMap<i64, Vec<Row>>,
+    disks: HashMap<i64, Vec<Row>>,
+    groups: HashMap<i64, Vec<Row>>,
+    settings: Settings,
+}
+
+impl Around {
+    async fn read(store: &Store, ids: &[i64], details: &Words) -> Result<Self, StoreError> {
+        let known = store.settings_named(&SETTINGS.map(|(name, _)| name)).await?;
+        let value = |(name, default): (&str, &str)| known.get(name).map_or(default, String::as_str).to_owned();
+        let groups = if details.wants(&["affgrp"]) { store.affinity_groups_of(ids).await? } else { HashMap::new() };
+        Ok(Self {
+            tags: tags(store, ResourceKind::VirtualMachine, ids).await?,
+            jobs: store.pending_jobs_of(ResourceKind::VirtualMachine, ids).await?,
+            details: store.details_of(ResourceKind::VirtualMachine, ids).await?,
+            nics: store.nics_of(ids).await?,
+            disks: store.disks_of(ids).await?,
+            groups,
+            settings: Settings {
+                iso_max_count: value(SETTINGS[0]),
+                denied: value(SETTINGS[1]),
+                readonly: value(SETTINGS[2]),
+            },
+        })
+    }
+}
+
+fn machine(row: &Row) -> Result<VirtualMachineView, StoreError> {
+    let owner = Owner::read(row)?;
+    let name = text(row, "name")?.unwrap_or_default();
+    let guest_os_id = text(row, "guest_os_uuid")?;
+    Ok(VirtualMachineView {
+        id: text(row, "uuid")?.unwrap_or_default(),
+        display_name: text(row, "display_name")?.or_else(|| Some(name.clone())),
+        name,
+        account: owner.account,
+        user_id: text(row, "user_uuid")?,
+        username: text(row, "username")?,
+        project_id: owner.project_id,
+        project: owner.project,
+        domain_id: owner.domain_id,
+        domain: owner.domain,
+        domain_path: owner.domain_path,
+        created: time(row, "created")?,
+        last_updated: time(row, "update_time")?,
+        state: text(row, "state")?,
+        ha_enabled: Some(flag(row, "ha_enabled")?),
+        zone_id: text(row, "zone_uuid")?,
+        zone_name: text(row, "zone_name")?,
+        host_control_state: text(row, "host_uuid")?.map(|_| host_control_state(row)).transpose()?,
+        os_type_id: guest_os_id.clone(),
+        guest_os_id,
+        hypervisor: text(row, "hypervisor_type")?,
+        is_dynamically_scalable: Some(flag(row, "dynamically_scalable")?),
+        delete_protection: flag(row, "delete_protection")?,
+        os_display_name: text(row, "guest_os_name")?,
+        received_bytes: Some(0),
+        sent_bytes: Some(0),
+        user_data: text(row, "user_data")?,
+        user_data_details: text(row, "user_data_details")?,
+        vm_type: text(row, "user_vm_type")?,
+        has_annotations: Some(false),
+        ..VirtualMachineView::default()
+    })
+}
+
+/// Whether the host of a machine can be told anything (`contract/entities.md 4.2`).
+fn host_control_state(row: &Row) -> Result<String, StoreError> {
+    let (status, resource) = (text(row, "host_status")?, text(row, "host_resource_state")?);
+    let word = match (status.as_deref(), resource.as_deref()) {
+        (None | Some("Unknown"), _) => "Unknown",
+        (Some("Down" | "Disconnected" | "Alert" | "Removed" | "Error" | "Rebalancing"), _) => "Offline",
+        (_, Some(state)) if state.contains("Maintenance") => "Maintenance",
+        (_, Some("Enabled")) => "Enabled",
+        _ => "Disabled",
+    };
+    Ok(word.to_owned())
+}
+
+fn image(view: &mut VirtualMachineView, row: &Row, iso_max: &str, details: &Words) -> Result<(), StoreError> {
+    if details.wants(&["tmpl"]) {
+        view.template_id = text(row, "template_uuid")?;
+        view.template_name = text(row, "template_name")?;
+        view.template_type = text(row, "template_type")?;
+        view.template_format = text(row, "template_format")?;
+        view.template_display_text = text(row, "template_text")?;
+        view.password_enabled = Some(flag(row, "enable_password")?);
+    }
+    if details.wants(&["iso"]) {
+        view.iso_id = text(row, "iso_uuid")?;
+        view.iso_name = text(row, "iso_name")?;
+        view.iso_display_text = text(row, "iso_text")?;
+        let mut isos = Vec::new();
+        if let Some(id) = &view.iso_id {
+            let mut fields = vec![("id".into(), id.clone().into())];
+            fields.extend(view.iso_name.clone().map(|name| ("name".into(), name.into())));
+            fields.extend(view.iso_display_text.clone().map(|text| ("displaytext".into(), text.into())));
+            fields.push(("bootable".into(), flag(row, "iso_bootable")?.into()));
+            isos.push(Node::Object(fields));
+        }
+        view.isos = Some(isos);
+        view.iso_max_count = iso_max.trim().parse().ok();
+    }
+    Ok(())
+}
+
+fn offering(view: &mut VirtualMachineView, row: &Row, details: &Words) -> Result<(), StoreError> {
+    if details.wants(&["servoff"]) {
+        view.service_offering_id = text(row, "service_offering_uuid")?;
+        view.service_offering_name = text(row, "service_offering_name")?;
+    }
+    if details.wants(&["servoff", "stats"]) {
+        view.cpu_number = number(row, "cpu")?;
+        view.cpu_speed_mhz = number(row, "speed")?;
+        view.memory_mib = number(row, "ram_size")?;
+    }
+    Ok(())
+}
+
+/// The disk it starts from, and the first of the others.
+fn disks(view: &mut VirtualMachineView, disks: &[Row], several: bool, details: &Words) -> Result<(), StoreError> {
+    for disk in disks {
+        let is_root = text(disk, "volume_type")?.as_deref() == Some("ROOT");
+        if is_root && view.pool_type.is_none() {
+            view.pool_type = text(disk, "pool_type")?;
+            if details.wants(&["volume"]) {
+                view.root_device_id = number(disk, "device_id")?;
+                view.root_device_type = Some("ROOT".to_owned());
+            }
+        }
+        if !is_root && view.disk_offering_id.is_none() && (several || details.wants(&["diskoff"])) {
+            view.disk_offering_id = text(disk, "disk_offering_uuid")?;
+            view.disk_offering_name = text(disk, "disk_offering_name")?;
+        }
+    }
+    Ok(())
+}
+
+fn affinity_group(row: &Row) -> Result<Node, StoreError> {
+    let mut fields = Vec::new();
+    for (name, column) in [
+        ("id", "uuid"),
+        ("name", "name"),
+        ("description", "description"),
+        ("account", "account_name"),
+        ("domainid", "domain_uuid"),
+        ("domain", "domain_name"),
+        ("type", "type"),
+    ] {
+        fields.extend(text(row, column)?.map(|value| (name.into(), value.into())));
+    }
+    Ok(Node::Object(fields))
+}
+
+/// Puts the settings in, and how the machine starts: CloudStack knows that only of machines without any setting, or with
+/// the one about UEFI.
+fn settings(view: &mut VirtualMachineView, details: BTreeMap<String, String>) {
+    if let Some(mode) = details.get("UEFI") {
+        view.boot_mode = Some(mode.to_lowercase());
+        view.boot_type = Some("Uefi".to_owned());
+    } else if details.is_empty() {
+        view.boot_mode = Some("legacy".to_owned());
+        view.boot_type = Some("Bios".to_owned());
+    }
+    view.details = Some(details);
+}
+
+/// Adds what only root admins see.
+fn inside(view: &mut VirtualMachineView, row: &Row) -> Result<(), StoreError> {
+    view.host_id = text(row, "host_uuid")?;
+    view.host_name = text(row, "host_name")?;
+    view.instance_name = text(row, "instance_name")?;
+    view.display_vm = Some(flag(row, "display_vm")?);
+    view.arch = text(row, "arch")?;
+    Ok(())
+}
+
+/// Takes out the settings that are not for the owner, and names those that the owner cannot change.
+fn restrict(view: &mut VirtualMachineView, settings: &Settings) {
+    let denied: Vec<&str> = settings.denied.split(',').map(str::trim).collect();
+    if let Some(details) = &mut view.details {
+        details.retain(|name, _| !denied.contains(&name.as_str()));
+    }
+    view.readonly_details = Some(settings.readonly.clone());
+}
