@@ -14,7 +14,7 @@ crate::command! {
         /// Which page of the list.
         page: Page,
     }
-    name "findStoragePoolsForMigration", kind Sync, http Get, response StoragePoolView, roles [Admin],
+    name "findStoragePoolsForMigration", kind Sync, http Get, response [StoragePoolView], roles [Admin],
     java "org.apache.cloudstack.api.command.admin.storage.FindStoragePoolsForMigrationCmd"
 }
 

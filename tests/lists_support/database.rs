@@ -26,10 +26,11 @@ pub async fn sqlite() -> Database {
 
 /// An empty database of every kind that is to be tested, with its name.
 pub async fn each() -> Vec<(&'static str, Database)> {
-    let mut databases = vec![("sqlite", sqlite().await)];
-    #[cfg(feature = "mariadb-tests")]
-    databases.push(("mariadb", mariadb::start().await));
-    databases
+    vec![
+        ("sqlite", sqlite().await),
+        #[cfg(feature = "mariadb-tests")]
+        ("mariadb", mariadb::start().await),
+    ]
 }
 
 #[cfg(feature = "mariadb-tests")]
