@@ -1,4 +1,5 @@
 //! `stackmotion call` as a process: output, exit codes, waiting, leaving a job alone.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -352,7 +352,11 @@ async fn decode<C: Command>(args: &Args, ctx: &Ctx) -> Result<C, ApiError> {
 }
 
 fn run_sync<C: SyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Reply, ApiError>> {
-    Box::pin(async move { decode::<C>(call.args, call.ctx).await?.run(call.ctx).await })
+    Box::pin(async move {
+        let reply = decode::<C>(call.args, call.ctx).await?.run(call.ctx).await?;
+        debug_assert_eq!(reply.shape(), C::SPEC.shape, "{} answers in another shape than declared", C::SPEC.name);
+        Ok(reply)
+    })
 }
 
 fn prepare<C: AsyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Prepared, ApiError>> {
