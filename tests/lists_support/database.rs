@@ -25,12 +25,15 @@ pub async fn sqlite() -> Database {
 }
 
 /// An empty database of every kind that is to be tested, with its name.
+#[cfg(not(feature = "mariadb-tests"))]
 pub async fn each() -> Vec<(&'static str, Database)> {
-    vec![
-        ("sqlite", sqlite().await),
-        #[cfg(feature = "mariadb-tests")]
-        ("mariadb", mariadb::start().await),
-    ]
+    vec![("sqlite", sqlite().await)]
+}
+
+/// An empty database of every kind that is to be tested, with its name.
+#[cfg(feature = "mariadb-tests")]
+pub async fn each() -> Vec<(&'static str, Database)> {
+    vec![("sqlite", sqlite().await), ("mariadb", mariadb::start().await)]
 }
 
 #[cfg(feature = "mariadb-tests")]
@@ -74,20 +77,16 @@ mod mariadb {
         assert!(installed.success(), "mariadb-install-db failed in {}", data.display());
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
         let mut server = Server(spawn(folder.path(), &data, port));
-        let url = format!("mysql://root@127.0.0.1:{port}/test");
         let deadline = Instant::now() + START_LIMIT;
-        loop {
-            create(folder.path());
-            match Store::open(&url).await {
-                Ok(store) => return Database { store, _folder: folder, _server: Some(server) },
-                Err(error) => {
-                    let ended = server.0.try_wait().expect("its state");
-                    assert!(ended.is_none(), "mariadbd ended: {}", log(folder.path()));
-                    assert!(Instant::now() < deadline, "mariadbd does not answer: {error:?} {}", log(folder.path()));
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
+        while !create(folder.path()) {
+            let ended = server.0.try_wait().expect("its state");
+            assert!(ended.is_none(), "mariadbd ended: {}", log(folder.path()));
+            assert!(Instant::now() < deadline, "mariadbd does not answer: {}", log(folder.path()));
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        let url = format!("mysql://root@127.0.0.1:{port}/test");
+        let store = Store::open(&url).await.unwrap_or_else(|error| panic!("{error:?}"));
+        Database { store, _folder: folder, _server: Some(server) }
     }
 
     fn spawn(folder: &Path, data: &Path, port: u16) -> Child {
@@ -106,15 +105,17 @@ mod mariadb {
             .expect("mariadbd is missing: install MariaDB's server or leave the feature mariadb-tests out")
     }
 
-    /// Makes the database, as soon as the server takes it; until then the next round tries again.
-    fn create(folder: &Path) {
-        let _ = Command::new("mariadb")
+    /// Makes the database; false while the server takes no commands yet.
+    fn create(folder: &Path) -> bool {
+        Command::new("mariadb")
             .arg("--no-defaults")
             .arg(format!("--socket={}", folder.join("socket").display()))
             .args(["--user=root", "--execute=CREATE DATABASE IF NOT EXISTS test CHARACTER SET utf8mb4"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .status();
+            .status()
+            .expect("mariadb is missing: install MariaDB's client or leave the feature mariadb-tests out")
+            .success()
     }
 
     fn log(folder: &Path) -> String {

@@ -52,7 +52,7 @@ impl HostFilter {
                 condition.equal("t.id", Some(id));
                 condition
             }
-            None => Condition::new("t.removed IS NULL"),
+            None => Condition::living(),
         };
         condition.contains(&["t.name", "t.status", "t.type", "t.version"], self.keyword.as_deref());
         for (column, text) in [

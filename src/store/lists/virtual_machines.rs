@@ -64,7 +64,11 @@ pub struct VirtualMachineFilter {
 
 impl VirtualMachineFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL AND t.type = 'User'");
+        let mut condition = Condition::living();
+        condition.and("t.type = 'User'", []);
+        if self.ids.is_some() || self.name.is_some() {
+            condition.rare();
+        }
         self.owners.narrow(&mut condition);
         condition.one_of("t.id", self.ids.as_deref());
         self.search(&mut condition);
@@ -219,5 +223,36 @@ impl Store {
             LEFT JOIN account a ON a.id = g.account_id LEFT JOIN domain d ON d.id = g.domain_id \
             WHERE m.instance_id IN ({ids}) ORDER BY g.id";
         grouped(self.rows_of(sql, ids, &[]).await?, "instance_id")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_come_from_an_index_in_their_order() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let owned = Owners { accounts: Some(vec![3]), ..Owners::default() };
+        let filter = VirtualMachineFilter::default;
+        for (filter, index) in [
+            (filter(), "COVERING INDEX i_vm_instance__page"),
+            (VirtualMachineFilter { owners: owned, ..filter() }, "COVERING INDEX i_vm_instance__account_page"),
+            (VirtualMachineFilter { host_id: Some(1), ..filter() }, "COVERING INDEX i_vm_instance__host_page"),
+            (
+                VirtualMachineFilter { state: Some("Stopped".into()), ..filter() },
+                "COVERING INDEX i_vm_instance__state_page",
+            ),
+            (VirtualMachineFilter { name: Some("a".into()), ..filter() }, "i_vm_instance__name"),
+        ] {
+            let condition = filter.condition();
+            let sql = format!(
+                "EXPLAIN QUERY PLAN SELECT t.id FROM vm_instance t WHERE {} ORDER BY t.id LIMIT 20",
+                condition.shown()
+            );
+            let rows = store.db().rows(&sql, condition.args.clone()).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail").unwrap()).collect();
+            assert!(plan.iter().any(|line| line.contains(index)), "{filter:?}: {plan:?}");
+        }
     }
 }

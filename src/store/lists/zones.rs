@@ -31,7 +31,7 @@ pub struct ZoneFilter {
 
 impl ZoneFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL");
+        let mut condition = Condition::living();
         condition.one_of("t.id", self.ids.as_deref());
         condition.equal("t.name", self.name.as_ref());
         condition.contains(&["t.name", "t.description"], self.keyword.as_deref());
@@ -83,7 +83,7 @@ pub struct PodFilter {
 
 impl PodFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL");
+        let mut condition = Condition::living();
         condition.equal("t.id", self.id);
         condition.equal("t.name", self.name.as_ref());
         condition.contains(&["t.name", "t.description"], self.keyword.as_deref());
@@ -121,7 +121,7 @@ pub struct ClusterFilter {
 
 impl ClusterFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL");
+        let mut condition = Condition::living();
         condition.equal("t.id", self.id);
         condition.contains(&["t.name", "t.hypervisor_type"], self.keyword.as_deref());
         condition.equal("t.data_center_id", self.zone_id);
