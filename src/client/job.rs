@@ -6,39 +6,53 @@ use serde_json::Value;
 
 use super::{Client, ClientError, api_error};
 
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How many polls in a row may go unanswered. A gateway that is restarted is back before that.
 const UNANSWERED_POLLS: u32 = 30;
+
+/// How often a job is asked about: seldom enough for the gateway, often enough for who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The pause after the first question; it grows by a quarter each time.
+    pub first: Duration,
+    /// The longest pause.
+    pub longest: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(5) }
+    }
+}
 
 /// What a running job says about itself. Only what the gateway knows is there; nothing is estimated here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// 0 to 100 (`jobprocstatus`).
     pub percent: u64,
-    /// Bytes to be moved (`bytestotal`).
+    /// Bytes to be moved (`migration.bytestotal`).
     pub bytes_total: Option<u64>,
-    /// Bytes moved so far (`bytesdone`).
+    /// Bytes moved so far (`migration.bytesdone`).
     pub bytes_done: Option<u64>,
-    /// Bytes a second (`bytespersecond`).
+    /// Bytes a second (`migration.bytespersecond`).
     pub bytes_per_second: Option<u64>,
-    /// Seconds to go (`etaseconds`).
+    /// Seconds to go (`migration.etaseconds`).
     pub eta_s: Option<u64>,
-    /// What is being done (`phase`).
+    /// What is being done (`migration.phase`).
     pub phase: Option<String>,
 }
 
 impl Progress {
     /// Reads it from an answer of `queryAsyncJobResult`.
     pub fn of(job: &Value) -> Self {
-        let number = |name: &str| job.get(name).and_then(Value::as_u64);
+        let motion = job.get("migration");
+        let number = |name: &str| motion.and_then(|motion| motion.get(name)).and_then(Value::as_u64);
         Self {
-            percent: number("jobprocstatus").unwrap_or(0).min(100),
+            percent: job.get("jobprocstatus").and_then(Value::as_u64).unwrap_or(0).min(100),
             bytes_total: number("bytestotal"),
             bytes_done: number("bytesdone"),
             bytes_per_second: number("bytespersecond"),
             eta_s: number("etaseconds"),
-            phase: job.get("phase").and_then(Value::as_str).map(str::to_owned),
+            phase: motion.and_then(|motion| motion.get("phase")).and_then(Value::as_str).map(str::to_owned),
         }
     }
 }
@@ -48,8 +62,13 @@ impl Client {
     ///
     /// # Errors
     /// When the job failed (its own code and text), or the gateway refuses the question or stays away.
-    pub async fn wait(&self, job_id: &str, mut on_progress: impl FnMut(&Progress)) -> Result<Value, ClientError> {
-        let mut pause = FIRST_PAUSE;
+    pub async fn wait(
+        &self,
+        job_id: &str,
+        pace: Pace,
+        mut on_progress: impl FnMut(&Progress),
+    ) -> Result<Value, ClientError> {
+        let mut pause = pace.first;
         let mut unanswered = 0;
         loop {
             match self.call("queryAsyncJobResult", &[("jobid", job_id)]).await {
@@ -65,7 +84,7 @@ impl Client {
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(pause).await;
-            pause = pause.mul_f64(1.25).min(LONGEST_PAUSE);
+            pause = pause.mul_f64(1.25).min(pace.longest);
         }
     }
 }
@@ -107,7 +126,7 @@ mod tests {
 
     #[test]
     fn only_what_is_there_is_shown() {
-        let progress = Progress::of(&json!({"jobprocstatus": 40, "bytestotal": 100, "bytesdone": 40}));
+        let progress = Progress::of(&json!({"jobprocstatus": 40, "migration": {"bytestotal": 100, "bytesdone": 40}}));
         assert_eq!((progress.percent, progress.bytes_total, progress.bytes_done), (40, Some(100), Some(40)));
         assert_eq!((progress.bytes_per_second, progress.eta_s, progress.phase), (None, None, None));
     }
