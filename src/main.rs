@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use stackmotion::app::{App, StartError};
 use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
-use stackmotion::{agent, client, commands, settings, telemetry};
+use stackmotion::{agent, client, commands, demo, settings, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
@@ -23,6 +23,8 @@ enum Command {
     Serve(SettingsArgs),
     /// Runs simulated Hyper-V hosts with their agents: real disk images, scripted misfortune.
     Agent(agent::AgentArgs),
+    /// Shows three use cases on simulated hosts, proves each, and stays up to be played with.
+    Demo(demo::DemoArgs),
     /// Makes a signed call and prints its result as JSON.
     Call(client::CallArgs),
     /// Prints every setting in effect and where it came from.
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(flags) => ended(serve(flags).await),
         Command::Agent(args) => ended(agent::run(args).await),
+        Command::Demo(args) => ended(demo::run(args).await),
         Command::Call(args) => ExitCode::from(client::run(args).await as u8),
         Command::Config { markdown: true, .. } => {
             print!("{}", settings::markdown());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{Access, AccessArgs, Client, ClientError, ProfileError, Progress};
+use super::{Access, AccessArgs, Client, ClientError, Pace, ProfileError, Progress};
 use crate::telemetry;
 
 /// Makes a signed call and prints its result as JSON.
@@ -89,7 +89,7 @@ async fn call_and_wait(client: &Client, args: &CallArgs, params: &[(&str, &str)]
     };
     let bar = progress_bar();
     let end = tokio::select! {
-        end = client.wait(&job_id, |progress| show(&bar, progress)) => Some(end),
+        end = client.wait(&job_id, Pace::default(), |progress| show(&bar, progress)) => Some(end),
         // A signal handler that cannot be installed means that Ctrl-C ends the process, as usual.
         Ok(()) = tokio::signal::ctrl_c() => None,
     };

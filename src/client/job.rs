@@ -6,10 +6,23 @@ use serde_json::Value;
 
 use super::{Client, ClientError, api_error};
 
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How many polls in a row may go unanswered. A gateway that is restarted is back before that.
 const UNANSWERED_POLLS: u32 = 30;
+
+/// How often a job is asked about: seldom enough for the gateway, often enough for who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The pause after the first question; it grows by a quarter each time.
+    pub first: Duration,
+    /// The longest pause.
+    pub longest: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(5) }
+    }
+}
 
 /// What a running job says about itself, in the object `migration` of its answer. Nothing is invented: what the gateway
 /// does not know is absent, and the rate is what was seen from one poll to the next.
@@ -75,8 +88,13 @@ impl Client {
     ///
     /// # Errors
     /// When the job failed (its own code and text), or the gateway refuses the question or stays away.
-    pub async fn wait(&self, job_id: &str, mut on_progress: impl FnMut(&Progress)) -> Result<Value, ClientError> {
-        let mut pause = FIRST_PAUSE;
+    pub async fn wait(
+        &self,
+        job_id: &str,
+        pace: Pace,
+        mut on_progress: impl FnMut(&Progress),
+    ) -> Result<Value, ClientError> {
+        let mut pause = pace.first;
         let mut unanswered = 0;
         let (begun, mut meter) = (Instant::now(), Meter::default());
         loop {
@@ -95,7 +113,7 @@ impl Client {
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(pause).await;
-            pause = pause.mul_f64(1.25).min(LONGEST_PAUSE);
+            pause = pause.mul_f64(1.25).min(pace.longest);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::auth::signature;
 use crate::model::Timestamp;
 
 pub use command::{CallArgs, Outcome, run};
-pub use job::Progress;
+pub use job::{Pace, Progress};
 pub use profile::{Access, AccessArgs, ProfileError};
 
 /// How long a signature is good for, in seconds.

@@ -37,6 +37,15 @@ impl Store {
         }
         Ok(Some(room))
     }
+
+    /// What is used of a host's or pool's capacity of one kind, as its row says; `None` when it has no such row.
+    ///
+    /// # Errors
+    /// See [`Store::host_room`].
+    pub async fn capacity_used(&self, kind: CapacityKind, owner_id: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT used_capacity FROM op_host_capacity WHERE host_id = ? AND capacity_type = ?";
+        self.db().row(sql, args![owner_id, kind as i64]).await?.map(|row| row.at(0)).transpose()
+    }
 }
 
 impl Tx {
