@@ -202,7 +202,13 @@ async fn a_late_answer_comes_after_the_effect() {
         let world = Arc::clone(&world);
         async move { call(&world, A, &one()).await }
     });
-    until("the volume has moved", || root(&world) == ROOT_AT_TARGET).await;
+    // The volume has moved a little before its motion has ended: the source is still being removed.
+    let ended = || {
+        let motion = world.host(A).unwrap().process().motion("m-1");
+        motion.is_some_and(|motion| motion.view().state != MotionState::Running)
+    };
+    until("the motion has ended", ended).await;
+    assert_eq!(root(&world), ROOT_AT_TARGET);
     assert_eq!(status(&world, "m-1").await.state, Some(MotionState::Done));
     assert!(!asking.is_finished());
     world.faults.release(None);
