@@ -19,6 +19,7 @@
 //! | [`app`] | puts all of it together |
 //! | [`client`] | the signed client of `stackmotion call` |
 //! | [`agent`] | the simulated Hyper-V agent, which stands in for Windows |
+//! | [`demo`] | estates of simulated hosts, and the demonstration |
 
 pub mod agent;
 pub mod api;
@@ -26,6 +27,7 @@ pub mod app;
 pub mod auth;
 pub mod client;
 pub mod commands;
+pub mod demo;
 pub mod dispatch;
 pub mod http;
 pub mod hypervisors;

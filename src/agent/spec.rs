@@ -109,6 +109,9 @@ pub struct VmSpec {
     pub guid: Option<String>,
     /// Whether it runs.
     pub running: bool,
+    /// Text in Hyper-V's notes; CloudStack's mark when absent. Power reports delete marked VMs that are
+    /// switched off.
+    pub notes: Option<String>,
     /// Virtual CPUs.
     pub cpus: u32,
     /// Memory.
@@ -126,6 +129,7 @@ impl Default for VmSpec {
             host: String::new(),
             guid: None,
             running: true,
+            notes: None,
             cpus: 1,
             memory_bytes: 512 << 20,
             disks: Vec::new(),

@@ -131,7 +131,7 @@ impl<'a> Case<'a> {
                 host = Some(self.check_running(vm, request).await?);
             }
         }
-        if self.volume.encrypted && !self.source.as_ref().is_some_and(|pool| pool.kind == "PowerFlex") {
+        if self.volume.encrypted && self.source.as_ref().is_none_or(|pool| pool.kind != "PowerFlex") {
             return Err(Refusal::parameter("Migration of encrypted volumes is unsupported"));
         }
         Ok(host)

@@ -22,6 +22,7 @@ mod jobs;
 mod journal;
 mod lists;
 mod migrations;
+mod rows;
 mod servers;
 mod value;
 mod watched;

@@ -38,6 +38,8 @@ pub struct VirtualMachineFilter {
     pub hypervisor: Option<String>,
     /// Made from this template.
     pub template_id: Option<i64>,
+    /// With this image in its drive.
+    pub iso_id: Option<i64>,
     /// With this service offering.
     pub service_offering_id: Option<i64>,
     /// In this affinity group.
@@ -54,6 +56,8 @@ pub struct VirtualMachineFilter {
     pub hide_destroyed: bool,
     /// True to show appliances only, false to leave them out.
     pub appliances: Option<bool>,
+    /// True to find nothing: something is asked for that no machine here has.
+    pub nothing: bool,
     /// With one of these tags.
     pub tags: Vec<TagFilter>,
 }
@@ -113,6 +117,7 @@ impl VirtualMachineFilter {
         let inside = [
             (self.cluster_id, "t.host_id IN (SELECT id FROM host WHERE cluster_id = ?)"),
             (self.pool_id, "t.id IN (SELECT instance_id FROM volumes WHERE pool_id = ? AND removed IS NULL)"),
+            (self.iso_id, "t.id IN (SELECT id FROM user_vm WHERE iso_id = ?)"),
             (self.network_id, "t.id IN (SELECT instance_id FROM nics WHERE network_id = ? AND removed IS NULL)"),
             (
                 self.affinity_group_id,
@@ -123,6 +128,9 @@ impl VirtualMachineFilter {
             if let Some(id) = id {
                 condition.and(text, [id.into()]);
             }
+        }
+        if self.nothing {
+            condition.and("1 = 0", []);
         }
         if let Some(arch) = &self.arch {
             condition.and("t.vm_template_id IN (SELECT id FROM vm_template WHERE arch = ?)", [arch.into()]);

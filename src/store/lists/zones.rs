@@ -21,6 +21,8 @@ pub struct ZoneFilter {
     pub domain_id: Option<i64>,
     /// True to leave out zones that are switched off.
     pub enabled_only: bool,
+    /// Where this account has a router.
+    pub router_of: Option<i64>,
     /// With this access group.
     pub storage_access_group: Option<String>,
     /// With one of these tags.
@@ -50,6 +52,11 @@ impl ZoneFilter {
         }
         if self.enabled_only {
             condition.and("t.allocation_state <> 'Disabled'", []);
+        }
+        if let Some(account_id) = self.router_of {
+            let text = "t.id IN (SELECT data_center_id FROM vm_instance WHERE type = 'DomainRouter' AND account_id = ? \
+                AND removed IS NULL)";
+            condition.and(text, [account_id.into()]);
         }
         condition.contains(&["t.storage_access_groups"], self.storage_access_group.as_deref());
         condition.tagged(ResourceKind::Zone, &self.tags);
