@@ -38,6 +38,7 @@ CREATE TABLE `motion_disk` (
     `stem` varchar(255) NOT NULL,
     `source_pool_id` bigint unsigned NOT NULL,
     `target_pool_id` bigint unsigned NOT NULL,
+    `disk_offering_id` bigint unsigned,
     `found_pool_id` bigint unsigned,
     `verdict` varchar(16)
 );
@@ -58,4 +59,15 @@ CREATE TABLE `motion_pin` (
     `address` varchar(191) NOT NULL PRIMARY KEY,
     `fingerprint` varchar(95) NOT NULL,
     `created` datetime NOT NULL
+);
+
+-- The last load that a host's agent reported.
+CREATE TABLE `motion_host_load` (
+    `host_id` bigint unsigned NOT NULL PRIMARY KEY,
+    `cpu_percent` double NOT NULL,
+    `memory_bytes` bigint NOT NULL,
+    `free_memory_bytes` bigint NOT NULL,
+    `received_bytes` bigint NOT NULL,
+    `sent_bytes` bigint NOT NULL,
+    `updated` datetime NOT NULL
 );

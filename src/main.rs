@@ -1,1 +1,112 @@
-fn main() {}
+//! The command line of stackmotion.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use stackmotion::app::{App, StartError};
+use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
+use stackmotion::{agent, client, commands, settings, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Moves running Hyper-V machines and their disks, and never lies about where they are.
+#[derive(Debug, Parser)]
+#[command(name = "stackmotion", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the gateway until it is told to stop.
+    Serve(SettingsArgs),
+    /// Runs simulated Hyper-V hosts with their agents: real disk images, scripted misfortune.
+    Agent(agent::AgentArgs),
+    /// Makes a signed call and prints its result as JSON.
+    Call(client::CallArgs),
+    /// Prints every setting in effect and where it came from.
+    Config {
+        #[command(flatten)]
+        settings: SettingsArgs,
+        /// Print the documentation of all settings instead.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Prints the OpenAPI document of all commands.
+    Openapi,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(flags) => ended(serve(flags).await),
+        Command::Agent(args) => ended(agent::run(args).await),
+        Command::Call(args) => ExitCode::from(client::run(args).await as u8),
+        Command::Config { markdown: true, .. } => {
+            print!("{}", settings::markdown());
+            ExitCode::SUCCESS
+        }
+        Command::Config { settings, markdown: false } => print_config(settings),
+        Command::Openapi => {
+            print!("{}", commands::openapi());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn print_config(flags: SettingsArgs) -> ExitCode {
+    let checked = Effective::load(&Sources::of_process(flags))
+        .and_then(|effective| Settings::from_effective(&effective).map(|_| effective));
+    match checked {
+        Ok(effective) => {
+            print!("{}", effective.print());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {}", telemetry::chain(&error));
+            ExitCode::from(client::Outcome::Usage as u8)
+        }
+    }
+}
+
+/// The exit code of something that runs until it ends; its error is told on standard error.
+fn ended<E: Error>(end: Result<(), E>) -> ExitCode {
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", telemetry::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the gateway does not run.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::TelemetryError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("signals cannot be received")]
+    Signals(#[from] std::io::Error),
+}
+
+async fn serve(flags: SettingsArgs) -> Result<(), ServeError> {
+    let settings = Settings::from_effective(&Effective::load(&Sources::of_process(flags))?)?;
+    telemetry::start(settings.log.format, &settings.log.level)?;
+    let app = App::start(&settings).await?;
+    println!("http://{}/client/api", app.address);
+    if let Some(address) = app.https_address {
+        println!("https://{address}/client/api");
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    app.stop().await;
+    Ok(())
+}

@@ -1,14 +1,14 @@
 //! Every recorded list and job query is answered as CloudStack answered it, except for what `docs/api-compat.md` tells.
 
-mod support;
+mod lists_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lists_support::differences::differences;
+use lists_support::{call, database, golden_json, reset, seed, xml};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use stackmotion::store::Store;
-use support::differences::differences;
-use support::{call, database, golden_json, reset, seed, xml};
 
 /// One recorded call.
 #[derive(Deserialize)]

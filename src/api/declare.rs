@@ -110,7 +110,7 @@ macro_rules! params {
 /// Declares a command: its parameters, and after the struct what the world may know about it.
 ///
 /// ```
-/// use stackmotion::api::SuccessView;
+/// use stackmotion::api::{Bare, SuccessView};
 ///
 /// stackmotion::command! {
 ///     /// Wakes something up.
@@ -118,12 +118,13 @@ macro_rules! params {
 ///         /// Who is to be woken.
 ///         name: String,
 ///     }
-///     name "wake", since "4.23.0", kind Sync, http Post, response SuccessView, roles [Admin],
+///     name "wake", since "4.23.0", kind Sync, http Post, response Bare<SuccessView>, roles [Admin],
 ///     java "org.example.WakeCmd"
 /// }
 /// ```
 ///
-/// `since` may be left out. `java A admin B` gives another class for root admins.
+/// `since` may be left out. `response View` is one object, `response [View]` a list, `response Bare<View>` fields without
+/// an object name. The result of a job is what `response` says too. `java A admin B` gives another class for root admins.
 #[macro_export]
 macro_rules! command {
     (
@@ -161,7 +162,8 @@ macro_rules! command {
                 kind: $crate::api::Kind::$kind,
                 http: $crate::api::Http::$http,
                 params: <$name as $crate::api::Params>::PARAMS,
-                response: <$response as $crate::api::Response>::SPEC,
+                response: <$response as $crate::api::Answered>::RESPONSE,
+                shape: <$response as $crate::api::Answered>::SHAPE,
                 roles: &[$($crate::api::RoleType::$role),*],
                 java_class: $java,
                 java_class_admin: $crate::command!(@admin $java $($admin)?),
@@ -209,6 +211,7 @@ macro_rules! response {
 
         impl $crate::api::Response for $name {
             const SPEC: &'static $crate::api::ResponseSpec = &$crate::api::ResponseSpec {
+                type_name: stringify!($name),
                 object: $object,
                 description: concat!($($doc),*).trim_ascii(),
                 fields: &[

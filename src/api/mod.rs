@@ -6,7 +6,9 @@ pub mod args;
 pub mod date;
 mod declare;
 mod error;
+mod id;
 mod node;
+pub mod openapi;
 mod page;
 mod param;
 mod reply;
@@ -15,10 +17,12 @@ mod xml;
 
 pub use args::{Arg, Args, Row};
 pub use error::{ApiError, BAD_CREDENTIALS, BoxError, ErrorCode, ErrorSubject, HIDDEN_TEXT, cs_code};
+pub use id::{Id, Ids, Rows, Token, contains_uuid};
 pub use node::{Name, Node, java_double};
 pub use page::{OwnerScope, Page, PageParams};
-pub use param::{Id, Ids, Input, Param, ParamSpec, ParamType, Rows, Token, Value, contains_uuid, flatten};
+pub use param::{Input, Param, ParamSpec, ParamType, Value, flatten};
 pub use reply::{Envelope, Format, Reply, SuccessView};
 pub use spec::{
-    Command, CommandSpec, EVERYBODY, Field, FieldSpec, Http, Kind, Params, Response, ResponseSpec, RoleType,
+    Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Http, Kind, Params, Response, ResponseSpec,
+    RoleType, Shape,
 };

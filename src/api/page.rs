@@ -2,7 +2,8 @@
 
 use super::args::Arg;
 use super::error::ApiError;
-use super::param::{Id, Input, Param, ParamSpec, ParamType, Rows};
+use super::id::{Id, Rows};
+use super::param::{Input, Param, ParamSpec, ParamType};
 use super::spec::Params;
 use crate::model::entity::{DomainRef, ProjectRef};
 
@@ -46,6 +47,13 @@ impl Param for Page {
 }
 
 impl Page {
+    /// The page of a list that is in memory.
+    pub fn cut<T>(&self, all: Vec<T>) -> Vec<T> {
+        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or_default());
+        all.into_iter().skip(offset).take(limit).collect()
+    }
+
     fn from_params(raw: PageParams, default_size: i64) -> Result<Self, ApiError> {
         let PageParams { keyword, page, page_size } = raw;
         let (offset, limit) = match (page, page_size) {

@@ -69,6 +69,44 @@ impl Http {
     }
 }
 
+/// How an object stands in the envelope of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A count and many objects. Declared as `response [HostView]`.
+    List,
+    /// One object under its name. Declared as `response HostView`.
+    One,
+    /// The fields of the object without its name. Declared as `response Bare<JobView>`.
+    Bare,
+}
+
+/// A type that may stand after the word `response` of a command.
+pub trait Answered {
+    /// The object.
+    const RESPONSE: &'static ResponseSpec;
+    /// How it stands in the envelope.
+    const SHAPE: Shape;
+}
+
+/// Says that a command answers with the fields of `T` directly under the envelope.
+#[derive(Debug)]
+pub struct Bare<T>(std::marker::PhantomData<T>);
+
+impl<T: Response> Answered for T {
+    const RESPONSE: &'static ResponseSpec = T::SPEC;
+    const SHAPE: Shape = Shape::One;
+}
+
+impl<T: Response> Answered for [T] {
+    const RESPONSE: &'static ResponseSpec = T::SPEC;
+    const SHAPE: Shape = Shape::List;
+}
+
+impl<T: Response> Answered for Bare<T> {
+    const RESPONSE: &'static ResponseSpec = T::SPEC;
+    const SHAPE: Shape = Shape::Bare;
+}
+
 /// Everything that is declared about a command except its code.
 #[derive(Debug)]
 pub struct CommandSpec {
@@ -84,8 +122,10 @@ pub struct CommandSpec {
     pub http: Http,
     /// The parameters in the order in which they are checked.
     pub params: &'static [ParamSpec],
-    /// What it answers with.
+    /// The object it answers with.
     pub response: &'static ResponseSpec,
+    /// How the object stands in the envelope.
+    pub shape: Shape,
     /// Who may call it when no rule speaks about it.
     pub roles: &'static [RoleType],
     /// The Java class that CloudStack names in `cmd` of a job.
@@ -112,6 +152,8 @@ pub trait Command: Params {
 /// What is declared about an object in answers.
 #[derive(Debug)]
 pub struct ResponseSpec {
+    /// The name of our type, unique among all answers.
+    pub type_name: &'static str,
     /// The name of the object in answers, such as `volume`.
     pub object: &'static str,
     /// What it describes, for people.

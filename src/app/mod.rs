@@ -1,3 +1,216 @@
 //! The composition root: the only room that knows all others and puts them together.
 
+mod desk;
+mod estate;
 mod ports;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
+
+use crate::commands::JobDesk;
+use crate::dispatch::Gateway;
+use crate::http::{HttpError, HttpServer, Listener, Probe, TlsFiles};
+use crate::hypervisors::hyperv::{self, client, monitor, pin, tls};
+use crate::jobs::{self, Jobs};
+use crate::model::HYPERV;
+use crate::motion::{Motion, Patience};
+use crate::settings::{AgentSettings, AgentTls, Settings};
+use crate::store::{KeyPair, Store, StoreError};
+
+/// Where a new installation's first API key is written, inside the data folder.
+const FIRST_KEY_FILE: &str = "admin.key";
+
+/// The gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}; check that it may be written to")]
+    DataFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The listener cannot be used.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A pinned fingerprint in the settings is not one.
+    #[error("agent.pins: the fingerprint of {address} is not 64 hexadecimal digits")]
+    Pin {
+        /// The address it stands under.
+        address: String,
+    },
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where it listens with HTTPS, if it does.
+    pub https_address: Option<SocketAddr>,
+    /// The key of a new installation's administrator, the first time only.
+    pub first_key: Option<KeyPair>,
+    /// The database.
+    pub store: Store,
+    jobs: Arc<Jobs>,
+    server: actix_web::dev::ServerHandle,
+    tasks: Vec<JoinHandle<()>>,
+    serving: JoinHandle<Result<(), HttpError>>,
+}
+
+impl App {
+    /// Starts everything: database, agents, workers, listener. Jobs that an earlier process left are taken up again.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let folder = |cause| StartError::DataFolder { path: settings.data_dir.clone(), cause };
+        std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
+        let store = Store::open(&settings.database_url).await?;
+        let first_key = store.bootstrap().await?;
+        if let Some(key) = &first_key {
+            write_first_key(&settings.data_dir, key).map_err(folder)?;
+        }
+        let listener = Listener::bind(settings.address, None)?;
+        let address = listener.address()?;
+        let mut listeners = vec![listener];
+        let mut https_address = None;
+        if let Some(https) = &settings.https {
+            let files = TlsFiles { certificate: https.certificate.clone(), key: https.key.clone() };
+            let listener = Listener::bind(https.address, Some(&files))?;
+            https_address = Some(listener.address()?);
+            listeners.push(listener);
+        }
+        let server = store.server_register("stackmotion", env!("CARGO_PKG_VERSION"), &address.ip().to_string()).await?;
+        let hyperv = Arc::new(hyperv(&settings.agent, &store)?);
+        let motion =
+            Motion::new(store.clone(), patience(&settings.agent)).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _);
+        let motion = Arc::new(motion);
+        let (jobs, woken) = Jobs::new(store.clone(), server.clone());
+        let jobs = Arc::new(jobs);
+        let desk: Arc<dyn JobDesk> = Arc::new(desk::Desk { jobs: Arc::clone(&jobs), store: store.clone() });
+        let runner = desk::CommandRunner {
+            store: store.clone(),
+            motion: Arc::clone(&motion),
+            desk: Arc::clone(&desk),
+            policy: Arc::new(settings.policy.clone()),
+        };
+        let left = jobs.wake_unfinished().await?;
+        if left > 0 {
+            tracing::info!(jobs = left, "taking up the jobs that were left unfinished");
+        }
+        let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
+        let gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone());
+        let health = Arc::new(Health(store.clone()));
+        let server_number = server.id;
+        let http = HttpServer::start(
+            listeners,
+            gateway,
+            health,
+            settings.http_workers,
+            Duration::from_secs(settings.drain_s),
+        )?;
+        let estate = Arc::new(estate::Estate { store: store.clone(), server_id: server_number });
+        let watch = monitor::MonitorSettings {
+            ping_interval: Duration::from_secs(settings.agent.ping_interval_s.max(1)),
+            ..monitor::MonitorSettings::default()
+        };
+        let interval = watch.ping_interval;
+        let tasks = vec![
+            tokio::spawn(workers),
+            tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()),
+            tokio::spawn(ask_again(motion, interval)),
+        ];
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+        let handle = http.handle();
+        let serving = tokio::spawn(http.run());
+        Ok(Self { address, https_address, first_key, store, jobs, server: handle, tasks, serving })
+    }
+
+    /// Stops: no new jobs, requests that run are answered, the rest is left to the next start.
+    pub async fn stop(self) {
+        self.jobs.close();
+        self.server.stop(true).await;
+        for task in &self.tasks {
+            task.abort();
+        }
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!(cause = %crate::telemetry::chain(&error), "the listener broke down");
+        }
+        self.store.db().close().await;
+    }
+}
+
+/// The administrator's first key goes into a file that only the owner can read, never into a log.
+fn write_first_key(folder: &Path, key: &KeyPair) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let path = folder.join(FIRST_KEY_FILE);
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    writeln!(file, "apikey = {}\nsecretkey = {}", key.api_key, key.secret_key)?;
+    tracing::info!(file = %path.display(), "a new installation: the administrator's API key is in this file");
+    Ok(())
+}
+
+fn hyperv(settings: &AgentSettings, store: &Store) -> Result<hyperv::HyperV, StartError> {
+    let mut fixed = BTreeMap::new();
+    for (address, text) in &settings.pins {
+        let fingerprint = text.parse().map_err(|_| StartError::Pin { address: address.clone() })?;
+        let address = if address.contains(':') { address.clone() } else { format!("{address}:{}", settings.port) };
+        fixed.insert(address, fingerprint);
+    }
+    let pins = pin::PinPolicy { fixed, trust_first_use: settings.pin_on_first_use, kept: Arc::new(store.clone()) };
+    let client = client::ClientSettings {
+        port: settings.port,
+        connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
+        tls: match settings.tls {
+            AgentTls::Auto => tls::TlsChoice::Auto,
+            AgentTls::Rustls => tls::TlsChoice::Rustls,
+            AgentTls::Openssl => tls::TlsChoice::OpenSsl,
+        },
+        ..client::ClientSettings::default()
+    };
+    Ok(hyperv::HyperV::new(Arc::new(client::AgentClient::new(client, pins))))
+}
+
+fn patience(settings: &AgentSettings) -> Patience {
+    Patience {
+        poll: Duration::from_millis(settings.poll_ms),
+        unreachable: Duration::from_secs(settings.unreachable_s),
+        late_answer: Duration::from_millis(settings.late_answer_ms),
+    }
+}
+
+/// Asks the hosts again about motions whose outcome is not known.
+async fn ask_again(motion: Arc<Motion>, interval: Duration) {
+    let mut rounds = tokio::time::interval(interval);
+    loop {
+        rounds.tick().await;
+        if let Err(refusal) = motion.ask_again().await {
+            tracing::warn!(reason = %refusal.text, "unknown outcomes could not be asked about");
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Health(Store);
+
+impl Probe for Health {
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let asked = self.0.db().row("SELECT 1", vec![]).await;
+            asked.map(|_| ()).map_err(|error| crate::telemetry::chain(&error))
+        })
+    }
+}

@@ -1,7 +1,9 @@
 //! Who calls, and what the caller may do.
 
 mod caller;
+pub mod cidr;
 mod roles;
+pub mod signature;
 
 pub use caller::{AccountType, Caller, Credential, Credentials};
 pub use roles::{Rule, Verdict, may_call};

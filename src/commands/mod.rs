@@ -8,13 +8,18 @@ use std::sync::{Arc, LazyLock};
 
 use futures_util::future::BoxFuture;
 
-use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply};
-use crate::auth::Caller;
+use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
+use crate::auth::{AccountType, Caller};
+use crate::model::entity::EntityKind;
+use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
 
 mod failure;
 pub mod filters;
+pub mod find_hosts_for_migration;
+pub mod find_storage_pools_for_migration;
 mod job_resource;
+pub mod list_apis;
 pub mod list_async_jobs;
 pub mod list_capabilities;
 pub mod list_clusters;
@@ -25,22 +30,31 @@ pub mod list_storage_pools;
 pub mod list_virtual_machines;
 pub mod list_volumes;
 pub mod list_zones;
+pub mod migrate_virtual_machine;
+pub mod migrate_virtual_machine_with_volume;
+pub mod migrate_volume;
 pub mod query_async_job_result;
 pub mod update_hypervisor_capabilities;
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<find_hosts_for_migration::FindHostsForMigration>(),
+    Entry::sync::<find_storage_pools_for_migration::FindStoragePoolsForMigration>(),
+    Entry::sync::<list_apis::ListApis>(),
+    Entry::sync::<list_async_jobs::ListAsyncJobs>(),
     Entry::sync::<list_capabilities::ListCapabilities>(),
-    Entry::sync::<list_zones::ListZones>(),
-    Entry::sync::<list_pods::ListPods>(),
     Entry::sync::<list_clusters::ListClusters>(),
     Entry::sync::<list_hosts::ListHosts>(),
+    Entry::sync::<list_hypervisor_capabilities::ListHypervisorCapabilities>(),
+    Entry::sync::<list_pods::ListPods>(),
     Entry::sync::<list_storage_pools::ListStoragePools>(),
     Entry::sync::<list_virtual_machines::ListVirtualMachines>(),
     Entry::sync::<list_volumes::ListVolumes>(),
+    Entry::sync::<list_zones::ListZones>(),
+    Entry::job::<migrate_virtual_machine::MigrateVirtualMachine>(),
+    Entry::job::<migrate_virtual_machine_with_volume::MigrateVirtualMachineWithVolume>(),
+    Entry::job::<migrate_volume::MigrateVolume>(),
     Entry::sync::<query_async_job_result::QueryAsyncJobResult>(),
-    Entry::sync::<list_async_jobs::ListAsyncJobs>(),
-    Entry::sync::<list_hypervisor_capabilities::ListHypervisorCapabilities>(),
     Entry::sync::<update_hypervisor_capabilities::UpdateHypervisorCapabilities>(),
 ];
 
@@ -76,6 +90,8 @@ pub struct Registered {
 pub struct Ctx {
     /// The database.
     pub store: Store,
+    /// Moves things.
+    pub motion: Arc<Motion>,
     /// Looks ids up.
     pub ids: Arc<dyn Ids>,
     /// Accepts background work.
@@ -86,6 +102,17 @@ pub struct Ctx {
     pub caller: Arc<Caller>,
     /// The id that ties log lines of one request, its job and its calls to agents together.
     pub request_id: Arc<str>,
+}
+
+impl Ctx {
+    /// The public id of a thing, for texts; `null` when it has none or does not exist.
+    ///
+    /// # Errors
+    /// 530 when the database fails.
+    pub async fn public_id(&self, entity: EntityKind, id: i64) -> Result<String, ApiError> {
+        let uuid = self.store.public_id(entity, id).await?;
+        Ok(uuid.unwrap_or_else(|| "null".to_owned()))
+    }
 }
 
 /// What answers say about the installation.
@@ -116,6 +143,50 @@ pub struct JobCtx {
     pub job_uuid: String,
     /// The internal number of the event that announced the job.
     pub start_event_id: i64,
+}
+
+impl JobCtx {
+    /// Writes the event that says that the work has begun; its fellow that says how it ended follows by itself.
+    ///
+    /// `description` is CloudStack's, with a small letter: `migrating volume` (`contract/migration.md` 1.4).
+    ///
+    /// # Errors
+    /// 530 when the database fails; nothing was begun then.
+    pub async fn begin(&self, description: &str) -> Result<(), ApiError> {
+        let begun = async {
+            let mut tx = self.ctx.store.begin().await?;
+            tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?;
+            tx.commit().await
+        };
+        begun.await.map_err(ApiError::from)
+    }
+
+    /// Who moves, as the room `motion` asks.
+    #[must_use]
+    pub fn mover(&self) -> Mover {
+        let caller = &self.ctx.caller;
+        Mover {
+            account_id: caller.account_id,
+            domain_path: caller.domain_path.clone(),
+            root_admin: caller.is_root_admin(),
+            domain_admin: matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin),
+        }
+    }
+}
+
+/// A refusal of the room `motion`, as a job's result shows it.
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let error = match refusal.kind {
+            RefusalKind::Parameter => Self::invalid_parameter(refusal.text),
+            RefusalKind::Failed => Self::internal(refusal.text),
+            RefusalKind::Unavailable => Self::resource_unavailable(refusal.text),
+        };
+        match refusal.cause {
+            Some(cause) => error.caused_by(cause),
+            None => error,
+        }
+    }
 }
 
 /// A command that answers at once.
@@ -294,4 +365,50 @@ fn prepare<C: AsyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Prepared, Ap
 
 fn run_job<'a, C: AsyncCommand>(args: &'a Args, ctx: &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>> {
     Box::pin(async move { decode::<C>(args, &ctx.ctx).await?.run(ctx).await })
+}
+
+/// The OpenAPI document of everything that is served, as it lies in `openapi/stackmotion.json`.
+pub fn openapi() -> String {
+    let specs: Vec<_> = COMMANDS.iter().map(|entry| entry.spec).collect();
+    openapi::text(&specs, env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::api::{Http, Kind, Shape, flatten};
+
+    #[test]
+    fn names_are_unique_and_declarations_agree_with_them() {
+        assert_eq!(BY_NAME.len(), COMMANDS.len());
+        for entry in COMMANDS {
+            let spec = entry.spec;
+            let reads = ["list", "find", "query", "get"].iter().any(|verb| spec.name.starts_with(verb));
+            assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
+            assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
+            let is_list =
+                ["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && spec.name != "listCapabilities";
+            assert_eq!(spec.shape == Shape::List, is_list, "{}: write `response [View]` for a list", spec.name);
+            assert!(!spec.roles.is_empty(), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn everything_is_described() {
+        for entry in COMMANDS {
+            let spec = entry.spec;
+            assert!(!spec.description.is_empty(), "{}", spec.name);
+            let mut seen = HashSet::new();
+            for param in flatten(spec.params) {
+                assert!(!param.description.is_empty(), "{} {}", spec.name, param.name);
+                assert!(seen.insert(param.name), "{} has {} twice", spec.name, param.name);
+                assert_eq!(param.name, param.name.to_lowercase(), "{}: names are matched in lower case", spec.name);
+            }
+            for field in spec.response.fields {
+                assert!(!field.description.is_empty(), "{} {}", spec.name, field.name);
+            }
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! What a migration changes: states of volumes and VMs, capacity, alerts and usage. All of it inside a transaction.
+//! What a migration changes: states of volumes and VMs, alerts and usage. All of it inside a transaction.
 //!
 //! `WHERE state = ? AND update_count = ?` guards every state change: of two writers of one row, the later one loses and
 //! is told so.
 
 use super::{StoreError, Tx};
 use crate::args;
-use crate::model::{CapacityKind, ServiceOffering, Timestamp, Transition, Vm, VmState, Volume, VolumeState};
+use crate::model::{Timestamp, Transition, Vm, VmState, Volume, VolumeState};
 
 /// Where a volume is after a motion: what the row is given together with its new state.
 #[derive(Clone, Debug)]
@@ -158,74 +158,6 @@ impl Tx {
         if done.rows == 1 { Ok(()) } else { Err(StoreError::Conflict { what: what() }) }
     }
 
-    /// Charges a host with what a VM needs; false (and nothing changed) when the host has not that much left.
-    ///
-    /// A host without capacity rows is not accounted for and takes everything.
-    ///
-    /// # Errors
-    /// See [`Tx::volume_transition`].
-    pub async fn host_charge(&mut self, host_id: i64, offering: &ServiceOffering) -> Result<bool, StoreError> {
-        let needs = needs(offering);
-        let ratios = self.overcommit(host_id).await?;
-        for (kind, amount) in needs {
-            let sql = "SELECT used_capacity, reserved_capacity, total_capacity FROM op_host_capacity \
-                WHERE host_id = ? AND capacity_type = ?";
-            if let Some(row) = self.row(sql, args![host_id, kind as i64]).await? {
-                let (used, reserved, total): (i64, i64, i64) = (row.at(0)?, row.at(1)?, row.at(2)?);
-                let total = total as f64 * ratios.of(kind);
-                if (used + reserved + amount) as f64 > total {
-                    return Ok(false);
-                }
-            }
-        }
-        self.host_add(host_id, needs, 1).await?;
-        Ok(true)
-    }
-
-    /// Gives back what a VM needed on a host.
-    ///
-    /// # Errors
-    /// See [`Tx::volume_transition`].
-    pub async fn host_release(&mut self, host_id: i64, offering: &ServiceOffering) -> Result<(), StoreError> {
-        self.host_add(host_id, needs(offering), -1).await
-    }
-
-    async fn host_add(&mut self, host_id: i64, needs: [(CapacityKind, i64); 3], sign: i64) -> Result<(), StoreError> {
-        for (kind, amount) in needs {
-            // Never below nothing: a recount by the other control plane may have taken the VM out already.
-            let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
-                ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
-            self.run(sql, args![sign * amount, sign * amount, Timestamp::now(), host_id, kind as i64]).await?;
-        }
-        Ok(())
-    }
-
-    async fn overcommit(&mut self, host_id: i64) -> Result<Overcommit, StoreError> {
-        let sql = "SELECT d.name, d.value FROM cluster_details d JOIN host h ON h.cluster_id = d.cluster_id WHERE h.id = ? \
-            AND d.name IN ('cpuOvercommitRatio', 'memoryOvercommitRatio')";
-        let mut ratios = Overcommit { cpu: 1.0, memory: 1.0 };
-        for row in self.rows(sql, args![host_id]).await? {
-            let value = row.get::<f64>("value").unwrap_or(1.0);
-            if row.get::<String>("name")? == "cpuOvercommitRatio" { ratios.cpu = value } else { ratios.memory = value }
-        }
-        Ok(ratios)
-    }
-
-    /// Moves the promised bytes of a volume from the capacity row of one pool to that of another.
-    ///
-    /// # Errors
-    /// See [`Tx::volume_transition`].
-    pub async fn pool_shift(&mut self, source: i64, target: i64, bytes: i64) -> Result<(), StoreError> {
-        // The row of a pool carries the pool's id in host_id (`contract/entities.md` 3.27).
-        for (pool_id, change) in [(source, -bytes), (target, bytes)] {
-            let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
-                ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
-            let kind = CapacityKind::StorageAllocated as i64;
-            self.run(sql, args![change, change, Timestamp::now(), pool_id, kind]).await?;
-        }
-        Ok(())
-    }
-
     /// Writes an alert. Every one is written: CloudStack swallows the second of a kind and place, and with it the news
     /// that a second move failed (`contract/hyperv-e2e.md`, claim 3.8).
     ///
@@ -274,29 +206,6 @@ impl Tx {
         self.run(sql, args).await?;
         Ok(())
     }
-}
-
-struct Overcommit {
-    cpu: f64,
-    memory: f64,
-}
-
-impl Overcommit {
-    fn of(&self, kind: CapacityKind) -> f64 {
-        match kind {
-            CapacityKind::Cpu => self.cpu,
-            CapacityKind::Memory => self.memory,
-            _ => f64::INFINITY,
-        }
-    }
-}
-
-fn needs(offering: &ServiceOffering) -> [(CapacityKind, i64); 3] {
-    [
-        (CapacityKind::Cpu, offering.cpus * offering.speed_mhz),
-        (CapacityKind::Memory, offering.memory_mib * 1024 * 1024),
-        (CapacityKind::CpuCore, offering.cpus),
-    ]
 }
 
 /// The text, cut to what its column holds.

@@ -54,3 +54,77 @@ impl Tx {
         Ok(self.run(sql, args).await?.id)
     }
 }
+
+/// What an event of a chain is about, read from the event that began it.
+struct Chain {
+    kind: String,
+    user_id: i64,
+    resource: Option<(String, i64)>,
+}
+
+impl Tx {
+    async fn chain(&mut self, start_id: i64) -> Result<Option<Chain>, StoreError> {
+        let sql = "SELECT type, user_id, resource_type, resource_id FROM event WHERE id = ?";
+        let Some(row) = self.row(sql, args![start_id]).await? else { return Ok(None) };
+        let resource = row.get::<Option<String>>("resource_type")?.zip(row.get::<Option<i64>>("resource_id")?);
+        Ok(Some(Chain { kind: row.get("type")?, user_id: row.get("user_id")?, resource }))
+    }
+
+    /// Writes that a job has begun its work, once: `description` with a capital letter. The event belongs to the caller.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn event_begin(&mut self, start_id: i64, account_id: i64, description: &str) -> Result<(), StoreError> {
+        let sql = "SELECT id FROM event WHERE start_id = ? AND state = 'Started' LIMIT 1";
+        if self.row(sql, args![start_id]).await?.is_some() {
+            return Ok(());
+        }
+        let mut letters = description.chars();
+        let text = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+        self.event_follow(start_id, account_id, ("Started", "INFO"), &text).await
+    }
+
+    /// Writes how a job has ended, if it had begun its work.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn event_complete(&mut self, start_id: i64, account_id: i64, succeeded: bool) -> Result<(), StoreError> {
+        let sql = "SELECT description FROM event WHERE start_id = ? AND state = 'Started' LIMIT 1";
+        let Some(row) = self.row(sql, args![start_id]).await? else { return Ok(()) };
+        let started: String = row.at(0)?;
+        let mut letters = started.chars();
+        let text: String =
+            letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect());
+        let (level, text) = if succeeded {
+            ("INFO", format!("Successfully completed {text}"))
+        } else {
+            ("ERROR", format!("Error while {text}"))
+        };
+        self.event_follow(start_id, account_id, ("Completed", level), &text).await
+    }
+
+    async fn event_follow(
+        &mut self,
+        start_id: i64,
+        account_id: i64,
+        (state, level): (&'static str, &'static str),
+        text: &str,
+    ) -> Result<(), StoreError> {
+        let Some(chain) = self.chain(start_id).await? else { return Ok(()) };
+        let row = self.row("SELECT domain_id FROM account WHERE id = ?", args![account_id]).await?;
+        let domain_id = row.map_or(Ok(1), |row| row.at(0))?;
+        let event = NewEvent {
+            kind: chain.kind,
+            state,
+            level,
+            description: text.to_owned(),
+            user_id: chain.user_id,
+            account_id,
+            domain_id,
+            resource: chain.resource,
+            start_id,
+        };
+        self.event_insert(&event).await?;
+        Ok(())
+    }
+}

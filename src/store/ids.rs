@@ -13,4 +13,13 @@ impl Store {
         let sql = format!("SELECT id FROM `{}` WHERE uuid = ?", entity.table());
         self.db().row(&sql, args![uuid]).await?.map(|row| row.at(0)).transpose()
     }
+
+    /// The public id of the row with this internal number; `None` when there is no row or it gave its id away.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn public_id(&self, entity: EntityKind, id: i64) -> Result<Option<String>, StoreError> {
+        let sql = format!("SELECT uuid FROM `{}` WHERE id = ?", entity.table());
+        Ok(self.db().row(&sql, args![id]).await?.map(|row| row.at::<Option<String>>(0)).transpose()?.flatten())
+    }
 }

@@ -321,7 +321,7 @@ impl Store {
         Ok(row.get::<Option<String>>("value")?.or(row.get("default_value")?))
     }
 
-    /// The name of a zone or pod, for the texts of alerts.
+    /// The name of a zone.
     ///
     /// # Errors
     /// See [`Store::volume_by_id`].
@@ -346,5 +346,34 @@ impl Store {
     pub async fn host_detail(&self, host_id: i64, name: &str) -> Result<Option<String>, StoreError> {
         let sql = "SELECT value FROM host_details WHERE host_id = ? AND name = ?";
         self.db().row(sql, args![host_id, name]).await?.map(|row| row.at(0)).transpose()
+    }
+
+    /// The clusters of a zone with their hypervisor types.
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn cluster_hypervisors(&self, zone_id: i64) -> Result<Vec<(i64, String)>, StoreError> {
+        let sql = "SELECT id, hypervisor_type FROM cluster WHERE data_center_id = ? AND removed IS NULL";
+        let rows = self.db().rows(sql, args![zone_id]).await?;
+        rows.iter().map(|row| Ok((row.at(0)?, row.at::<Option<String>>(1)?.unwrap_or_default()))).collect()
+    }
+
+    /// The name of a pod.
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn pod_name(&self, pod_id: i64) -> Result<String, StoreError> {
+        let row = self.db().row("SELECT name FROM host_pod_ref WHERE id = ?", args![pod_id]).await?;
+        row.map_or(Ok(String::new()), |row| Ok(row.get::<Option<String>>("name")?.unwrap_or_default()))
+    }
+}
+
+impl super::Tx {
+    /// The VM with the internal id, as this transaction sees it.
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn vm_in(&mut self, id: i64) -> Result<Option<Vm>, StoreError> {
+        self.row(&format!("{VM} WHERE id = ?"), args![id]).await?.as_ref().map(vm).transpose()
     }
 }

@@ -148,10 +148,18 @@ fn job(row: &Row) -> Result<JobRow, StoreError> {
 }
 
 impl Tx {
+    /// True when a job has this public id.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn job_exists(&mut self, uuid: &str) -> Result<bool, StoreError> {
+        Ok(self.row("SELECT id FROM async_job WHERE uuid = ?", args![uuid]).await?.is_some())
+    }
+
     /// Writes a job that waits for a worker, and gives its internal id.
     ///
     /// # Errors
-    /// See [`super::Db::rows`]; a public id that is in use already is a database error.
+    /// See [`super::Db::rows`].
     pub async fn job_insert(&mut self, new: &NewJob, server_id: i64) -> Result<i64, StoreError> {
         let now = Timestamp::now();
         let (instance_type, instance_id) = new.instance.clone().unzip();

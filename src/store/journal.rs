@@ -45,6 +45,8 @@ pub struct NewMotionDisk {
     pub source_pool_id: i64,
     /// Where it goes.
     pub target_pool_id: i64,
+    /// The disk offering that it gets.
+    pub disk_offering_id: Option<i64>,
 }
 
 /// A motion as the journal has it.
@@ -99,6 +101,8 @@ pub struct MotionDiskRow {
     pub source_pool_id: i64,
     /// Where it goes.
     pub target_pool_id: i64,
+    /// The disk offering that it gets.
+    pub disk_offering_id: Option<i64>,
 }
 
 pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
@@ -151,10 +155,11 @@ impl Tx {
         ];
         let id = self.run(sql, args).await?.id;
         for disk in &new.disks {
-            let sql = "INSERT INTO motion_disk (migration_id, volume_id, copy_volume_id, stem, source_pool_id, target_pool_id) \
-                VALUES (?, ?, ?, ?, ?, ?)";
+            let sql = "INSERT INTO motion_disk (migration_id, volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id) \
+                VALUES (?, ?, ?, ?, ?, ?, ?)";
+            let (source, target) = (disk.source_pool_id, disk.target_pool_id);
             let args =
-                args![id, disk.volume_id, disk.copy_volume_id, &disk.stem, disk.source_pool_id, disk.target_pool_id];
+                args![id, disk.volume_id, disk.copy_volume_id, &disk.stem, source, target, disk.disk_offering_id];
             self.run(sql, args).await?;
         }
         Ok(id)
@@ -255,7 +260,7 @@ impl Store {
     /// # Errors
     /// See [`Tx::motion_insert`].
     pub async fn motion_disks(&self, motion_id: i64) -> Result<Vec<MotionDiskRow>, StoreError> {
-        let sql = "SELECT volume_id, copy_volume_id, stem, source_pool_id, target_pool_id FROM motion_disk \
+        let sql = "SELECT volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id FROM motion_disk \
             WHERE migration_id = ? ORDER BY id";
         let rows = self.db().rows(sql, args![motion_id]).await?;
         rows.iter()
@@ -266,6 +271,7 @@ impl Store {
                     stem: row.at(2)?,
                     source_pool_id: row.at(3)?,
                     target_pool_id: row.at(4)?,
+                    disk_offering_id: row.at(5)?,
                 })
             })
             .collect()
@@ -280,5 +286,14 @@ impl Store {
             JOIN motion_migration m ON m.id = d.migration_id JOIN volumes v ON v.id = d.volume_id \
             WHERE d.target_pool_id = ? AND d.source_pool_id <> ? AND d.copy_volume_id IS NULL AND m.phase <> 'settled'";
         self.db().row(sql, args![pool_id, pool_id]).await?.map_or(Ok(0), |row| row.at(0))
+    }
+
+    /// Where the disks of a motion were found: volume and pool, none while it is not known.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_disk_places(&self, motion_id: i64) -> Result<Vec<(i64, Option<i64>)>, StoreError> {
+        let sql = "SELECT volume_id, found_pool_id FROM motion_disk WHERE migration_id = ? ORDER BY id";
+        self.db().rows(sql, args![motion_id]).await?.iter().map(|row| Ok((row.at(0)?, row.at(1)?))).collect()
     }
 }

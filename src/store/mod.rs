@@ -7,20 +7,29 @@
 //! Inside a transaction only the functions of [`Tx`] may be used: on SQLite it holds the only writing connection.
 
 mod accounts;
+mod bootstrap;
+mod capabilities;
+mod capacity;
 mod changes;
 mod copies;
 mod db;
 mod error;
 mod events;
 mod ids;
+mod installation;
 mod inventory;
 mod jobs;
 mod journal;
 mod lists;
 mod migrations;
+mod rows;
+mod servers;
 mod value;
+mod watched;
 
 pub use accounts::{Credential, Identity, Rule};
+pub use bootstrap::KeyPair;
+pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use db::{Db, Done, Tx};
 pub use error::StoreError;
@@ -31,7 +40,9 @@ pub use lists::{
     CapabilityChange, ClusterFilter, HostFilter, Owners, PodFilter, Projects, ResourceKind, StoragePoolFilter,
     TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
+pub use servers::Server;
 pub use value::{FromValue, Row, Value};
+pub use watched::{HostLoadRow, HostReport};
 
 /// The database, asked in the gateway's own words.
 #[derive(Clone, Debug)]

@@ -227,6 +227,18 @@ pub struct SetupCommand {
     pub base: Base,
 }
 
+/// Part of the connection sequence; the agent does nothing (`contract/hyperv-wire.md` 2.8).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckNetworkCommand {
+    /// Names of virtual switches by physical network. Always empty here: agents do not look at it.
+    #[serde(default)]
+    pub network_info_list: Vec<Value>,
+    /// Common members.
+    #[serde(flatten)]
+    pub base: Base,
+}
+
 /// Asks whether the agent is alive.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckHealthCommand {
@@ -364,6 +376,8 @@ answers! {
     ReadyAnswer = "com.cloud.agent.api.ReadyAnswer" {}
     /// Nothing was done.
     SetupAnswer = "com.cloud.agent.api.SetupAnswer" {}
+    /// Nothing was looked at.
+    CheckNetworkAnswer = "com.cloud.agent.api.CheckNetworkAnswer" {}
     /// The agent is alive.
     CheckHealthAnswer = "com.cloud.agent.api.CheckHealthAnswer" {}
     /// Figures of the host.
@@ -383,6 +397,7 @@ answers! {
 commands! {
     ReadyCommand = "com.cloud.agent.api.ReadyCommand" => ReadyAnswer;
     SetupCommand = "com.cloud.agent.api.SetupCommand" => SetupAnswer;
+    CheckNetworkCommand = "com.cloud.agent.api.CheckNetworkCommand" => CheckNetworkAnswer;
     CheckHealthCommand = "com.cloud.agent.api.CheckHealthCommand" => CheckHealthAnswer;
     PingRoutingCommand = "com.cloud.agent.api.PingRoutingCommand" => PlainAnswer;
     HostVmStateReportCommand = "org.apache.cloudstack.HostVmStateReportCommand" => HostVmStateReport;

@@ -1,0 +1,71 @@
+//! Certificates of hosts: self-signed, one per host, kept in the world's folder so that a restart does
+//! not change them.
+
+use std::fs;
+use std::path::Path;
+
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
+
+use super::build::make_folder;
+use super::image::hex;
+use super::world::WorldError;
+
+/// Name in every agent's certificate (`contract/hyperv-wire.md` 1.4).
+const SUBJECT: &str = "apachecloudstack";
+
+/// A host's certificate with its key.
+#[derive(Debug)]
+pub struct Identity {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Identity {
+    /// Reads the certificate in a folder, or makes one.
+    ///
+    /// # Errors
+    /// [`WorldError::Certificate`] or [`WorldError::Io`].
+    pub fn open(host: &str, folder: &Path) -> Result<Self, WorldError> {
+        make_folder(folder)?;
+        let (certificate, key) = (folder.join("agent.cert.der"), folder.join("agent.key.der"));
+        if let (Ok(certificate), Ok(key)) = (fs::read(&certificate), fs::read(&key)) {
+            return Ok(Self { certificate, key });
+        }
+        let failed = |reason: String| WorldError::Certificate { host: host.to_owned(), reason };
+        let made = Self::make().map_err(|error| failed(error.to_string()))?;
+        fs::write(&key, &made.key).map_err(|error| failed(error.to_string()))?;
+        fs::write(&certificate, &made.certificate).map_err(|error| failed(error.to_string()))?;
+        Ok(made)
+    }
+
+    fn make() -> Result<Self, rcgen::Error> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::new(vec![SUBJECT.to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, SUBJECT);
+        let certificate = params.self_signed(&key)?;
+        Ok(Self { certificate: certificate.der().to_vec(), key: key.serialize_der() })
+    }
+
+    /// SHA-256 of the certificate, 64 hexadecimal digits: what a client pins.
+    pub fn fingerprint(&self) -> String {
+        hex(&Sha256::digest(&self.certificate))
+    }
+
+    /// Settings of a listener with this certificate: TLS 1.2 and 1.3, no client certificates.
+    ///
+    /// # Errors
+    /// [`WorldError::Certificate`] when certificate and key do not belong together.
+    pub fn server_config(&self, host: &str) -> Result<ServerConfig, WorldError> {
+        let chain = vec![CertificateDer::from(self.certificate.clone())];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_no_client_auth())
+            .and_then(|builder| builder.with_single_cert(chain, key))
+            .map_err(|error| WorldError::Certificate { host: host.to_owned(), reason: error.to_string() })
+    }
+}

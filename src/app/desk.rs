@@ -1,0 +1,151 @@
+//! From a command's draft to a job, and from a job back to the command.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::Map;
+
+use super::ports;
+use crate::api::{ApiError, Args, Ids, Node};
+use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Policy, find};
+use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
+use crate::motion::Motion;
+use crate::store::{NewEvent, NewJob, QueuedJob, Store};
+
+/// CloudStack's package of the objects in answers, which a stored result names.
+const RESPONSES: &str = "org.apache.cloudstack.api.response";
+
+/// Where commands hand their jobs in.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) jobs: Arc<Jobs>,
+    pub(super) store: Store,
+}
+
+impl JobDesk for Desk {
+    fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>> {
+        Box::pin(async move {
+            let owner = draft.event.owner_account_id;
+            let domain_id = self.store.account_domain(owner).await.map_err(|error| not_written(error.into()))?;
+            let event = NewEvent {
+                kind: draft.event.event_type.to_owned(),
+                state: "Scheduled",
+                level: "INFO",
+                description: draft.event.description.clone(),
+                user_id: draft.user_id,
+                account_id: owner,
+                domain_id,
+                resource: draft.event.resource.map(|(kind, id)| (kind.word().to_owned(), id)),
+                start_id: 0,
+            };
+            self.jobs.submit(new_job(draft), &event).await.map_err(not_written)
+        })
+    }
+}
+
+fn new_job(draft: JobDraft) -> NewJob {
+    let parameters: Map<String, serde_json::Value> =
+        draft.params.into_iter().map(|(name, value)| (name, value.into())).collect();
+    NewJob {
+        uuid: draft.custom_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        command: draft.command.to_owned(),
+        class: draft.java_class.to_owned(),
+        parameters: serde_json::Value::Object(parameters).to_string(),
+        user_id: draft.user_id,
+        account_id: draft.account_id,
+        instance: draft.instance.map(|(kind, id)| (kind.word().to_owned(), id)),
+        start_event_id: 0,
+        request_id: draft.request_id.to_string(),
+    }
+}
+
+fn not_written(error: SubmitError) -> ApiError {
+    match error {
+        SubmitError::Closed => ApiError::service_unavailable(error.to_string()),
+        SubmitError::Exists => ApiError::command_failed(error.to_string()),
+        SubmitError::Store(cause) => ApiError::internal(
+            "The job could not be written down, so nothing was begun. Try again; the log has the cause.",
+        )
+        .caused_by(cause),
+    }
+}
+
+/// Runs the command that a job names.
+pub(super) struct CommandRunner {
+    pub(super) store: Store,
+    pub(super) motion: Arc<Motion>,
+    pub(super) desk: Arc<dyn JobDesk>,
+    pub(super) policy: Arc<Policy>,
+}
+
+impl Runner for CommandRunner {
+    fn run<'a>(&'a self, job: &'a QueuedJob) -> BoxFuture<'a, Result<Ended, Failure>> {
+        Box::pin(async move {
+            match self.run_command(job).await {
+                Ok(node) => Ok(Ended { result: stored(&node) }),
+                Err(error) => {
+                    if let Some(cause) = &error.cause {
+                        tracing::error!(cause = %crate::telemetry::chain(&**cause), "{}", error.text);
+                    }
+                    Err(failure(&error))
+                }
+            }
+        })
+    }
+}
+
+impl CommandRunner {
+    async fn run_command(&self, job: &QueuedJob) -> Result<Node, ApiError> {
+        let unreadable = || ApiError::internal(format!("The job of {} cannot be read back", job.command));
+        let command = find(&job.command).ok_or_else(unreadable)?;
+        let Action::Async { run, .. } = command.entry.action else { return Err(unreadable()) };
+        let parameters: Map<String, serde_json::Value> =
+            serde_json::from_str(&job.parameters).map_err(|cause| unreadable().caused_by(cause))?;
+        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+        let args = Args::unpack(pairs)?;
+        let identity = self.store.identity_by_user(job.user_id).await?;
+        let identity =
+            identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
+        let caller = ports::caller(&self.store, &identity).await?;
+        let ids: Arc<dyn Ids> = Arc::new(self.store.clone());
+        let ctx = Ctx {
+            store: self.store.clone(),
+            motion: Arc::clone(&self.motion),
+            ids,
+            jobs: Arc::clone(&self.desk),
+            policy: Arc::clone(&self.policy),
+            caller: Arc::new(caller),
+            request_id: job.request_id.as_str().into(),
+        };
+        let ctx = JobCtx { ctx, job_id: job.id, job_uuid: job.uuid.clone(), start_event_id: job.start_event_id };
+        run(&args, &ctx).await
+    }
+}
+
+/// A result as CloudStack stores it (`contract/entities.md` 3.23): `<class>/<object name>/<JSON>`.
+fn stored(node: &Node) -> String {
+    if let Node::Object(fields) = node
+        && let [(object, inner)] = fields.as_slice()
+        && matches!(inner, Node::Object(_))
+    {
+        let class = match &**object {
+            "volume" => "VolumeResponse",
+            "virtualmachine" => "UserVmResponse",
+            "host" => "HostResponse",
+            "storagepool" => "StoragePoolResponse",
+            _ => "ObjectResponse",
+        };
+        return format!("{RESPONSES}.{class}/{object}/{}", inner.to_json());
+    }
+    format!("{RESPONSES}.SuccessResponse/{}", node.to_json())
+}
+
+/// An error as CloudStack stores it.
+fn failure(error: &ApiError) -> Failure {
+    let code = i64::from(error.code.number());
+    let node = Node::Object(vec![
+        ("errorcode".into(), Node::Int(code)),
+        ("errortext".into(), Node::Text(error.text.clone().into())),
+    ]);
+    Failure { code, result: format!("{RESPONSES}.ExceptionResponse/{}", node.to_json()) }
+}

@@ -1,0 +1,128 @@
+//! What the Hyper-V monitor asks for and writes down, answered by the store.
+
+use futures_util::future::BoxFuture;
+
+use crate::hypervisors::hyperv::discovery::{HostFacts, HostLoad, KnownHost, Place, PoolUsage};
+use crate::hypervisors::hyperv::monitor::{HostStatus, Inventory, Kept};
+use crate::hypervisors::hyperv::pin::{Fingerprint, Pins};
+use crate::model::{HYPERV, Scope};
+use crate::motion::hypervisor::PoolRef;
+use crate::motion::{host_ref, pool_ref, port};
+use crate::store::{HostLoadRow, HostReport, Store, StoreError};
+
+/// The hosts and pools of the database.
+#[derive(Debug)]
+pub(super) struct Estate {
+    pub(super) store: Store,
+    pub(super) server_id: i64,
+}
+
+fn words(error: StoreError) -> String {
+    crate::telemetry::chain(&error)
+}
+
+impl Inventory for Estate {
+    fn hosts(&self) -> BoxFuture<'_, Kept<Vec<KnownHost>>> {
+        Box::pin(async move {
+            let mut known = Vec::new();
+            for host in self.store.hosts_of_hypervisor(HYPERV).await.map_err(words)? {
+                let (Some(pod_id), Some(cluster_id)) = (host.pod_id, host.cluster_id) else { continue };
+                let port = port(&self.store, Some(&host)).await.map_err(|refusal| refusal.text)?;
+                let place = Place { zone_id: host.zone_id, pod_id, cluster_id };
+                known.push(KnownHost { host: host_ref(&host, port), uuid: host.uuid.clone(), place });
+            }
+            Ok(known)
+        })
+    }
+
+    fn pools_of<'a>(&'a self, host: &'a KnownHost) -> BoxFuture<'a, Kept<Vec<PoolRef>>> {
+        Box::pin(async move {
+            let mut pools = Vec::new();
+            for pool in self.store.pools_of_zone(host.place.zone_id).await.map_err(words)? {
+                let reached = match pool.scope {
+                    Scope::Zone => true,
+                    Scope::Cluster => pool.cluster_id == Some(host.place.cluster_id),
+                    Scope::Host | Scope::Other => {
+                        self.store.hosts_of_pool(pool.id).await.map_err(words)?.contains(&host.host.id)
+                    }
+                };
+                if reached {
+                    pools.push(pool_ref(&pool));
+                }
+            }
+            Ok(pools)
+        })
+    }
+
+    fn record_status<'a>(&'a self, host_id: i64, status: &'a HostStatus) -> BoxFuture<'a, Kept<()>> {
+        Box::pin(async move {
+            match status {
+                HostStatus::Up => self.store.host_up(host_id, self.server_id).await,
+                HostStatus::Disconnected { reason } => {
+                    tracing::warn!(host = host_id, %reason, "the host does not answer");
+                    self.store.host_away(host_id, "Disconnected").await
+                }
+                HostStatus::Alert { reason } => {
+                    tracing::error!(host = host_id, %reason, "somebody else answers for the host");
+                    self.store.host_away(host_id, "Alert").await
+                }
+            }
+            .map_err(words)
+        })
+    }
+
+    fn record_host_facts<'a>(&'a self, host_id: i64, facts: &'a HostFacts) -> BoxFuture<'a, Kept<()>> {
+        Box::pin(async move {
+            let report = HostReport {
+                version: facts.version.clone(),
+                cpus: signed(facts.cpus),
+                sockets: facts.sockets.map(signed),
+                speed_mhz: signed(facts.speed_mhz),
+                memory_bytes: signed(facts.memory_bytes),
+                reserved_memory_bytes: signed(facts.reserved_memory_bytes),
+            };
+            self.store.host_report(host_id, &report).await.map_err(words)
+        })
+    }
+
+    fn record_capacity(&self, pool_id: i64, usage: PoolUsage) -> BoxFuture<'_, Kept<()>> {
+        Box::pin(async move {
+            let (capacity, used) = (signed(usage.capacity_bytes), signed(usage.used_bytes));
+            self.store.pool_usage(pool_id, capacity, used).await.map_err(words)
+        })
+    }
+
+    fn record_load(&self, host_id: i64, load: HostLoad) -> BoxFuture<'_, Kept<()>> {
+        Box::pin(async move {
+            let row = HostLoadRow {
+                cpu_percent: load.cpu_percent,
+                memory_bytes: signed(load.memory_bytes),
+                free_memory_bytes: signed(load.free_memory_bytes),
+                received_bytes: signed(load.received_bytes),
+                sent_bytes: signed(load.sent_bytes),
+            };
+            self.store.host_load_write(host_id, &row).await.map_err(words)
+        })
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Pins for Store {
+    fn load<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Option<Fingerprint>, String>> {
+        Box::pin(async move {
+            let kept = self.pin(address).await.map_err(words)?;
+            kept.map(|text| text.parse().map_err(|_| format!("the fingerprint kept for {address} is not one")))
+                .transpose()
+        })
+    }
+
+    fn store<'a>(&'a self, address: &'a str, seen: Fingerprint) -> BoxFuture<'a, Result<Fingerprint, String>> {
+        Box::pin(async move {
+            let kept = self.pin_keep(address, &seen.to_string()).await.map_err(words)?;
+            kept.parse().map_err(|_| format!("the fingerprint kept for {address} is not one"))
+        })
+    }
+}

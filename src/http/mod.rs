@@ -1,0 +1,8 @@
+//! The way in: the only room that knows actix-web.
+
+mod answer;
+mod params;
+mod server;
+
+pub use params::{MalformedEncoding, MergeError, merge, parse_pairs};
+pub use server::{HttpError, HttpServer, Listener, Probe, TlsFiles};

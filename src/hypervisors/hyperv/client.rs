@@ -1,0 +1,313 @@
+//! Sends commands to agents: one connection, one request, one answer (`contract/hyperv-wire.md` 1).
+//!
+//! The one thing that this module must get right is what a failure means. A command that never went out had no effect
+//! and may be believed to have failed; a command that went out and whose answer is missing may have been carried out.
+//! So nothing is ever sent twice, and [`ClientError::effect`] says which of the two it was.
+
+mod failure;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Response, StatusCode};
+use uuid::Uuid;
+
+pub use failure::ClientError;
+
+use super::pin::{PinError, PinLayer, PinPolicy};
+use super::tls::{Backend, ConnectFailure, TlsChoice, causes, classify, openssl_connector, rustls_config};
+use super::wire::{Answer, Command, DEFAULT_PORT, decode, encode, path_of};
+use crate::motion::hypervisor::HostRef;
+
+/// Largest answer that is read, in bytes. Real ones have kilobytes; this only keeps memory safe.
+const ANSWER_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// How to talk to agents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// Port of agents whose host names none.
+    pub port: u16,
+    /// How long connecting may take, handshake included.
+    pub connect_timeout: Duration,
+    /// How long the answer to a question may take. Commands that move, copy, start, stop, create or delete have no
+    /// such limit: a late answer is no failure.
+    pub question_timeout: Duration,
+    /// After how much silence the network is probed while an answer is waited for. A peer that is gone without a word
+    /// is noticed after about twice that time.
+    pub keepalive: Duration,
+    /// TLS backends that may be used.
+    pub tls: TlsChoice,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            port: DEFAULT_PORT,
+            connect_timeout: Duration::from_secs(5),
+            question_timeout: Duration::from_secs(60),
+            keepalive: Duration::from_secs(30),
+            tls: TlsChoice::Auto,
+        }
+    }
+}
+
+/// Talks to agents.
+pub struct AgentClient {
+    settings: ClientSettings,
+    pins: Arc<PinPolicy>,
+    /// An HTTP client for each address, since the check of its certificate is part of it.
+    clients: Mutex<HashMap<(String, Backend), Client>>,
+    /// Addresses that rustls could not shake hands with and OpenSSL could.
+    needs_openssl: Mutex<HashSet<String>>,
+}
+
+/// A request on its way.
+struct Request<'a> {
+    address: &'a str,
+    class: &'static str,
+    body: Vec<u8>,
+}
+
+/// A request that is over, for the log.
+struct Sent<'a> {
+    request: Uuid,
+    host: &'a str,
+    class: &'static str,
+    millis: u128,
+}
+
+/// Writes down how a request ended. Questions are many and their refusals are answers too, so only work and trouble
+/// are loud.
+fn log(sent: &Sent<'_>, error: Option<&ClientError>) {
+    let Sent { request, host, class, millis } = sent;
+    let outcome = error.map_or("done", ClientError::outcome);
+    match error {
+        None if is_question(class) => tracing::debug!(%request, host, class, millis, outcome, "the agent answered"),
+        None => tracing::info!(%request, host, class, millis, outcome, "the agent answered"),
+        Some(error @ (ClientError::UnknownEndpoint { .. } | ClientError::Refused { question: true, .. })) => {
+            tracing::info!(%request, host, class, millis, outcome, %error, "the agent said no");
+        }
+        Some(error) => tracing::warn!(%request, host, class, millis, outcome, %error, "the command failed"),
+    }
+}
+
+impl AgentClient {
+    /// A client with these settings that trusts these certificates.
+    pub fn new(settings: ClientSettings, pins: PinPolicy) -> Self {
+        Self { settings, pins: Arc::new(pins), clients: Mutex::default(), needs_openssl: Mutex::default() }
+    }
+
+    /// `ip:port` of a host's agent; an IPv6 literal is put in brackets.
+    pub fn address_of(&self, host: &HostRef) -> String {
+        let port = host.port.unwrap_or(self.settings.port);
+        if host.ip.contains(':') { format!("[{}]:{port}", host.ip) } else { format!("{}:{port}", host.ip) }
+    }
+
+    /// Sends a command to a host's agent and reads the answer. An answer that says no is an error.
+    ///
+    /// # Errors
+    /// [`ClientError`]; its [`effect`](ClientError::effect) says whether the command can have been carried out.
+    pub async fn send<C: Command>(&self, host: &HostRef, command: &C) -> Result<C::Answer, ClientError> {
+        let (address, request) = (self.address_of(host), Uuid::new_v4());
+        let started = Instant::now();
+        tracing::debug!(%request, host = host.name, address, class = C::CLASS, "asking the agent");
+        let answer = self.exchange(&address, command).await;
+        log(
+            &Sent { request, host: &host.name, class: C::CLASS, millis: started.elapsed().as_millis() },
+            answer.as_ref().err(),
+        );
+        answer
+    }
+
+    async fn exchange<C: Command>(&self, address: &str, command: &C) -> Result<C::Answer, ClientError> {
+        let body = encode(command).map_err(ClientError::Unsendable)?;
+        let request = Request { address, class: C::CLASS, body };
+        let bytes = self.deliver(&request).await?;
+        let answer = decode::<C>(&bytes).map_err(|reason| ClientError::Unusable {
+            address: address.to_owned(),
+            class: C::CLASS,
+            reason,
+        })?;
+        let outcome = answer.outcome();
+        if outcome.result {
+            return Ok(answer);
+        }
+        Err(ClientError::Refused {
+            class: C::CLASS,
+            question: is_question(C::CLASS),
+            details: outcome.details.clone().filter(|details| !details.trim().is_empty()),
+        })
+    }
+
+    /// Delivers a request with the backend that suits the host. Only a handshake is ever tried twice.
+    async fn deliver(&self, request: &Request<'_>) -> Result<Vec<u8>, ClientError> {
+        let first = match self.settings.tls {
+            TlsChoice::OpenSsl => return self.deliver_with(Backend::OpenSsl, request).await,
+            TlsChoice::Rustls => return self.deliver_with(Backend::Rustls, request).await,
+            TlsChoice::Auto if self.known_to_need_openssl(request.address) => {
+                return self.deliver_with(Backend::OpenSsl, request).await;
+            }
+            TlsChoice::Auto => self.deliver_with(Backend::Rustls, request).await,
+        };
+        let Err(ClientError::Handshake { no_common_suite: true, .. }) = &first else { return first };
+        let second = self.deliver_with(Backend::OpenSsl, request).await;
+        let connected = !matches!(
+            second,
+            Err(ClientError::Handshake { .. } | ClientError::Unreachable { .. } | ClientError::NoClient { .. })
+        );
+        if !connected {
+            return first;
+        }
+        tracing::info!(
+            address = request.address,
+            "the agent has no TLS suite in common with rustls: using OpenSSL for it"
+        );
+        self.needs_openssl.lock().unwrap_or_else(PoisonError::into_inner).insert(request.address.to_owned());
+        second
+    }
+
+    fn known_to_need_openssl(&self, address: &str) -> bool {
+        self.needs_openssl.lock().unwrap_or_else(PoisonError::into_inner).contains(address)
+    }
+
+    async fn deliver_with(&self, backend: Backend, request: &Request<'_>) -> Result<Vec<u8>, ClientError> {
+        let address = request.address;
+        let client = self
+            .client_for(address, backend)
+            .map_err(|reason| ClientError::NoClient { address: address.to_owned(), reason })?;
+        let url = format!("https://{address}{}", path_of(request.class));
+        let mut post = client
+            .post(url)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(request.body.clone());
+        if is_question(request.class) {
+            post = post.timeout(self.settings.question_timeout);
+        }
+        let response = post.send().await.map_err(|error| self.undelivered(request, &error))?;
+        refuse_status(request, response.status())?;
+        read_body(response).await.map_err(|error| match error {
+            BodyError::Broken(error) => self.undelivered(request, &error),
+            BodyError::TooLong => ClientError::Lost {
+                address: address.to_owned(),
+                class: request.class,
+                reason: format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes"),
+            },
+        })
+    }
+
+    /// The HTTP client for an address, made at its first use.
+    fn client_for(&self, address: &str, backend: Backend) -> Result<Client, String> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (address.to_owned(), backend);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = self.build(address, backend)?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, address: &str, backend: Backend) -> Result<Client, String> {
+        let builder = Client::builder();
+        let builder = match backend {
+            Backend::Rustls => builder.tls_backend_preconfigured(rustls_config().map_err(|error| error.to_string())?),
+            Backend::OpenSsl => {
+                builder.tls_backend_preconfigured(openssl_connector().map_err(|error| error.to_string())?)
+            }
+        };
+        builder
+            .https_only(true)
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            // A connection that was used before may be closed by the agent while a request is on its way, and then
+            // nobody can tell whether it arrived. A fresh one for each command fails before or after sending.
+            .pool_max_idle_per_host(0)
+            .connect_timeout(self.settings.connect_timeout)
+            .tcp_keepalive(self.settings.keepalive)
+            .tcp_keepalive_interval(self.settings.keepalive / 4)
+            .tcp_keepalive_retries(4)
+            .tls_info(true)
+            .connector_layer(PinLayer { policy: self.pins.clone(), address: address.into() })
+            .user_agent(concat!("stackmotion/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| error.to_string())
+    }
+
+    /// What it means that no answer, or half of one, came.
+    fn undelivered(&self, request: &Request<'_>, error: &reqwest::Error) -> ClientError {
+        let (address, class) = (request.address.to_owned(), request.class);
+        if let Some(pin) = causes(error).find_map(|cause| cause.downcast_ref::<PinError>()) {
+            return ClientError::Pin(pin.clone());
+        }
+        let reason = innermost(error);
+        if error.is_builder() {
+            return ClientError::NoClient { address, reason };
+        }
+        if error.is_connect() {
+            return match classify(error) {
+                ConnectFailure::Network if error.is_timeout() => {
+                    ClientError::Unreachable { address, reason: "no connection in time".to_owned() }
+                }
+                ConnectFailure::Network => ClientError::Unreachable { address, reason },
+                failure => ClientError::Handshake {
+                    address,
+                    no_common_suite: failure == ConnectFailure::NoCommonSuite,
+                    reason,
+                },
+            };
+        }
+        if error.is_timeout() {
+            return ClientError::Late { address, class, seconds: self.settings.question_timeout.as_secs() };
+        }
+        ClientError::Lost { address, class, reason }
+    }
+}
+
+/// Whether a command only asks, or does something that is done at once and may be done again.
+fn is_question(class: &str) -> bool {
+    let name = class.rsplit('.').next().unwrap_or(class);
+    let works = ["Migrate", "Copy", "Start", "Stop", "Reboot", "CreateObject", "Delete", "Destroy"];
+    name == "StartupCommand"
+        || name == "DeleteStoragePoolCommand"
+        || !works.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// Only 200 is an answer (`contract/hyperv-wire.md` 1.3).
+fn refuse_status(request: &Request<'_>, status: StatusCode) -> Result<(), ClientError> {
+    let (address, class) = (request.address.to_owned(), request.class);
+    match status.as_u16() {
+        200 => Ok(()),
+        404 | 405 => Err(ClientError::UnknownEndpoint { address, class }),
+        400 | 413 => {
+            Err(ClientError::TooLarge { address, class, size_bytes: request.body.len(), status: status.as_u16() })
+        }
+        500 => Err(ClientError::Crashed { address, class }),
+        other => Err(ClientError::Status { address, class, status: other }),
+    }
+}
+
+/// Why the body of an answer was not read.
+enum BodyError {
+    Broken(reqwest::Error),
+    TooLong,
+}
+
+async fn read_body(mut response: Response) -> Result<Vec<u8>, BodyError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
+        if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
+            return Err(BodyError::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The words of the error at the root of all, which says most.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}

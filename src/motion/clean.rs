@@ -1,0 +1,118 @@
+//! Clean: what stands in the way before, and what is left behind afterwards.
+//!
+//! Nothing is deleted that was not proved superfluous: a half copy at a place where the disk was shown not to be, and the
+//! original of a copy that was shown to be complete.
+
+use super::hypervisor::Hypervisor;
+use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
+use super::refusal::Refusal;
+use super::settle::step;
+use super::verdict::{Outcome, Verdict};
+use crate::model::{VolumeEvent, VolumeState};
+use crate::store::{Store, StoreError};
+
+/// What would make the motion fail at its end, if the agent can tell: a file of that name in the target pool.
+///
+/// A half copy that an earlier move left is no obstacle: it is removed, once the host has shown that the disk is elsewhere.
+pub(super) async fn obstacle(order: &Order, hypervisor: &dyn Hypervisor) -> Option<String> {
+    let host = if order.kind.moves_vm() { order.target_ref()? } else { order.source_ref() };
+    for disk in order.disks.iter().filter(|disk| disk.moves()) {
+        let pool = pool_ref(&disk.target);
+        let Ok(Some(files)) = hypervisor.files(&host, &pool, &disk.stem).await else { continue };
+        let Some(file) = files.first() else { continue };
+        if !file.complete && elsewhere(order, disk, hypervisor).await {
+            remove_half_copy(order, disk, hypervisor).await;
+            continue;
+        }
+        return Some(format!(
+            "A file named {} is already in {} (pool {}). It may be what an earlier move left behind: look whether anything uses \
+             it, remove it or rename it, and try again. Nothing was moved.",
+            file.file,
+            hypervisor.folder(&pool),
+            disk.target.name
+        ));
+    }
+    None
+}
+
+/// True when the host shows that the VM has the disk in its old pool.
+async fn elsewhere(order: &Order, disk: &OrderDisk, hypervisor: &dyn Hypervisor) -> bool {
+    let Some(vm) = &order.vm else { return false };
+    let Ok(Some(listed)) = hypervisor.vm_disks(&order.source_ref(), &vm.instance_name).await else { return false };
+    let old = hypervisor.folder(&pool_ref(&disk.source));
+    listed.iter().any(|found| found.stem == disk.stem && super::verdict::same_folder(&found.folder, &old))
+}
+
+/// Cleans up after a verdict.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails. A file that cannot be deleted is logged and stays named in the journal.
+pub(super) async fn clean(
+    store: &Store,
+    order: &Order,
+    verdict: &Verdict,
+    hypervisor: &dyn Hypervisor,
+) -> Result<(), Refusal> {
+    for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
+        if order.kind == Kind::ColdVolume {
+            clean_copy(store, order, disk, *moved, hypervisor).await?;
+        } else if verdict.outcome == Outcome::NotDone && disk.moves() {
+            remove_half_copy(order, disk, hypervisor).await;
+        }
+    }
+    Ok(())
+}
+
+/// A live move that was not done may have left half a file at the target, where the VM was shown not to have its disk.
+async fn remove_half_copy(order: &Order, disk: &OrderDisk, hypervisor: &dyn Hypervisor) {
+    let host = if order.kind.moves_vm() { order.target_ref() } else { None }.unwrap_or_else(|| order.source_ref());
+    let pool = pool_ref(&disk.target);
+    let Ok(Some(files)) = hypervisor.files(&host, &pool, &disk.stem).await else { return };
+    if files.is_empty() || files.iter().any(|file| file.complete) {
+        return;
+    }
+    let mut half = disk_ref(&disk.volume, &disk.target);
+    half.stem.clone_from(&disk.stem);
+    match hypervisor.delete_volume(&host, &half).await {
+        Ok(()) => tracing::info!(motion = %order.uuid, stem = %disk.stem, pool = %pool.name, "removed a half copy"),
+        Err(error) => {
+            tracing::warn!(motion = %order.uuid, stem = %disk.stem, pool = %pool.name, %error, "a half copy stays behind");
+        }
+    }
+}
+
+/// After a cold move one of two files is superfluous: the original, or what there is of the copy.
+async fn clean_copy(
+    store: &Store,
+    order: &Order,
+    disk: &OrderDisk,
+    moved: bool,
+    hypervisor: &dyn Hypervisor,
+) -> Result<(), Refusal> {
+    let Some(copy) = &disk.copy else { return Ok(()) };
+    let superfluous_id = if moved { disk.volume.id } else { copy.id };
+    let file = if moved {
+        disk_ref(&disk.volume, &disk.source)
+    } else {
+        let mut file = disk_ref(copy, &disk.target);
+        file.stem.clone_from(&disk.stem);
+        file
+    };
+    let Some(row) = store.volume_by_id(superfluous_id).await? else { return Ok(()) };
+    if row.state != VolumeState::Expunging {
+        return Ok(());
+    }
+    if let Err(error) = hypervisor.delete_volume(&order.source_ref(), &file).await {
+        tracing::warn!(motion = %order.uuid, stem = %file.stem, pool = %file.pool.name, %error, "a file stays behind");
+        return Ok(());
+    }
+    let mut tx = store.begin().await?;
+    match step(&mut tx, &row, VolumeEvent::OperationSucceeded).await {
+        Ok(_) => {}
+        Err(Refusal { cause: Some(StoreError::Conflict { .. }), .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    tx.volume_removed(superfluous_id).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! The front of the room: what the commands call. Each call checks, waits for its turn, checks again and moves.
+
+use super::access::Mover;
+use super::mark::{along_with_volumes, moving_dump};
+use super::order::{Kind, Order, OrderDisk, port};
+use super::refusal::Refusal;
+use super::saga::Motion;
+use super::verdict::{Outcome, Verdict};
+use super::vm_checks::{self, PlainRequest, VmPlan};
+use super::vm_storage_checks::{self, StorageRequest};
+use super::volume_checks::{self, VolumePlan, VolumeRequest};
+use super::{cold, offline};
+use crate::model::text::Dump;
+use crate::store::{MotionRow, Store};
+
+/// The lock that an order needs: that of its VM, else that of its volume.
+pub(super) fn key_of(order: &Order) -> String {
+    match (&order.vm, order.disks.first()) {
+        (Some(vm), _) => vm_key(vm.id),
+        (None, Some(disk)) => format!("volume:{}", disk.volume.id),
+        (None, None) => String::new(),
+    }
+}
+
+pub(super) fn vm_key(vm_id: i64) -> String {
+    format!("vm:{vm_id}")
+}
+
+impl Motion {
+    /// The store that the room works on.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Moves a volume. Gives the internal id of the row that is the volume now (a cold move changes it).
+    ///
+    /// # Errors
+    /// A [`Refusal`] with CloudStack's code and text; the volume is where the database says.
+    pub async fn migrate_volume(&self, job_id: i64, mover: &Mover, request: &VolumeRequest) -> Result<i64, Refusal> {
+        if let Some(row) = self.begun(job_id).await? {
+            let (order, verdict) = self.resume(&row).await?;
+            return volume_result(&order, &verdict);
+        }
+        let plan = volume_checks::check(&self.store, mover, request).await?;
+        let vm_id = plan.volume.vm_id;
+        let key = vm_id.map_or_else(|| format!("volume:{}", plan.volume.id), vm_key);
+        let _held = self.locks.hold(&key).await;
+        // Whoever was first may have changed everything.
+        let plan = volume_checks::check(&self.store, mover, request).await?;
+        let order = self.volume_order(job_id, plan).await?;
+        let (order, verdict) = self.carry_out(order).await?;
+        volume_result(&order, &verdict)
+    }
+
+    async fn volume_order(&self, job_id: i64, plan: VolumePlan) -> Result<Order, Refusal> {
+        let Some((vm, host)) = plan.running else {
+            return cold::order(&self.store, job_id, plan.volume, (plan.source, plan.target), plan.offering_id).await;
+        };
+        if self.store.volume_snapshot_in_progress(plan.volume.id).await? {
+            return Err(Refusal::failed(
+                "Migrate volume failed: Snapshots are being created on this volume. This volume cannot be migrated now.",
+            ));
+        }
+        let offering = self.store.service_offering_by_id(vm.service_offering_id).await?;
+        let stem = plan.volume.path.clone().unwrap_or_default();
+        let disk = OrderDisk {
+            volume: plan.volume,
+            copy: None,
+            stem,
+            source: plan.source,
+            target: plan.target,
+            offering_id: plan.offering_id,
+        };
+        let source_port = port(&self.store, Some(&host)).await?;
+        let (vm, disks) = (Some(vm), vec![disk]);
+        Ok(Order { vm, offering, disks, ..empty(job_id, Kind::LiveVolume, host, source_port) })
+    }
+
+    /// Moves a running VM to another host; its disks stay where they are.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with CloudStack's code and text; the VM is where the database says.
+    pub async fn migrate_vm(&self, job_id: i64, mover: &Mover, request: PlainRequest) -> Result<(), Refusal> {
+        if let Some(row) = self.begun(job_id).await? {
+            let (order, verdict) = self.resume(&row).await?;
+            return vm_result(&order, &verdict);
+        }
+        vm_checks::check_plain(&self.store, mover, request).await?;
+        let _held = self.locks.hold(&vm_key(request.vm_id)).await;
+        let plan = vm_checks::check_plain(&self.store, mover, request).await?;
+        self.move_vm(job_id, Kind::LiveVm, plan).await
+    }
+
+    /// Moves a running VM to another host, with its disks.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with CloudStack's code and text; VM and disks are where the database says.
+    pub async fn migrate_vm_with_volumes(
+        &self,
+        job_id: i64,
+        mover: &Mover,
+        request: &StorageRequest,
+    ) -> Result<(), Refusal> {
+        if let Some(row) = self.begun(job_id).await? {
+            let (order, verdict) = self.resume(&row).await?;
+            return vm_result(&order, &verdict);
+        }
+        vm_storage_checks::check(&self.store, mover, request).await?;
+        let _held = self.locks.hold(&vm_key(request.vm_id)).await;
+        let plan = vm_storage_checks::check(&self.store, mover, request).await?;
+        self.move_vm(job_id, Kind::LiveVmWithStorage, plan).await
+    }
+
+    async fn move_vm(&self, job_id: i64, kind: Kind, plan: VmPlan) -> Result<(), Refusal> {
+        let disks = plan
+            .disks
+            .into_iter()
+            .map(|disk| OrderDisk {
+                stem: disk.volume.path.clone().unwrap_or_default(),
+                volume: disk.volume,
+                copy: None,
+                source: disk.source,
+                target: disk.target,
+                offering_id: None,
+            })
+            .collect::<Vec<_>>();
+        let source_port = port(&self.store, Some(&plan.source)).await?;
+        let target_port = port(&self.store, Some(&plan.target)).await?;
+        let order = Order {
+            vm: Some(plan.vm),
+            offering: Some(plan.offering),
+            target: Some(plan.target),
+            target_port,
+            disks,
+            ..empty(job_id, kind, plan.source, source_port)
+        };
+        for disk in &order.disks {
+            if self.store.volume_snapshot_in_progress(disk.volume.id).await? {
+                let reason = "Snapshots are being created on a volume. Volumes cannot be migrated now.";
+                return Err(along_with_volumes(&order, reason));
+            }
+        }
+        let (order, verdict) = self.carry_out(order).await?;
+        vm_result(&order, &verdict)
+    }
+
+    /// Moves the disks of a stopped VM: all of them to one pool, or each to the pool that the map names.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with CloudStack's code and text; every disk is where the database says.
+    pub async fn migrate_stopped_vm(
+        &self,
+        job_id: i64,
+        mover: &Mover,
+        request: &offline::OfflineRequest,
+    ) -> Result<(), Refusal> {
+        mover.must_be_root()?;
+        let _held = self.locks.hold(&vm_key(request.vm_id)).await;
+        offline::run(self, job_id, request).await
+    }
+
+    /// The motion that this job began in an earlier life, if it did.
+    pub(super) async fn begun(&self, job_id: i64) -> Result<Option<MotionRow>, Refusal> {
+        Ok(self.store.motions_of_job(job_id).await?.pop())
+    }
+}
+
+/// An order with the parts that all have.
+pub(super) fn empty(job_id: i64, kind: Kind, source: crate::model::Host, source_port: Option<u16>) -> Order {
+    Order {
+        id: 0,
+        uuid: uuid::Uuid::new_v4().to_string(),
+        job_id,
+        kind,
+        vm: None,
+        offering: None,
+        source,
+        source_port,
+        target: None,
+        target_port: None,
+        disks: Vec::new(),
+    }
+}
+
+fn volume_result(order: &Order, verdict: &Verdict) -> Result<i64, Refusal> {
+    let Some(disk) = order.disks.first() else { return Err(Refusal::failed("Failed to migrate volume")) };
+    if verdict.outcome == Outcome::Done {
+        return Ok(disk.copy.as_ref().map_or(disk.volume.id, |copy| copy.id));
+    }
+    let reason = told(verdict);
+    if order.kind == Kind::ColdVolume {
+        return Err(cold::failure(disk, &reason));
+    }
+    let object = Dump::new("VolumeObject")
+        .text("dataStore", Some(&disk.source.dump()))
+        .text("volumeVO", Some(&disk.volume.dump()))
+        .end();
+    Err(Refusal::failed(format!(
+        "Migrate volume failed: com.cloud.utils.exception.CloudRuntimeException: Failed to migrate volume {object} to storage \
+         pool {}. {reason}",
+        disk.target.dump()
+    )))
+}
+
+fn vm_result(order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
+    if verdict.outcome == Outcome::Done {
+        return Ok(());
+    }
+    let reason = told(verdict);
+    if order.kind == Kind::LiveVm {
+        return Err(Refusal::failed(reason));
+    }
+    let target = order.target.as_ref().map(crate::model::Host::dump).unwrap_or_default();
+    let moving = moving_dump(order);
+    let inner = format!(
+        "com.cloud.utils.exception.CloudRuntimeException: Error while migrating the vm {moving} to host {target}. {reason}"
+    );
+    Err(along_with_volumes(order, &inner))
+}
+
+/// The agent's own reason; where the outcome is not simply "not done", what was verified stands with it.
+pub(super) fn told(verdict: &Verdict) -> String {
+    let reason = verdict.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    match (verdict.outcome, reason) {
+        (Outcome::NotDone, Some(reason)) => reason.to_owned(),
+        (Outcome::NotDone | Outcome::Done, None) => format!("The agent reported success. {}", verdict.verified),
+        (Outcome::Unknown, reason) => format!(
+            "What became of it is not known: {} {} The host will be asked again; until it answers, the database shows the old \
+             place and the volume takes no new migration.",
+            reason.unwrap_or_default(),
+            verdict.verified
+        ),
+        (_, reason) => format!("{} {}", reason.unwrap_or("The agent reported success."), verdict.verified),
+    }
+}

@@ -1,0 +1,51 @@
+//! One motion at a time for each VM, and for each volume that no VM uses: first come, first served.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+/// Locks by name. A waiting caller costs a few hundred bytes and no thread.
+#[derive(Debug, Default)]
+pub struct Locks(Mutex<HashMap<String, Arc<AsyncMutex<()>>>>);
+
+/// A held lock; dropping it lets the next one in.
+#[derive(Debug)]
+pub struct Held {
+    _guard: OwnedMutexGuard<()>,
+}
+
+impl Locks {
+    /// Waits until the name is free and holds it.
+    pub async fn hold(&self, name: &str) -> Held {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Locks that nobody holds or waits for are forgotten, so that the map does not grow with the estate.
+            if locks.len() > 1024 {
+                locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+            }
+            Arc::clone(locks.entry(name.to_owned()).or_default())
+        };
+        Held { _guard: lock.lock_owned().await }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_second_waits_for_the_first_and_another_name_does_not() {
+        let locks = Arc::new(Locks::default());
+        let first = locks.hold("vm:1").await;
+        let _other = locks.hold("vm:2").await;
+        let waiting = tokio::spawn({
+            let locks = Arc::clone(&locks);
+            async move { locks.hold("vm:1").await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.expect("the second gets the lock");
+    }
+}

@@ -1,0 +1,118 @@
+//! Mark: the motion is written down and its rows go to `Migrating`, in one transaction.
+
+use super::order::{Kind, Order, OrderDisk};
+use super::refusal::Refusal;
+use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
+use crate::store::{NewMotion, NewMotionDisk, Store, Tx, VmPlace, VolumePlace};
+
+/// Marks an order and gives it back as the rows are now.
+///
+/// # Errors
+/// A [`Refusal`] with nothing changed: somebody else changed a row, or the target host has no room for the VM.
+pub(super) async fn mark(store: &Store, mut order: Order, strategy: &str) -> Result<Order, Refusal> {
+    let mut tx = store.begin().await?;
+    if order.kind == Kind::ColdVolume {
+        for disk in &mut order.disks {
+            disk.copy = Some(insert_copy(&mut tx, disk).await?);
+        }
+    }
+    for disk in &mut order.disks {
+        if order.kind == Kind::LiveVm {
+            continue;
+        }
+        let transition = disk.volume.state.on(VolumeEvent::MigrationRequested).map_err(|error| illegal(&error))?;
+        disk.volume = tx.volume_transition(&disk.volume, transition).await?;
+    }
+    if order.kind.moves_vm() {
+        order.vm = Some(mark_vm(&mut tx, &order).await?);
+    }
+    order.id = tx.motion_insert(&journal(&order, strategy)).await?;
+    tx.commit().await?;
+    Ok(order)
+}
+
+fn illegal(error: &crate::model::IllegalTransition) -> Refusal {
+    Refusal::failed(error.to_string())
+}
+
+async fn insert_copy(tx: &mut Tx, disk: &OrderDisk) -> Result<Volume, Refusal> {
+    let place = VolumePlace {
+        pool_id: disk.target.id,
+        pool_type: disk.target.kind.clone(),
+        pod_id: disk.target.pod_id,
+        folder: disk.target.bare_path().to_owned(),
+        path: disk.stem.clone(),
+    };
+    // The copy's row begins with the name of the file that will be made: both are new and unique.
+    let id = tx.volume_copy_insert(&disk.volume, &disk.stem, &place).await?;
+    let missing = || Refusal::failed("The row of the copy could not be read back");
+    let copy = tx.volume_in(id).await?.ok_or_else(missing)?;
+    let transition = copy.state.on(VolumeEvent::MigrationCopyRequested).map_err(|error| illegal(&error))?;
+    Ok(tx.volume_transition(&copy, transition).await?)
+}
+
+async fn mark_vm(tx: &mut Tx, order: &Order) -> Result<Vm, Refusal> {
+    let (Some(vm), Some(target), Some(offering)) = (&order.vm, &order.target, &order.offering) else {
+        return Err(Refusal::failed("A VM that moves needs a host and an offering"));
+    };
+    let transition = vm
+        .state
+        .on(VmEvent::MigrationRequested)
+        .map_err(|_| Refusal::failed(format!("Migration cancelled because state has changed: {}", vm.dump())))?;
+    if !tx.host_charge(target.id, offering).await? {
+        let prefix = if order.kind == Kind::LiveVm { "Migration cancelled because " } else { "" };
+        return Err(Refusal::failed(format!("{prefix}Host does not have enough capacity for vm {}", vm.dump())));
+    }
+    // As in CloudStack, the row shows the target while the VM moves (`contract/migration.md` 3.6).
+    let pod_id = if order.kind == Kind::LiveVm { vm.pod_id } else { target.pod_id };
+    let place = VmPlace { host_id: Some(target.id), last_host_id: Some(order.source.id), pod_id };
+    Ok(tx.vm_transition(vm, transition, place).await?)
+}
+
+fn journal(order: &Order, strategy: &str) -> NewMotion {
+    NewMotion {
+        uuid: order.uuid.clone(),
+        job_id: order.job_id,
+        kind: order.kind.word().to_owned(),
+        strategy: strategy.to_owned(),
+        vm: order.vm.as_ref().map(|vm| (vm.id, vm.instance_name.clone())),
+        source_host_id: order.source.id,
+        target_host_id: order.target.as_ref().map(|host| host.id),
+        bytes_total: order.bytes_total(),
+        disks: order
+            .disks
+            .iter()
+            .map(|disk| NewMotionDisk {
+                volume_id: disk.volume.id,
+                copy_volume_id: disk.copy.as_ref().map(|copy| copy.id),
+                stem: disk.stem.clone(),
+                source_pool_id: disk.source.id,
+                target_pool_id: disk.target.id,
+                disk_offering_id: disk.offering_id,
+            })
+            .collect(),
+    }
+}
+
+/// No strategy handles the order. The text shows the VM as if it were moving already, as CloudStack's does.
+pub(super) fn no_strategy(order: &Order) -> Refusal {
+    let host = |host: Option<&crate::model::Host>| host.map(|host| host.name.clone()).unwrap_or_default();
+    let reason = format!(
+        "Can't find strategy to move data. Source Host: {}, Destination Host: {}, Volume UUIDs: {}",
+        order.source.name,
+        host(order.target.as_ref()),
+        order.volume_uuids()
+    );
+    along_with_volumes(order, &reason)
+}
+
+/// The frame around the reason why a VM did not move with its volumes (`contract/migration.md` 2.5, 35).
+pub(super) fn along_with_volumes(order: &Order, reason: &str) -> Refusal {
+    Refusal::failed(format!("Failed to migrate VM [{}] along with its volumes due to [{reason}].", moving_dump(order)))
+}
+
+/// The VM as text, in state `Migrating`.
+pub(super) fn moving_dump(order: &Order) -> String {
+    let vm = order.vm.clone().map(|vm| Vm { state: VmState::Migrating, ..vm });
+    vm.map(|vm| vm.dump()).unwrap_or_default()
+}

@@ -1,0 +1,206 @@
+//! The disks of a stopped VM: `contract/migration.md` 2.4, in its order and with its texts.
+//!
+//! The disks are copied one after the other. A disk that was moved stays moved when a later one fails, and the database
+//! says so; the VM is `Stopped` again in either case.
+
+use super::cold;
+use super::front::told;
+use super::refusal::Refusal;
+use super::saga::Motion;
+use super::verdict::Outcome;
+use crate::model::{Pool, Vm, VmEvent, VmState, Volume, VolumeState};
+use crate::store::{Store, VmPlace};
+
+/// What a client asks for a stopped VM.
+#[derive(Clone, Debug)]
+pub struct OfflineRequest {
+    /// The VM, internal id.
+    pub vm_id: i64,
+    /// Where the disks go.
+    pub to: OfflineTarget,
+}
+
+/// Where the disks of a stopped VM go.
+#[derive(Clone, Debug)]
+pub enum OfflineTarget {
+    /// All to this pool, internal id.
+    Pool(i64),
+    /// Each volume to a pool, public ids as the client wrote them; a pool may be missing.
+    Map(Vec<(String, Option<String>)>),
+}
+
+/// Hypervisors whose own VMs CloudStack moves offline.
+const SYSTEM_VMS_SERVED: [&str; 3] = ["KVM", "VMware", "Simulator"];
+
+pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) -> Result<(), Refusal> {
+    let store = &motion.store;
+    let missing = || Refusal::parameter(format!("Unable to find the VM by id={}", request.vm_id));
+    let vm = store.vm_by_id(request.vm_id).await?.filter(|vm| !vm.removed).ok_or_else(missing)?;
+    let begun = store.motions_of_job(job_id).await?;
+    if begun.is_empty() && vm.state == VmState::Stopped {
+        check_vm(store, &vm).await?;
+    } else if vm.state != VmState::Migrating {
+        return Err(Refusal::parameter("VM is not Stopped, unable to migrate the vm having the specified id"));
+    }
+    let moves = moves(store, &vm, &request.to).await?;
+    let vm = if vm.state == VmState::Migrating { vm } else { mark(store, &vm).await? };
+    let mut pod_id = vm.pod_id;
+    let mut failed = None;
+    for row in &begun {
+        if row.phase != "settled" {
+            motion.resume(row).await?;
+        }
+    }
+    for (volume, target) in moves {
+        match one(motion, job_id, &vm, volume, target).await {
+            Ok(pod) => pod_id = pod.or(pod_id),
+            Err(refusal) => {
+                tracing::warn!(vm = %vm.instance_name, reason = %refusal.text, "a disk of a stopped VM was not moved");
+                failed = Some(refusal);
+                break;
+            }
+        }
+    }
+    unmark(store, &vm, pod_id, failed.is_none()).await?;
+    match failed {
+        None => Ok(()),
+        // CloudStack leaves the reason in its log; here it stands behind CloudStack's text.
+        Some(refusal) => Err(Refusal::failed(format!("Failed to migrate VM: {}. {}", vm.uuid, refusal.text))),
+    }
+}
+
+/// Checks 4 to 6.
+async fn check_vm(store: &Store, vm: &Vm) -> Result<(), Refusal> {
+    let served = SYSTEM_VMS_SERVED.iter().any(|kind| vm.hypervisor.eq_ignore_ascii_case(kind));
+    if !vm.is_user() && !served {
+        return Err(Refusal::parameter(format!(
+            "Unable to migrate storage of non-user VMs for hypervisor [{}]. Operation only supported for the following \
+             hypervisors: [[KVM, VMware, Simulator]].",
+            vm.hypervisor
+        )));
+    }
+    let many = store.volumes_of_vm(vm.id).await?.len() > 1;
+    if many && !["VMware", "KVM"].iter().any(|kind| vm.hypervisor.eq_ignore_ascii_case(kind)) {
+        return Err(Refusal::parameter(
+            "Data disks attached to the vm, can not migrate. Need to detach data disks first",
+        ));
+    }
+    if store.vm_has_snapshots(vm.id).await? {
+        return Err(Refusal::parameter(
+            "Instance's disk cannot be migrated, please remove all the Instance Snapshots for this Instance",
+        ));
+    }
+    Ok(())
+}
+
+/// Which volume goes where; those that are there already are left out.
+async fn moves(store: &Store, vm: &Vm, to: &OfflineTarget) -> Result<Vec<(Volume, Pool)>, Refusal> {
+    let mut moves = Vec::new();
+    match to {
+        OfflineTarget::Pool(pool_id) => {
+            let missing = || Refusal::failed(format!("Unable to locate datastore with id {pool_id}"));
+            let pool = store.pool_by_id(*pool_id).await?.filter(|pool| !pool.removed).ok_or_else(missing)?;
+            for volume in store.volumes_of_vm(vm.id).await? {
+                moves.push((volume, pool.clone()));
+            }
+        }
+        OfflineTarget::Map(map) => {
+            let mut clusters = Vec::new();
+            for (volume, pool) in map {
+                let missing = || Refusal::parameter(format!("There is no volume present with the given id {volume}"));
+                let volume = store.volume_by_uuid(volume).await?.filter(|found| !found.removed).ok_or_else(missing)?;
+                let pool_id = pool.as_deref().unwrap_or("null");
+                let missing =
+                    || Refusal::parameter(format!("There is no storage pool present with the given id {pool_id}"));
+                let pool = store.pool_by_uuid(pool_id).await?.filter(|pool| !pool.removed).ok_or_else(missing)?;
+                clusters.extend(pool.cluster_id);
+                if volume.vm_id == Some(vm.id) {
+                    moves.push((volume, pool));
+                }
+            }
+            clusters.sort_unstable();
+            clusters.dedup();
+            if clusters.len() > 1 {
+                return Err(Refusal::parameter(
+                    "VM's disk cannot be migrated, input destination storage pools belong to different clusters",
+                ));
+            }
+        }
+    }
+    for (_, pool) in &moves {
+        check_pool(store, vm, pool).await?;
+    }
+    moves.retain(|(volume, pool)| volume.pool_id != Some(pool.id));
+    for (volume, _) in &moves {
+        if !matches!(volume.state, VolumeState::Ready | VolumeState::Migrating) {
+            return Err(Refusal::failed(format!(
+                "Volume [uuid: {}, name: {}] is in [{}] state.",
+                volume.uuid.as_deref().unwrap_or_default(),
+                volume.name,
+                volume.state
+            )));
+        }
+    }
+    Ok(moves)
+}
+
+/// Check 7.
+async fn check_pool(store: &Store, vm: &Vm, pool: &Pool) -> Result<(), Refusal> {
+    let clusters = store.cluster_hypervisors(pool.zone_id).await?;
+    let of_cluster = pool.cluster_id.and_then(|id| clusters.into_iter().find(|(cluster, _)| *cluster == id));
+    let kind = of_cluster.map(|(_, kind)| kind).or_else(|| pool.hypervisor.clone());
+    match kind {
+        Some(kind) if !kind.eq_ignore_ascii_case(&vm.hypervisor) && !kind.eq_ignore_ascii_case("Any") => {
+            let text = format!("hypervisor is not compatible: dest: {kind}, vm: {}", vm.hypervisor);
+            Err(Refusal::parameter(text))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn mark(store: &Store, vm: &Vm) -> Result<Vm, Refusal> {
+    let transition =
+        vm.state.on(VmEvent::StorageMigrationRequested).map_err(|error| Refusal::failed(error.to_string()))?;
+    let mut tx = store.begin().await?;
+    let place = VmPlace { host_id: vm.host_id, last_host_id: vm.last_host_id, pod_id: vm.pod_id };
+    let vm = tx.vm_transition(vm, transition, place).await?;
+    tx.commit().await?;
+    Ok(vm)
+}
+
+async fn unmark(store: &Store, vm: &Vm, pod_id: Option<i64>, succeeded: bool) -> Result<(), Refusal> {
+    let transition = vm.state.on(VmEvent::AgentReportStopped).map_err(|error| Refusal::failed(error.to_string()))?;
+    let mut tx = store.begin().await?;
+    // The VM may have to start near its disks next time, not where it ran last (`contract/migration.md` 3.6).
+    let last_host_id = if succeeded { None } else { vm.last_host_id };
+    tx.vm_transition(vm, transition, VmPlace { host_id: None, last_host_id, pod_id }).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Moves one disk; gives the pod of its new pool when it is the ROOT disk.
+async fn one(motion: &Motion, job_id: i64, vm: &Vm, volume: Volume, target: Pool) -> Result<Option<i64>, Refusal> {
+    let volume_uuid = volume.uuid.clone().unwrap_or_default();
+    // An earlier life of this job may have moved it meanwhile: the public id tells, the internal one has changed.
+    let missing = || Refusal::failed(format!("Volume {volume_uuid} does not exist any more"));
+    let volume = motion.store.volume_by_uuid(&volume_uuid).await?.ok_or_else(missing)?;
+    let pod = if volume.kind == "ROOT" { target.pod_id } else { None };
+    let Some(pool_id) = volume.pool_id.filter(|pool_id| *pool_id != target.id) else { return Ok(pod) };
+    let source = motion.store.pool_by_id(pool_id).await?.ok_or_else(|| Refusal::failed("The volume's pool is gone"))?;
+    if source.managed {
+        return Err(Refusal::failed(format!(
+            "Currently, a volume on managed storage can only be 'migrated' to itself [volumeId={volume_uuid}, \
+             currentStoragePoolId={}, targetStoragePoolId={}].",
+            source.uuid, target.uuid
+        )));
+    }
+    let order = cold::order(&motion.store, job_id, volume, (source, target), None).await?;
+    let mut order = order;
+    order.vm = Some(vm.clone());
+    let (order, verdict) = motion.carry_out(order).await?;
+    match (verdict.outcome, order.disks.first()) {
+        (Outcome::Done, _) => Ok(pod),
+        (_, Some(disk)) => Err(cold::failure(disk, &told(&verdict))),
+        (_, None) => Err(Refusal::failed("Failed to migrate volume")),
+    }
+}

@@ -1,0 +1,71 @@
+//! Why something is not moved: a code and the text that the client reads.
+//!
+//! The texts are CloudStack's, down to their typing errors, where CloudStack has one (`contract/migration.md` 2): clients
+//! and operators look for them.
+
+use std::fmt;
+
+use crate::store::StoreError;
+
+/// The kind of a refusal, which decides the code in the job's result (`contract/migration.md` 0.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// 431: what was asked for cannot be done with these things.
+    Parameter,
+    /// 530: it was tried or planned, and failed.
+    Failed,
+    /// 534: a host does not answer.
+    Unavailable,
+}
+
+/// A refusal or failure, ready for the job's result.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The kind.
+    pub kind: RefusalKind,
+    /// The text.
+    pub text: String,
+    /// What was behind it, for the log.
+    pub cause: Option<StoreError>,
+}
+
+impl Refusal {
+    /// 431 with a text.
+    pub fn parameter(text: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Parameter, text: text.into(), cause: None }
+    }
+
+    /// 530 with a text.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Failed, text: text.into(), cause: None }
+    }
+
+    /// 534 with a text.
+    pub fn unavailable(text: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Unavailable, text: text.into(), cause: None }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(cause: StoreError) -> Self {
+        let text = match &cause {
+            StoreError::Conflict { what } => format!(
+                "Migration cancelled because {what} was changed by another operation at the same time; nothing was moved, try again"
+            ),
+            _ => "The database did not answer as expected; the log has the cause".to_owned(),
+        };
+        Self { kind: RefusalKind::Failed, text, cause: Some(cause) }
+    }
+}

@@ -1,0 +1,259 @@
+//! The saga of one motion: mark, send, judge, settle, clean.
+//!
+//! | step | effect | class |
+//! | --- | --- | --- |
+//! | mark | one transaction: the motion is journaled, rows go to `Migrating`, the target host is charged | undoable by settle |
+//! | send | the journal says `sent`, then the command goes out; returns when the host says that it is over | point of no return |
+//! | judge | the hosts are asked where everything is | repeatable |
+//! | settle | one transaction: rows leave `Migrating` and say where everything is; the journal has the verdict | repeatable, takes effect once |
+//! | clean | what a cold copy leaves behind is deleted | repeatable |
+//!
+//! A process that dies between two steps is followed by one that finds the journal and goes on from there: see
+//! [`Motion::resume`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::clean;
+use super::hypervisor::Hypervisor;
+use super::locks::Locks;
+use super::order::Order;
+use super::refusal::Refusal;
+use super::strategy::{self, Strategy};
+use super::verdict::{self, Look, Said, Verdict};
+use super::watch;
+use super::{mark, settle};
+use crate::store::{MotionRow, Store};
+
+/// How patient the gateway is. None of these ends a copy that goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Between two questions to a host.
+    pub poll: Duration,
+    /// How long a host that does not answer is asked again before the outcome is called unknown.
+    pub unreachable: Duration,
+    /// How long an answer may be late after the host has said that the motion is over.
+    pub late_answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(1),
+            unreachable: Duration::from_secs(300),
+            late_answer: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The steps of a saga, for those who want to stand between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// See the module's table.
+    Mark,
+    /// See the module's table.
+    Send,
+    /// See the module's table.
+    Judge,
+    /// See the module's table.
+    Settle,
+    /// See the module's table.
+    Clean,
+}
+
+impl Step {
+    /// All steps, in their order.
+    pub const ALL: [Self; 5] = [Self::Mark, Self::Send, Self::Judge, Self::Settle, Self::Clean];
+}
+
+/// Called before (`true`) and after (`false`) every step. A test that never returns from it has killed the gateway there.
+pub type Probe = Arc<dyn Fn(Step, bool) -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>;
+
+/// Moves things: the room's front.
+pub struct Motion {
+    pub(super) store: Store,
+    hypervisors: BTreeMap<String, Arc<dyn Hypervisor>>,
+    strategies: Vec<Box<dyn Strategy>>,
+    pub(super) patience: Patience,
+    pub(super) locks: Locks,
+    probe: Option<Probe>,
+}
+
+impl std::fmt::Debug for Motion {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Motion").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl Motion {
+    /// A room without any hypervisor: add them with [`Motion::with_hypervisor`].
+    #[must_use]
+    pub fn new(store: Store, patience: Patience) -> Self {
+        let (hypervisors, strategies) = (BTreeMap::new(), strategy::all());
+        Self { store, hypervisors, strategies, patience, locks: Locks::default(), probe: None }
+    }
+
+    /// Serves hosts of this hypervisor type (`host.hypervisor_type`, compared without regard to case).
+    #[must_use]
+    pub fn with_hypervisor(mut self, kind: &str, hypervisor: Arc<dyn Hypervisor>) -> Self {
+        self.hypervisors.insert(kind.to_lowercase(), hypervisor);
+        self
+    }
+
+    /// Stands between the steps.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Probe) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    async fn probe(&self, step: Step, before: bool) {
+        if let Some(probe) = &self.probe {
+            probe(step, before).await;
+        }
+    }
+
+    pub(super) fn hypervisor(&self, order: &Order) -> Result<Arc<dyn Hypervisor>, Refusal> {
+        let kind = &order.source.hypervisor;
+        self.hypervisors.get(&kind.to_lowercase()).cloned().ok_or_else(|| {
+            Refusal::failed(format!("No agent client serves hypervisor {kind}; this gateway moves Hyper-V machines"))
+        })
+    }
+
+    pub(super) fn strategy(&self, order: &Order) -> Option<&dyn Strategy> {
+        strategy::choose(&self.strategies, order)
+    }
+
+    /// Carries a new order out, from mark to clean.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when nothing was begun: the rows are as they were.
+    pub(super) async fn carry_out(&self, draft: Order) -> Result<(Order, Verdict), Refusal> {
+        let Some(strategy) = self.strategy(&draft) else { return Err(mark::no_strategy(&draft)) };
+        let hypervisor = self.hypervisor(&draft)?;
+        self.probe(Step::Mark, true).await;
+        let order = mark::mark(&self.store, draft, strategy.name()).await?;
+        self.probe(Step::Mark, false).await;
+        let said = match self.send(&order, strategy, hypervisor.as_ref()).await {
+            Ok(said) => said,
+            Err(problem) => Said::No(problem.text),
+        };
+        self.conclude(order, hypervisor.as_ref(), said).await
+    }
+
+    async fn send(&self, order: &Order, strategy: &dyn Strategy, hypervisor: &dyn Hypervisor) -> Result<Said, Refusal> {
+        if let Some(obstacle) = clean::obstacle(order, hypervisor).await {
+            return Ok(Said::No(obstacle));
+        }
+        self.probe(Step::Send, true).await;
+        self.store.motion_sent(order.id).await?;
+        tracing::info!(motion = %order.uuid, kind = order.kind.word(), strategy = strategy.name(), "sending");
+        let said = watch::until_over(&self.store, order, strategy, hypervisor, &self.patience).await;
+        self.probe(Step::Send, false).await;
+        Ok(said)
+    }
+
+    /// Judges, settles and cleans.
+    async fn conclude(
+        &self,
+        order: Order,
+        hypervisor: &dyn Hypervisor,
+        said: Said,
+    ) -> Result<(Order, Verdict), Refusal> {
+        self.probe(Step::Judge, true).await;
+        let verdict = self.judge(&order, hypervisor, &said).await;
+        self.probe(Step::Judge, false).await;
+        tracing::info!(motion = %order.uuid, outcome = verdict.outcome.word(), verified = %verdict.verified, "judged");
+        self.probe(Step::Settle, true).await;
+        settle::settle(&self.store, &order, &verdict).await?;
+        self.probe(Step::Settle, false).await;
+        self.probe(Step::Clean, true).await;
+        clean::clean(&self.store, &order, &verdict, hypervisor).await?;
+        self.probe(Step::Clean, false).await;
+        Ok((order, verdict))
+    }
+
+    /// Asks the hosts until they have said what became of the motion.
+    async fn judge(&self, order: &Order, hypervisor: &dyn Hypervisor, said: &Said) -> Verdict {
+        let mut patient_until = Instant::now() + self.patience.unreachable;
+        loop {
+            let wait = match verdict::look(hypervisor, order, said).await {
+                Look::Over(verdict) => return verdict,
+                // A stock agent whose answer was lost may still be at work: it gets the same patience as one that is away.
+                Look::CannotTell if matches!(said, Said::Nothing(_)) && order.kind != super::Kind::ColdVolume => {
+                    Some("the agent cannot tell whether it is still at work".to_owned())
+                }
+                Look::CannotTell => return verdict::from_words(order, said),
+                Look::Running => {
+                    watch::note_progress(&self.store, order, hypervisor).await;
+                    patient_until = Instant::now() + self.patience.unreachable;
+                    None
+                }
+                Look::Unreachable(text) => Some(text),
+            };
+            if let Some(text) = wait {
+                tracing::warn!(motion = %order.uuid, reason = %text, "a host does not answer");
+                // What the agent refused, or never got, has had no effect: there is nothing to wait for.
+                let refused = matches!(said, Said::No(_));
+                if refused || Instant::now() >= patient_until {
+                    let mut verdict = verdict::from_words(order, said);
+                    if verdict.outcome == super::Outcome::Unknown {
+                        verdict.reason = Some(match verdict.reason {
+                            Some(reason) => format!("{reason} Afterwards: {text}"),
+                            None => text,
+                        });
+                    }
+                    return verdict;
+                }
+            }
+            tokio::time::sleep(self.patience.poll).await;
+        }
+    }
+
+    /// Goes on with a motion that an earlier process began, or gives the verdict of one that it ended.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the database fails or a row that the motion speaks of is gone.
+    pub(super) async fn resume(&self, row: &MotionRow) -> Result<(Order, Verdict), Refusal> {
+        let order = Order::from_journal(&self.store, row).await?;
+        let hypervisor = self.hypervisor(&order)?;
+        tracing::info!(motion = %order.uuid, phase = %row.phase, "taking a motion over");
+        match row.phase.as_str() {
+            "marked" => {
+                let said = Said::No("The gateway was stopped before anything was sent to the host.".to_owned());
+                self.conclude(order, hypervisor.as_ref(), said).await
+            }
+            "sent" => {
+                let said = Said::Nothing("The gateway was stopped while the motion was under way.".to_owned());
+                self.conclude(order, hypervisor.as_ref(), said).await
+            }
+            _ => {
+                let verdict = settle::read_back(&self.store, &order, row).await?;
+                clean::clean(&self.store, &order, &verdict, hypervisor.as_ref()).await?;
+                Ok((order, verdict))
+            }
+        }
+    }
+
+    /// Asks again about motions whose outcome is not known, and corrects the rows when a host answers now.
+    ///
+    /// # Errors
+    /// See [`Store::motions_unknown`].
+    pub async fn ask_again(&self) -> Result<(), Refusal> {
+        for row in self.store.motions_unknown().await? {
+            let order = Order::from_journal(&self.store, &row).await?;
+            let _held = self.locks.hold(&super::front::key_of(&order)).await;
+            let hypervisor = self.hypervisor(&order)?;
+            let said = Said::Nothing(row.reason.clone().unwrap_or_default());
+            if let Look::Over(verdict) = verdict::look(hypervisor.as_ref(), &order, &said).await
+                && verdict.outcome != super::Outcome::Unknown
+            {
+                settle::correct(&self.store, &order, &verdict).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! Settle: the rows leave `Migrating` and say where everything is, in one transaction with the journal's verdict.
+
+use super::order::{Kind, Order, OrderDisk};
+use super::refusal::Refusal;
+use super::verdict::{Outcome, Verdict};
+use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
+use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace, VolumePlace};
+
+/// CloudStack's number of the alert for a user VM that could not be migrated.
+const ALERT_USER_VM_MIGRATE: i64 = 17;
+/// CloudStack's number for storage matters that fit nowhere else.
+const ALERT_STORAGE: i64 = 28;
+
+/// Settles an order. What it does, it does once: a second call finds the journal settled and changes nothing.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails or somebody else has changed a row meanwhile; nothing is half-changed then.
+pub(super) async fn settle(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
+    let alert = alert(store, order, verdict).await?;
+    let mut tx = store.begin().await?;
+    match tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
+        settle_disk(&mut tx, order, disk, *moved, verdict).await?;
+    }
+    if order.kind.moves_vm() {
+        settle_vm(&mut tx, order, verdict.vm_moved).await?;
+    }
+    if let Some(alert) = alert {
+        tx.alert_insert(&alert).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn settle_disk(
+    tx: &mut Tx,
+    order: &Order,
+    disk: &OrderDisk,
+    moved: bool,
+    verdict: &Verdict,
+) -> Result<(), Refusal> {
+    let found = match (verdict.outcome, moved) {
+        (Outcome::Unknown, _) => None,
+        (_, true) => Some(disk.target.id),
+        (_, false) => Some(disk.source.id),
+    };
+    tx.motion_disk_found(order.id, disk.volume.id, found, verdict.outcome.word()).await?;
+    match order.kind {
+        Kind::LiveVm => Ok(()),
+        Kind::ColdVolume => settle_copy(tx, disk, moved).await,
+        Kind::LiveVolume | Kind::LiveVmWithStorage => {
+            let event = if moved { VolumeEvent::OperationSucceeded } else { VolumeEvent::OperationFailed };
+            let volume = step(tx, &disk.volume, event).await?;
+            if moved && disk.moves() {
+                place(tx, &volume, disk).await?;
+            } else if moved {
+                // A disk that was sent along to the pool it is in: only its last pool says so (`contract/hyperv-e2e.md`).
+                tx.volume_place(&volume, &target_place(disk)).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The end of a cold move: the copy takes the original's place and public id, or is thrown away.
+async fn settle_copy(tx: &mut Tx, disk: &OrderDisk, moved: bool) -> Result<(), Refusal> {
+    let Some(copy) = &disk.copy else { return Ok(()) };
+    let source =
+        step(tx, &disk.volume, if moved { VolumeEvent::OperationSucceeded } else { VolumeEvent::OperationFailed });
+    let original = source.await?;
+    if !moved {
+        let copy = step(tx, copy, VolumeEvent::MigrationCopyFailed).await?;
+        let copy = step(tx, &copy, VolumeEvent::DestroyRequested).await?;
+        step(tx, &copy, VolumeEvent::ExpungingRequested).await?;
+        return Ok(());
+    }
+    step(tx, copy, VolumeEvent::MigrationCopySucceeded).await?;
+    let create = Usage {
+        kind: "VOLUME.CREATE",
+        volume: copy,
+        size_bytes: Some(copy.size_bytes),
+        resource_uuid: copy.uuid.as_deref(),
+    };
+    tx.usage_insert(&create).await?;
+    tx.volume_exchange(&original, copy.id, &disk.stem).await?;
+    let delete = Usage { kind: "VOLUME.DELETE", volume: &original, size_bytes: None, resource_uuid: None };
+    tx.usage_insert(&delete).await?;
+    let original = step(tx, &original, VolumeEvent::DestroyRequested).await?;
+    step(tx, &original, VolumeEvent::ExpungingRequested).await?;
+    if let Some(offering_id) = disk.offering_id {
+        tx.volume_offering(copy.id, offering_id).await?;
+    }
+    tx.pool_shift(disk.source.id, disk.target.id, disk.volume.size_bytes).await?;
+    Ok(())
+}
+
+/// One transition. A row that is in the wanted state already (an operator or the management server was faster) stays.
+pub(super) async fn step(tx: &mut Tx, volume: &Volume, event: VolumeEvent) -> Result<Volume, Refusal> {
+    let transition = volume.state.on(event).map_err(|error| Refusal::failed(error.to_string()))?;
+    Ok(tx.volume_transition(volume, transition).await?)
+}
+
+async fn place(tx: &mut Tx, volume: &Volume, disk: &OrderDisk) -> Result<(), Refusal> {
+    tx.volume_place(volume, &target_place(disk)).await?;
+    if let Some(offering_id) = disk.offering_id {
+        tx.volume_offering(volume.id, offering_id).await?;
+    }
+    tx.pool_shift(disk.source.id, disk.target.id, volume.size_bytes).await?;
+    Ok(())
+}
+
+fn target_place(disk: &OrderDisk) -> VolumePlace {
+    VolumePlace {
+        pool_id: disk.target.id,
+        pool_type: disk.target.kind.clone(),
+        pod_id: disk.target.pod_id,
+        folder: disk.target.bare_path().to_owned(),
+        path: disk.stem.clone(),
+    }
+}
+
+async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusal> {
+    let (Some(vm), Some(target), Some(offering)) = (&order.vm, &order.target, &order.offering) else { return Ok(()) };
+    let (event, host, other) = if moved {
+        (VmEvent::OperationSucceeded, target, &order.source)
+    } else {
+        (VmEvent::OperationFailed, &order.source, target)
+    };
+    let transition = vm.state.on(event).map_err(|error| Refusal::failed(error.to_string()))?;
+    let place = VmPlace { host_id: Some(host.id), last_host_id: Some(order.source.id), pod_id: host.pod_id };
+    tx.vm_transition(vm, transition, place).await?;
+    tx.host_release(other.id, offering).await?;
+    Ok(())
+}
+
+/// The alert that a failed move of a VM, or an unknown outcome, is worth.
+async fn alert(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option<Alert>, Refusal> {
+    let failed_vm = order.kind.moves_vm() && verdict.outcome != Outcome::Done;
+    if !failed_vm && verdict.outcome != Outcome::Unknown {
+        return Ok(None);
+    }
+    let zone = store.zone_name(order.source.zone_id).await?;
+    let (kind, subject, begin) = match &order.vm {
+        Some(vm) if order.kind.moves_vm() => {
+            // CloudStack prints the zone where the pod belongs when disks move too; the pod is what an operator looks for.
+            let pod = match order.source.pod_id {
+                Some(pod_id) => store.pod_name(pod_id).await?,
+                None => String::new(),
+            };
+            let (name, host) = (&vm.instance_name, &order.source.name);
+            let subject = format!("Unable to migrate vm {name} from host {host} in zone {zone} and pod {pod}");
+            (ALERT_USER_VM_MIGRATE, subject, "Migrate Command failed.  Please check logs.")
+        }
+        _ => {
+            let names: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
+            let subject = format!("What became of the migration of volume {} is not known", names.join(", "));
+            (ALERT_STORAGE, subject, "The host has to be asked before the volume is used again.")
+        }
+    };
+    let reason = verdict.reason.as_deref().unwrap_or_default();
+    Ok(Some(Alert {
+        kind,
+        zone_id: order.source.zone_id,
+        pod_id: order.source.pod_id,
+        cluster_id: order.source.cluster_id,
+        subject,
+        content: format!("{begin} {reason} {}", verdict.verified),
+    }))
+}
+
+/// The verdict of a motion that was settled before.
+///
+/// # Errors
+/// See [`Store::motion_disk_places`].
+pub(super) async fn read_back(store: &Store, order: &Order, row: &MotionRow) -> Result<Verdict, Refusal> {
+    let outcome = match row.outcome.as_deref() {
+        Some("done") => Outcome::Done,
+        Some("partly") => Outcome::Partly,
+        Some("not-done") => Outcome::NotDone,
+        _ => Outcome::Unknown,
+    };
+    let places = store.motion_disk_places(row.id).await?;
+    let moved = |disk: &OrderDisk| places.contains(&(disk.volume.id, Some(disk.target.id)));
+    Ok(Verdict {
+        outcome,
+        vm_moved: order.kind.moves_vm() && matches!(outcome, Outcome::Done | Outcome::Partly),
+        disks_moved: order.disks.iter().map(moved).collect(),
+        verified: row.verified.clone().unwrap_or_default(),
+        reason: row.reason.clone(),
+    })
+}
+
+/// Corrects the rows of a motion whose outcome was not known and is now: the host has answered at last.
+///
+/// Rows that somebody has changed since are left alone: then somebody else has decided.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails.
+pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
+    let mut tx = store.begin().await?;
+    let reason = format!("Learned later: {}", verdict.verified);
+    match tx.motion_settle(order.id, verdict.outcome.word(), Some(&reason), &verdict.verified).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
+        let ready = disk.volume.state == VolumeState::Ready && disk.volume.pool_id == Some(disk.source.id);
+        if *moved && disk.moves() && ready {
+            let volume = step(&mut tx, &disk.volume, VolumeEvent::OperationSucceeded).await?;
+            place(&mut tx, &volume, disk).await?;
+        }
+        let found = if *moved { disk.target.id } else { disk.source.id };
+        tx.motion_disk_found(order.id, disk.volume.id, Some(found), verdict.outcome.word()).await?;
+    }
+    if let (true, Some(vm), Some(target)) = (verdict.vm_moved, &order.vm, &order.target)
+        && vm.state == VmState::Running
+        && vm.host_id == Some(order.source.id)
+    {
+        correct_vm(&mut tx, order, vm, target).await?;
+    }
+    tx.commit().await?;
+    tracing::warn!(motion = %order.uuid, verified = %verdict.verified, "the outcome of an earlier motion is known now");
+    Ok(())
+}
+
+async fn correct_vm(tx: &mut Tx, order: &Order, vm: &Vm, target: &crate::model::Host) -> Result<(), Refusal> {
+    let here = VmPlace { host_id: vm.host_id, last_host_id: vm.last_host_id, pod_id: vm.pod_id };
+    let there = VmPlace { host_id: Some(target.id), last_host_id: Some(order.source.id), pod_id: target.pod_id };
+    // There is no single step from Running to Running: it is said that it moves, and that it has moved.
+    for (event, place) in [(VmEvent::MigrationRequested, here), (VmEvent::OperationSucceeded, there)] {
+        let now = tx.vm_in(vm.id).await?.ok_or_else(|| Refusal::failed("The VM's row is gone"))?;
+        let transition = now.state.on(event).map_err(|error| Refusal::failed(error.to_string()))?;
+        tx.vm_transition(&now, transition, place).await?;
+    }
+    if let Some(offering) = &order.offering {
+        tx.host_release(order.source.id, offering).await?;
+        tx.host_charge(target.id, offering).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! The verdict: what became of a motion, found out by asking the hosts.
+//!
+//! An agent's word is not enough: a stock agent says "done" for a disk that it never found. So after every answer, and
+//! after every lost answer, the hosts are asked where the VM is and where its disks are. Three ends are possible: done,
+//! not done, and unknown, which is never dressed up as one of the others.
+
+use super::hypervisor::{Answer, Effect, HostRef, Hypervisor, MotionState, Told, VmDisk, VmPresence};
+use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
+
+/// The ends of a motion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is where it was meant to go.
+    Done,
+    /// Everything is where it was.
+    NotDone,
+    /// The VM moved, or some disks did, but not all that was meant to.
+    Partly,
+    /// The hosts do not say.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word in the journal.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotDone => "not-done",
+            Self::Partly => "partly",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What became of a motion.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The end.
+    pub outcome: Outcome,
+    /// True when the VM is on the target host.
+    pub vm_moved: bool,
+    /// For every disk of the order, in its order: true when it is in the target pool.
+    pub disks_moved: Vec<bool>,
+    /// What was verified, and how: a sentence for the result.
+    pub verified: String,
+    /// Why it was not done, or what is not known: the agent's own words where there are some.
+    pub reason: Option<String>,
+}
+
+/// What one look at the hosts gave.
+#[derive(Debug)]
+pub enum Look {
+    /// It is over, and this is what became of it.
+    Over(Verdict),
+    /// It goes on.
+    Running,
+    /// The agents answer, but cannot tell.
+    CannotTell,
+    /// A host does not answer.
+    Unreachable(String),
+}
+
+/// How the command to the agent ended, as far as it is known.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The agent said that it was done.
+    Yes(Told),
+    /// The agent said that it was not done, or the command never went out.
+    No(String),
+    /// Nothing usable was heard.
+    Nothing(String),
+}
+
+impl From<Answer<Told>> for Said {
+    fn from(answer: Answer<Told>) -> Self {
+        match answer {
+            Ok(told) => Self::Yes(told),
+            Err(error) if error.effect == Effect::None => Self::No(error.text),
+            Err(error) => Self::Nothing(error.text),
+        }
+    }
+}
+
+impl Said {
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Yes(told) => told.details.clone(),
+            Self::No(text) | Self::Nothing(text) => Some(text.clone()),
+        }
+    }
+
+    /// True when the agent itself has spoken: nothing goes on behind its back.
+    fn is_definite(&self) -> bool {
+        !matches!(self, Self::Nothing(_))
+    }
+}
+
+/// One look at the hosts of an order.
+pub async fn look(hypervisor: &dyn Hypervisor, order: &Order, said: &Said) -> Look {
+    let asked = Asked { hypervisor, order, said, source: order.source_ref() };
+    match order.kind {
+        Kind::LiveVolume => asked.live_volume().await,
+        Kind::LiveVm | Kind::LiveVmWithStorage => asked.live_vm().await,
+        Kind::ColdVolume => asked.cold_volume().await,
+    }
+}
+
+/// What to conclude when the agents answer but cannot tell more than they said.
+#[must_use]
+pub fn from_words(order: &Order, said: &Said) -> Verdict {
+    let all = vec![true; order.disks.len()];
+    let none = vec![false; order.disks.len()];
+    let make = |outcome, vm_moved, disks_moved, verified: &str| Verdict {
+        outcome,
+        vm_moved,
+        disks_moved,
+        verified: verified.to_owned(),
+        reason: said.reason(),
+    };
+    match said {
+        Said::Yes(_) => make(
+            Outcome::Done,
+            order.kind.moves_vm(),
+            all,
+            "The agent said that it is done; it cannot tell where disks are, so their place was not verified.",
+        ),
+        Said::No(_) => make(Outcome::NotDone, false, none, "The agent said that it was not done."),
+        // A copy never touches its original: whatever became of the copy, the disk is where it was.
+        Said::Nothing(_) if order.kind == Kind::ColdVolume => {
+            make(Outcome::NotDone, false, none, "The original was not touched.")
+        }
+        Said::Nothing(_) => make(Outcome::Unknown, false, none, "Nothing could be verified."),
+    }
+}
+
+struct Asked<'a> {
+    hypervisor: &'a dyn Hypervisor,
+    order: &'a Order,
+    said: &'a Said,
+    source: HostRef,
+}
+
+impl Asked<'_> {
+    fn over(&self, outcome: Outcome, vm_moved: bool, disks_moved: Vec<bool>, verified: String) -> Look {
+        let reason = if outcome == Outcome::Done { None } else { self.said.reason() };
+        Look::Over(Verdict { outcome, vm_moved, disks_moved, verified, reason })
+    }
+
+    /// Whether the motion goes on. `None` when the agent cannot tell.
+    async fn running(&self) -> Result<Option<bool>, String> {
+        match self.hypervisor.motion_status(&self.source, &self.order.uuid).await {
+            Ok(status) => Ok(status.map(|status| status.state == MotionState::Running)),
+            Err(error) => Err(error.text),
+        }
+    }
+
+    async fn live_volume(&self) -> Look {
+        let (Some(vm), Some(disk)) = (&self.order.vm, self.order.disks.first()) else { return Look::CannotTell };
+        let disks = match self.hypervisor.vm_disks(&self.source, &vm.instance_name).await {
+            Ok(Some(disks)) => disks,
+            Ok(None) => return self.cannot_tell(&vm.instance_name).await,
+            Err(_) => return self.vm_is_gone(&vm.instance_name).await,
+        };
+        let host = &self.source.name;
+        match self.place(disk, &disks) {
+            Place::Target(folder) => {
+                let text = format!("Host {host} lists the disk {} of {} in {folder}.", disk.stem, vm.instance_name);
+                self.over(Outcome::Done, false, vec![true], text)
+            }
+            Place::Elsewhere(folder) => {
+                let text = format!(
+                    "Host {host} lists the disk {} of {} in {folder}, which is neither its old nor its new pool.",
+                    disk.stem, vm.instance_name
+                );
+                self.over(Outcome::Unknown, false, vec![false], text)
+            }
+            Place::Source(folder) => {
+                let text =
+                    format!("Host {host} lists the disk {} of {} in {folder}, as before.", disk.stem, vm.instance_name);
+                self.not_yet(text, vec![false]).await
+            }
+            Place::Missing => {
+                let text = format!("Host {host} lists no disk {} of {}.", disk.stem, vm.instance_name);
+                self.not_yet(text, vec![false]).await
+            }
+        }
+    }
+
+    /// Nothing has moved so far: it goes on, or it is over and was not done.
+    async fn not_yet(&self, verified: String, disks_moved: Vec<bool>) -> Look {
+        match self.running().await {
+            Ok(Some(true)) => Look::Running,
+            Ok(Some(false)) => self.over(Outcome::NotDone, false, disks_moved, verified),
+            Ok(None) if self.said.is_definite() => self.over(Outcome::NotDone, false, disks_moved, verified),
+            Ok(None) => Look::CannotTell,
+            Err(text) => Look::Unreachable(text),
+        }
+    }
+
+    /// A stock agent at least says whether the VM is there.
+    async fn cannot_tell(&self, vm: &str) -> Look {
+        match self.hypervisor.vm_presence(&self.source, vm).await {
+            Ok(_) => Look::CannotTell,
+            Err(error) => Look::Unreachable(error.text),
+        }
+    }
+
+    async fn vm_is_gone(&self, vm: &str) -> Look {
+        match self.hypervisor.vm_presence(&self.source, vm).await {
+            Ok(VmPresence::Absent) => {
+                let text = format!("Host {} does not know {vm} any more; its disks were not seen.", self.source.name);
+                self.over(Outcome::Unknown, false, vec![false], text)
+            }
+            Ok(_) => Look::Unreachable(format!("host {} does not say which disks {vm} has", self.source.name)),
+            Err(error) => Look::Unreachable(error.text),
+        }
+    }
+
+    async fn live_vm(&self) -> Look {
+        let (Some(vm), Some(target)) = (&self.order.vm, self.order.target_ref()) else { return Look::CannotTell };
+        let name = &vm.instance_name;
+        let here = match self.hypervisor.vm_presence(&self.source, name).await {
+            Ok(presence) => presence != VmPresence::Absent,
+            Err(error) => return Look::Unreachable(error.text),
+        };
+        let there = match self.hypervisor.vm_presence(&target, name).await {
+            Ok(presence) => presence != VmPresence::Absent,
+            Err(error) => return Look::Unreachable(error.text),
+        };
+        let stay = vec![false; self.order.disks.len()];
+        match (here, there) {
+            (false, true) => self.arrived(name, &target).await,
+            (true, false) => {
+                let text = format!("Host {} has {name}, host {} has not.", self.source.name, target.name);
+                self.not_yet(text, stay).await
+            }
+            _ => match self.running().await {
+                Ok(Some(true)) => Look::Running,
+                Ok(_) => {
+                    let where_is = if here { "both hosts have it" } else { "neither host has it" };
+                    let text = format!("{name}: {where_is} ({} and {}).", self.source.name, target.name);
+                    self.over(Outcome::Unknown, false, stay, text)
+                }
+                Err(text) => Look::Unreachable(text),
+            },
+        }
+    }
+
+    /// The VM is on the target; where are its disks?
+    async fn arrived(&self, name: &str, target: &HostRef) -> Look {
+        let seen = format!("Host {} has {name}, host {} has not.", target.name, self.source.name);
+        let listed = match self.hypervisor.vm_disks(target, name).await {
+            Ok(listed) => listed,
+            Err(error) => return Look::Unreachable(error.text),
+        };
+        let Some(listed) = listed else {
+            let moved = vec![true; self.order.disks.len()];
+            let text = format!("{seen} The agent cannot tell where the disks are.");
+            return self.over(Outcome::Done, true, moved, text);
+        };
+        let mut moved = Vec::with_capacity(self.order.disks.len());
+        let mut left = Vec::new();
+        for disk in &self.order.disks {
+            let place = self.place(disk, &listed);
+            let at_target = matches!(place, Place::Target(_));
+            if !at_target {
+                left.push(format!("{} {}", disk.volume.name, place.words()));
+            }
+            moved.push(at_target);
+        }
+        if left.is_empty() {
+            let text = format!("{seen} It lists all {} disks in their new pools.", self.order.disks.len());
+            return self.over(Outcome::Done, true, moved, text);
+        }
+        self.over(Outcome::Partly, true, moved, format!("{seen} Not moved: {}.", left.join(", ")))
+    }
+
+    async fn cold_volume(&self) -> Look {
+        let Some(disk) = self.order.disks.first() else { return Look::CannotTell };
+        let pool = pool_ref(&disk.target);
+        let files = match self.hypervisor.files(&self.source, &pool, &disk.stem).await {
+            Ok(Some(files)) => files,
+            Ok(None) => return Look::CannotTell,
+            Err(error) => return Look::Unreachable(error.text),
+        };
+        match files.iter().find(|file| file.complete) {
+            Some(file) if self.same_disk(disk, file.size_bytes).await => {
+                let text = format!(
+                    "Host {} lists the copy {} in {}, complete, {} bytes inside.",
+                    self.source.name,
+                    file.file,
+                    self.hypervisor.folder(&pool),
+                    file.size_bytes
+                );
+                self.over(Outcome::Done, false, vec![true], text)
+            }
+            _ => {
+                let text = format!("Host {} lists no complete copy in {}.", self.source.name, disk.target.name);
+                self.not_yet(text, vec![false]).await
+            }
+        }
+    }
+
+    /// True when the copy is as large inside as the original, which is still there.
+    async fn same_disk(&self, disk: &OrderDisk, size_bytes: u64) -> bool {
+        let here = disk_ref(&disk.volume, &disk.source);
+        match self.hypervisor.files(&self.source, &here.pool, &here.stem).await {
+            Ok(Some(files)) => files.first().is_some_and(|file| file.size_bytes == size_bytes),
+            _ => false,
+        }
+    }
+
+    fn place(&self, disk: &OrderDisk, listed: &[VmDisk]) -> Place {
+        let Some(found) = listed.iter().find(|found| found.stem == disk.stem) else { return Place::Missing };
+        let same = |pool| same_folder(&found.folder, &self.hypervisor.folder(&pool_ref(pool)));
+        if same(&disk.target) {
+            Place::Target(found.folder.clone())
+        } else if same(&disk.source) {
+            Place::Source(found.folder.clone())
+        } else {
+            Place::Elsewhere(found.folder.clone())
+        }
+    }
+}
+
+/// Where a disk was found.
+enum Place {
+    Target(String),
+    Source(String),
+    Elsewhere(String),
+    Missing,
+}
+
+impl Place {
+    fn words(&self) -> String {
+        match self {
+            Self::Target(folder) | Self::Source(folder) | Self::Elsewhere(folder) => format!("(in {folder})"),
+            Self::Missing => "(not a disk of the VM)".to_owned(),
+        }
+    }
+}
+
+/// Windows compares folder names without regard to case and takes both slashes.
+pub(super) fn same_folder(one: &str, other: &str) -> bool {
+    let plain = |text: &str| text.replace('/', "\\").trim_end_matches('\\').to_lowercase();
+    plain(one) == plain(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_compared_as_windows_does() {
+        assert!(same_folder(r"\\FS1\share\", r"\\fs1/share"));
+        assert!(!same_folder(r"\\fs1\share", r"\\fs1\share2"));
+    }
+}

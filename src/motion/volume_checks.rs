@@ -1,0 +1,258 @@
+//! Whether a volume may be moved to a pool: `contract/migration.md` 2.1, in its order and with its texts.
+
+use super::access::Mover;
+use super::pools::{self, SpaceLimits};
+use super::refusal::Refusal;
+use crate::model::{DiskOffering, Host, Pool, ServiceOffering, Vm, VmState, Volume, VolumeState};
+use crate::store::Store;
+
+/// What a client asks of migrateVolume.
+#[derive(Clone, Copy, Debug)]
+pub struct VolumeRequest {
+    /// The volume, internal id.
+    pub volume_id: i64,
+    /// The pool, internal id.
+    pub pool_id: i64,
+    /// True when the client knows that a running VM uses the volume.
+    pub live: bool,
+    /// A disk offering to be written on the volume after the move.
+    pub new_offering_id: Option<i64>,
+}
+
+/// A move of one volume that passed all checks.
+#[derive(Clone, Debug)]
+pub struct VolumePlan {
+    /// The volume.
+    pub volume: Volume,
+    /// Where it is.
+    pub source: Pool,
+    /// Where it goes.
+    pub target: Pool,
+    /// The running VM that uses it, with its host: the move is live.
+    pub running: Option<(Vm, Host)>,
+    /// The stopped VM that it is attached to.
+    pub stopped: Option<Vm>,
+    /// The disk offering that is written on it afterwards.
+    pub offering_id: Option<i64>,
+}
+
+/// What the checks know while they go on.
+struct Case<'a> {
+    store: &'a Store,
+    volume: Volume,
+    source: Option<Pool>,
+    vm: Option<Vm>,
+    service_offering: Option<ServiceOffering>,
+}
+
+/// Checks a request, first to last; the first thing that is wrong is reported.
+///
+/// # Errors
+/// A [`Refusal`] with CloudStack's code and text.
+pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Result<VolumePlan, Refusal> {
+    let case = Case::open(store, mover, request).await?;
+    case.check_place(request).await?;
+    let host = case.check_vm(request).await?;
+    let live = host.is_some();
+    let target = case.target(request.pool_id).await?;
+    case.check_target(&target, host.as_ref()).await?;
+    let offering_id = case.check_offering(&target, request).await?;
+    let source = case.source.ok_or_else(|| Refusal::parameter("Volume must be in ready state"))?;
+    let running = case.vm.clone().filter(|_| live).zip(host);
+    let stopped = case.vm.filter(|_| !live);
+    Ok(VolumePlan { volume: case.volume, source, target, running, stopped, offering_id })
+}
+
+impl<'a> Case<'a> {
+    /// Checks 1 and 2: it exists and is the caller's to move.
+    async fn open(store: &'a Store, mover: &Mover, request: &VolumeRequest) -> Result<Self, Refusal> {
+        let missing = || Refusal::parameter(format!("Failed to find the volume id: {}", request.volume_id));
+        let volume =
+            store.volume_by_id(request.volume_id).await?.filter(|volume| !volume.removed).ok_or_else(missing)?;
+        mover.must_own(store, volume.account_id).await?;
+        let source = match volume.pool_id {
+            Some(pool_id) => store.pool_by_id(pool_id).await?,
+            None => None,
+        };
+        let vm = match volume.vm_id {
+            Some(vm_id) => store.vm_by_id(vm_id).await?,
+            None => None,
+        };
+        let service_offering = match &vm {
+            Some(vm) => store.service_offering_by_id(vm.service_offering_id).await?,
+            None => None,
+        };
+        Ok(Self { store, volume, source, vm, service_offering })
+    }
+
+    /// Checks 3 to 5: where it is now.
+    async fn check_place(&self, request: &VolumeRequest) -> Result<(), Refusal> {
+        let volume = &self.volume;
+        if volume.state != VolumeState::Ready {
+            return Err(Refusal::parameter("Volume must be in ready state"));
+        }
+        if volume.pool_id == Some(request.pool_id) {
+            let text = format!("Volume {} is already on the destination storage pool", volume.dump());
+            return Err(Refusal::parameter(text));
+        }
+        let external =
+            |pool: &Pool| pool.hypervisor.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("External"));
+        if self.source.as_ref().is_some_and(external) {
+            return Err(Refusal::parameter("Volume migration operation is not allowed for hypervisor type External"));
+        }
+        if let Some(open) = self.store.motion_open_of_volume(volume.id).await? {
+            return Err(Refusal::failed(format!(
+                "What became of an earlier migration of this volume ({}) is not known yet: its host has to answer first. \
+                 {}",
+                open.uuid,
+                open.reason.unwrap_or_default()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Checks 6 to 12: the VM that uses it. Gives the host when the move is a live one.
+    async fn check_vm(&self, request: &VolumeRequest) -> Result<Option<Host>, Refusal> {
+        let mut host = None;
+        if let Some(vm) = &self.vm {
+            if !matches!(vm.state, VmState::Stopped | VmState::Running | VmState::Shutdown) {
+                return Err(Refusal::failed(format!(
+                    "Volume migration is not allowed when the VM is in the {} state. Supported states are: \
+                     [Stopped, Running, Shutdown].",
+                    vm.state
+                )));
+            }
+            if self.store.vm_has_snapshots(vm.id).await? {
+                return Err(Refusal::parameter(
+                    "Volume cannot be migrated, please remove all Instance Snapshots for Instance to which this volume is attached",
+                ));
+            }
+            if vm.state == VmState::Running {
+                host = Some(self.check_running(vm, request).await?);
+            }
+        }
+        if self.volume.encrypted && !self.source.as_ref().is_some_and(|pool| pool.kind == "PowerFlex") {
+            return Err(Refusal::parameter("Migration of encrypted volumes is unsupported"));
+        }
+        Ok(host)
+    }
+
+    /// Checks 8 to 11.
+    async fn check_running(&self, vm: &Vm, request: &VolumeRequest) -> Result<Host, Refusal> {
+        if self.service_offering.as_ref().is_some_and(|offering| offering.has_gpu) {
+            return Err(Refusal::parameter("Live Migration of GPU enabled Instance is not supported"));
+        }
+        let host = match vm.host_id {
+            Some(host_id) => self.store.host_by_id(host_id).await?,
+            None => None,
+        };
+        let flag = match &host {
+            Some(host) => self.store.storage_motion_flag(&host.hypervisor, host.hypervisor_version.as_deref()).await?,
+            None => None,
+        };
+        let Some(host) = host.filter(|_| flag == Some(true)) else {
+            return Err(Refusal::parameter("Volume needs to be detached from VM"));
+        };
+        if host.hypervisor.eq_ignore_ascii_case("KVM") {
+            return Err(Refusal::parameter(
+                "KVM does not support volume live migration due to the limited possibility to refresh VM XML domain. \
+                 Therefore, to live migrate a volume between storage pools, one must migrate the VM to a different host as \
+                 well to force the VM XML domain update. Use 'migrateVirtualMachineWithVolumes' instead.",
+            ));
+        }
+        if !request.live {
+            return Err(Refusal::parameter(format!(
+                "The volume {}is attached to a vm and for migrating it the parameter livemigrate should be specified",
+                self.volume.dump()
+            )));
+        }
+        Ok(host)
+    }
+
+    /// Check 14.
+    async fn target(&self, pool_id: i64) -> Result<Pool, Refusal> {
+        let missing = || Refusal::failed(format!("Unable to locate datastore with id {pool_id}"));
+        self.store.pool_by_id(pool_id).await?.filter(|pool| !pool.removed).ok_or_else(missing)
+    }
+
+    /// Checks 15 to 23: the pool, for whatever disk offering. `host` is there for a live move.
+    async fn check_target(&self, target: &Pool, host: Option<&Host>) -> Result<(), Refusal> {
+        let volume = &self.volume;
+        if target.in_maintenance() {
+            return Err(Refusal::parameter(maintenance_text(volume, target)));
+        }
+        if self.store.disk_offering_by_id(volume.disk_offering_id).await?.is_none_or(|offering| offering.removed) {
+            return Err(Refusal::failed(format!(
+                "volume '{}', has no diskoffering. Migration target cannot be checked.",
+                volume.uuid.as_deref().unwrap_or_default()
+            )));
+        }
+        if self.vm.is_some() && host.is_none() && !self.some_host_reaches(target).await? {
+            return Err(Refusal::failed("Unable to find accessible host for volume migration"));
+        }
+        let powerflex = |pool: &Pool| pool.kind == "PowerFlex";
+        if self.source.as_ref().is_some_and(powerflex) != powerflex(target) {
+            let text = format!("Storage pool {} is not suitable to migrate volume {}", target.name, volume.name);
+            return Err(Refusal::failed(text));
+        }
+        let limits = SpaceLimits::load(self.store).await?;
+        if !pools::has_room(self.store, &limits, target, volume).await? {
+            return Err(Refusal::failed(format!(
+                "Storage pool {} does not have enough space to migrate volume {}",
+                target.name, volume.name
+            )));
+        }
+        if let Some((host_cluster, pool_cluster)) = host.and_then(|host| host.cluster_id).zip(target.cluster_id)
+            && host_cluster != pool_cluster
+        {
+            return Err(Refusal::parameter(
+                "Cannot migrate a volume of a virtual machine to a storage pool in a different cluster",
+            ));
+        }
+        Ok(())
+    }
+
+    async fn some_host_reaches(&self, pool: &Pool) -> Result<bool, Refusal> {
+        let in_scope = |host: &Host| pool.cluster_id.is_none() || host.cluster_id == pool.cluster_id;
+        let hosts = self.store.hosts_of_zone(pool.zone_id).await?;
+        Ok(hosts.iter().any(|host| host.is_up_and_enabled() && in_scope(host)))
+    }
+
+    /// Checks 26 to 30: the disk offering. Gives the one to be written on the volume.
+    async fn check_offering(&self, target: &Pool, request: &VolumeRequest) -> Result<Option<i64>, Refusal> {
+        let Some(offering) = self.effective_offering(request).await? else { return Ok(None) };
+        pools::offering_fits(target, &offering, &self.volume)?;
+        let strict = self.service_offering.as_ref().is_some_and(|offering| offering.disk_offering_strict);
+        if self.volume.kind == "ROOT" && strict {
+            return Err(Refusal::parameter(format!(
+                "Disk offering cannot be changed to the volume {} since existing disk offering is strictly associated with \
+                 the volume",
+                self.volume.uuid.as_deref().unwrap_or_default()
+            )));
+        }
+        Ok(Some(offering.id))
+    }
+
+    async fn effective_offering(&self, request: &VolumeRequest) -> Result<Option<DiskOffering>, Refusal> {
+        if let Some(id) = request.new_offering_id {
+            let offering = self.store.disk_offering_by_id(id).await?.filter(|offering| !offering.removed);
+            let missing = || Refusal::parameter(format!("The disk offering informed is not valid [id={id}]."));
+            return offering.ok_or_else(missing).map(Some);
+        }
+        let matching = self.store.setting("match.storage.pool.tags.with.disk.offering").await?;
+        if matching.is_some_and(|value| !value.trim().eq_ignore_ascii_case("true")) {
+            return Ok(None);
+        }
+        Ok(self.store.disk_offering_by_id(self.volume.disk_offering_id).await?)
+    }
+}
+
+/// The text for a pool in maintenance, which the moves of volumes and of VMs share.
+#[must_use]
+pub fn maintenance_text(volume: &Volume, target: &Pool) -> String {
+    format!(
+        "Cannot migrate volume {}to the destination storage pool {} as the storage pool is in maintenance mode.",
+        volume.dump(),
+        target.name
+    )
+}

@@ -1,0 +1,14 @@
+//! What the operator decides: defaults, then a TOML file, then the environment, then flags.
+//!
+//! One table ([`table::SETTINGS`]) says what there is. Names that are not in it are refused wherever they stand, so
+//! that a typing error is not taken for a decision. Every value remembers where it came from.
+
+mod docs;
+mod load;
+mod table;
+mod typed;
+
+pub use docs::markdown;
+pub use load::{Effective, Origin, SettingsArgs, SettingsError, Sources};
+pub use table::{Kind, SETTINGS, Setting};
+pub use typed::{AgentSettings, AgentTls, HttpsSettings, LogSettings, Settings};

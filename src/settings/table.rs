@@ -1,0 +1,93 @@
+//! The table of all settings. Loading, printing and the documentation read it.
+
+/// What values a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text. An empty one means "not set".
+    Text,
+    /// The path of a file or folder.
+    Path,
+    /// A whole number between two bounds, both included.
+    Number {
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
+    /// `true` or `false`.
+    Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Names with values: a table in the file, `a=1,b=2` elsewhere.
+    Map,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The name with dots, such as `database.url`.
+    pub key: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// The value when nobody says otherwise.
+    pub default: &'static str,
+    /// Whether it must not be shown.
+    pub is_secret: bool,
+    /// What it does.
+    pub description: &'static str,
+}
+
+impl Setting {
+    const fn new(key: &'static str, kind: Kind, default: &'static str, description: &'static str) -> Self {
+        Self { key, kind, default, is_secret: false, description }
+    }
+
+    const fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
+    }
+
+    /// The name in the environment: `database.url` is `STACKMOTION_DATABASE_URL`.
+    pub fn env_name(&self) -> String {
+        format!("{}{}", ENV_PREFIX, self.key.replace('.', "_").to_uppercase())
+    }
+
+    /// The setting with this key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+/// What names of settings in the environment begin with.
+pub const ENV_PREFIX: &str = "STACKMOTION_";
+
+const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
+
+/// All settings, in the order they are printed.
+pub static SETTINGS: &[Setting] = &[
+    Setting::new("listen", Kind::Text, "127.0.0.1", "The address the API listens on. 0.0.0.0 or [::] means every address of the machine."),
+    Setting::new("port", PORT, "8080", "The port of the API. 0 takes any free one."),
+    Setting::new("data_dir", Kind::Path, "data", "The folder for the embedded database and everything else that is written."),
+    Setting::new("database.url", Kind::Text, "", "Where the database is: `sqlite://<file>` or `mysql://user:password@host/name`. Empty: `stackmotion.db` in the data folder.").secret(),
+    Setting::new("https.enabled", Kind::Switch, "false", "Whether the API listens for HTTPS as well."),
+    Setting::new("https.port", PORT, "8443", "The port for HTTPS."),
+    Setting::new("https.certificate", Kind::Path, "", "The certificate for HTTPS, PEM, followed by those that vouch for it."),
+    Setting::new("https.key", Kind::Path, "", "The private key of that certificate, PEM."),
+    Setting::new("http.workers", Kind::Number { min: 0, max: 1024 }, "0", "Threads that answer requests. 0 means one per processor."),
+    Setting::new("http.drain_s", Kind::Number { min: 0, max: 3600 }, "30", "How long requests may run on after the gateway was told to stop, in seconds."),
+    Setting::new("api.default_page_size", Kind::Number { min: 1, max: 1_000_000 }, "500", "Entries on a page when a list asks for no size, and the most it may ask for."),
+    Setting::new("api.enforce_post", Kind::Switch, "false", "Whether commands that change something need POST, and every call `signatureVersion=3` with an `expires` at most 15 minutes ahead."),
+    Setting::new("api.cloudstack_version", Kind::Text, "4.23.0.0-SNAPSHOT", "The CloudStack version that clients are told."),
+    Setting::new("jobs.workers", Kind::Number { min: 1, max: 100_000 }, "64", "How many jobs run at the same time. The others wait."),
+    Setting::new("log.format", Kind::Choice(&["text", "json"]), "text", "How log lines look: `text` for people, `json` for machines."),
+    Setting::new("log.level", Kind::Text, "info", "What is logged: error, warn, info, debug, trace, or a filter such as `info,stackmotion=debug`."),
+    Setting::new("agent.port", Kind::Number { min: 1, max: 65_535 }, "8250", "The port of the agents on the hosts."),
+    Setting::new("agent.tls", Kind::Choice(&["auto", "rustls", "openssl"]), "auto", "The TLS library for agents: `rustls`, the system's `openssl` for hosts with old ciphers, or `auto`: rustls first."),
+    Setting::new("agent.connect_timeout_ms", Kind::Number { min: 1, max: 600_000 }, "10000", "How long connecting to an agent may take, in milliseconds. Answers have no such limit."),
+    Setting::new("agent.ping_interval_s", Kind::Number { min: 1, max: 86_400 }, "60", "How often each agent is asked whether it is there, in seconds."),
+    Setting::new("agent.pin_on_first_use", Kind::Switch, "true", "Whether the certificate an agent shows first is remembered and demanded ever after. Off: only hosts in `agent.pins` are talked to."),
+    Setting::new("motion.poll_ms", Kind::Number { min: 10, max: 600_000 }, "1000", "How often a host is asked how far a motion is, in milliseconds."),
+    Setting::new("motion.unreachable_s", Kind::Number { min: 1, max: 604_800 }, "300", "How long a host that does not answer is asked again before the outcome of a motion is called unknown, in seconds. A copy that goes on is never ended by a clock."),
+    Setting::new("motion.late_answer_ms", Kind::Number { min: 10, max: 600_000 }, "5000", "How long an agent's answer may be late after the agent has said that the motion is over, in milliseconds."),
+    Setting::new("agent.pins", Kind::Map, "", "SHA-256 fingerprints of agents' certificates by address: `10.0.0.5=ab12...`."),
+];

@@ -1,0 +1,236 @@
+//! The settings as the other rooms use them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::load::{Effective, SettingsError};
+use super::table::Setting;
+use crate::commands::Policy;
+use crate::telemetry::LogFormat;
+
+/// The TLS library for agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentTls {
+    /// rustls first, the system's OpenSSL when the ciphers do not fit.
+    Auto,
+    /// rustls only.
+    Rustls,
+    /// The system's OpenSSL only.
+    Openssl,
+}
+
+/// How agents are talked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSettings {
+    /// Their port.
+    pub port: u16,
+    /// The TLS library.
+    pub tls: AgentTls,
+    /// How long connecting may take.
+    pub connect_timeout_ms: u64,
+    /// How often each is asked whether it is there.
+    pub ping_interval_s: u64,
+    /// Between two questions to a host about a motion.
+    pub poll_ms: u64,
+    /// How long a host that does not answer is asked again before the outcome of a motion is called unknown.
+    pub unreachable_s: u64,
+    /// How long an answer may be late after the host has said that the motion is over.
+    pub late_answer_ms: u64,
+    /// Whether the first certificate of an agent is trusted and remembered.
+    pub pin_on_first_use: bool,
+    /// SHA-256 fingerprints by address.
+    pub pins: BTreeMap<String, String>,
+}
+
+/// The HTTPS listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsSettings {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The certificate, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// The level or filter.
+    pub level: String,
+}
+
+/// Everything the operator decides, typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// The folder for everything that is written.
+    pub data_dir: PathBuf,
+    /// Where the database is. Never print it: it may hold a password.
+    pub database_url: String,
+    /// The HTTPS listener, if there is one.
+    pub https: Option<HttpsSettings>,
+    /// Threads that answer requests.
+    pub http_workers: usize,
+    /// How long requests may run on after the stop.
+    pub drain_s: u64,
+    /// What answers say about the installation.
+    pub policy: Policy,
+    /// How many jobs run at the same time.
+    pub job_workers: usize,
+    /// What is logged.
+    pub log: LogSettings,
+    /// How agents are talked to.
+    pub agent: AgentSettings,
+}
+
+impl Settings {
+    /// Reads the values of all settings.
+    ///
+    /// # Errors
+    /// When an address cannot be read or HTTPS is on without certificate or key.
+    pub fn from_effective(effective: &Effective) -> Result<Self, SettingsError> {
+        let reader = Reader(effective);
+        let ip = reader.address("listen")?;
+        let data_dir = PathBuf::from(reader.text("data_dir"));
+        let database_url = match reader.text("database.url") {
+            "" => format!("sqlite://{}", data_dir.join("stackmotion.db").display()),
+            url => url.to_owned(),
+        };
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let http_workers = match reader.number("http.workers") {
+            0 => processors,
+            threads => threads,
+        };
+        Ok(Self {
+            address: SocketAddr::new(ip, reader.number("port")),
+            data_dir,
+            database_url,
+            https: reader.https(ip)?,
+            http_workers,
+            drain_s: reader.number("http.drain_s"),
+            policy: Policy {
+                cloudstack_version: reader.text("api.cloudstack_version").to_owned(),
+                default_page_size: reader.number("api.default_page_size"),
+                enforce_post: reader.switch("api.enforce_post"),
+            },
+            job_workers: reader.number("jobs.workers"),
+            log: LogSettings {
+                format: if reader.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
+                level: reader.text("log.level").to_owned(),
+            },
+            agent: reader.agent(),
+        })
+    }
+}
+
+/// Reads values that were checked against the table when they were loaded.
+struct Reader<'a>(&'a Effective);
+
+impl Reader<'_> {
+    fn text(&self, key: &str) -> &str {
+        self.0.get(key).0
+    }
+
+    fn switch(&self, key: &str) -> bool {
+        self.text(key) == "true"
+    }
+
+    fn number<T: std::str::FromStr + Default>(&self, key: &str) -> T {
+        self.text(key).trim().parse().unwrap_or_default()
+    }
+
+    fn refuse(&self, key: &str, expected: &str) -> SettingsError {
+        let (value, origin) = self.0.get(key);
+        SettingsError::Value {
+            key: Setting::find(key).map_or("", |setting| setting.key),
+            value: value.to_owned(),
+            origin: origin.clone(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn address(&self, key: &str) -> Result<IpAddr, SettingsError> {
+        let text = self.text(key).trim_start_matches('[').trim_end_matches(']');
+        text.parse().map_err(|_| self.refuse(key, "an IP address is needed, such as 127.0.0.1 or [::1]"))
+    }
+
+    fn https(&self, ip: IpAddr) -> Result<Option<HttpsSettings>, SettingsError> {
+        if !self.switch("https.enabled") {
+            return Ok(None);
+        }
+        for key in ["https.certificate", "https.key"] {
+            if self.text(key).is_empty() {
+                return Err(self.refuse(key, "HTTPS is on, so the path of a PEM file is needed"));
+            }
+        }
+        Ok(Some(HttpsSettings {
+            address: SocketAddr::new(ip, self.number("https.port")),
+            certificate: self.text("https.certificate").into(),
+            key: self.text("https.key").into(),
+        }))
+    }
+
+    fn agent(&self) -> AgentSettings {
+        let pins = self.text("agent.pins").split(',').filter_map(|item| item.split_once('='));
+        AgentSettings {
+            port: self.number("agent.port"),
+            tls: match self.text("agent.tls") {
+                "rustls" => AgentTls::Rustls,
+                "openssl" => AgentTls::Openssl,
+                _ => AgentTls::Auto,
+            },
+            connect_timeout_ms: self.number("agent.connect_timeout_ms"),
+            ping_interval_s: self.number("agent.ping_interval_s"),
+            poll_ms: self.number("motion.poll_ms"),
+            unreachable_s: self.number("motion.unreachable_s"),
+            late_answer_ms: self.number("motion.late_answer_ms"),
+            pin_on_first_use: self.switch("agent.pin_on_first_use"),
+            pins: pins.map(|(name, pin)| (name.trim().to_owned(), pin.trim().to_owned())).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::{SettingsArgs, Sources};
+    use super::*;
+
+    fn settings(set: &[&str]) -> Result<Settings, SettingsError> {
+        let flags =
+            SettingsArgs { set: set.iter().map(|text| (*text).to_owned()).collect(), ..SettingsArgs::default() };
+        Settings::from_effective(&Effective::load(&Sources { env: Vec::new(), flags })?)
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.address.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.database_url, "sqlite://data/stackmotion.db");
+        assert_eq!(settings.policy, Policy::default());
+        assert_eq!(settings.https, None);
+        assert!(settings.http_workers > 0);
+        assert_eq!((settings.agent.port, settings.agent.tls), (8250, AgentTls::Auto));
+    }
+
+    #[test]
+    fn values_are_typed() {
+        let settings =
+            settings(&["listen=[::1]", "port=0", "data_dir=/x", "agent.pins=10.0.0.5=ab, 10.0.0.6=cd"]).unwrap();
+        assert_eq!(settings.address.to_string(), "[::1]:0");
+        assert_eq!(settings.database_url, "sqlite:///x/stackmotion.db");
+        assert_eq!(settings.agent.pins.len(), 2);
+        assert_eq!(settings.agent.pins["10.0.0.6"], "cd");
+    }
+
+    #[test]
+    fn https_needs_its_files() {
+        assert!(settings(&["https.enabled=true"]).is_err());
+        assert!(settings(&["listen=everywhere"]).is_err());
+        assert!(settings(&["https.enabled=true", "https.certificate=a", "https.key=b"]).unwrap().https.is_some());
+    }
+}

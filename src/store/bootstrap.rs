@@ -1,0 +1,130 @@
+//! What a new database is given: the root domain, the roles, and an administrator with an API key.
+
+use super::{Store, StoreError, Tx};
+use crate::args;
+use crate::model::Timestamp;
+
+/// An API key pair.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyPair {
+    /// The public half.
+    pub api_key: String,
+    /// The secret half.
+    pub secret_key: String,
+}
+
+impl std::fmt::Debug for KeyPair {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("KeyPair").field("api_key", &self.api_key).finish_non_exhaustive()
+    }
+}
+
+impl KeyPair {
+    /// A new pair, as long as CloudStack's: 64 random bytes each, in URL-safe Base64.
+    #[must_use]
+    pub fn random() -> Self {
+        Self { api_key: random_text(), secret_key: random_text() }
+    }
+}
+
+fn random_text() -> String {
+    use base64::Engine as _;
+    let bytes: Vec<u8> = (0..4).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).collect();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// CloudStack's default roles: id, name, type, description in our words (`contract/api-protocol.md` 9.1).
+const ROLES: [(i64, &str, &str, &str); 8] = [
+    (1, "Root Admin", "Admin", "May do everything"),
+    (2, "Resource Admin", "ResourceAdmin", "Administers the resources of a domain"),
+    (3, "Domain Admin", "DomainAdmin", "Administers a domain"),
+    (4, "User", "User", "Uses resources"),
+    (5, "Read-Only Admin - Default", "Admin", "Sees everything, changes nothing"),
+    (6, "Read-Only User - Default", "User", "Sees its own, changes nothing"),
+    (7, "Support Admin - Default", "Admin", "Sees everything and does maintenance"),
+    (8, "Support User - Default", "User", "Sees its own and restarts it"),
+];
+
+/// Rules of the default roles that the declarations of commands do not give: role, pattern, allowed.
+const RULES: [(i64, &str, bool); 20] = [
+    (1, "*", true),
+    (5, "list*", true),
+    (5, "getUploadParamsFor*", false),
+    (5, "get*", true),
+    (5, "queryAsyncJobResult", true),
+    (5, "*", false),
+    (6, "listVirtualMachines", true),
+    (6, "listVolumes", true),
+    (6, "listZones", true),
+    (6, "listAsyncJobs", true),
+    (6, "queryAsyncJobResult", true),
+    (6, "listApis", true),
+    (6, "listCapabilities", true),
+    (6, "*", false),
+    (7, "list*", true),
+    (7, "queryAsyncJobResult", true),
+    (7, "prepareHostForMaintenance", true),
+    (7, "cancelHostMaintenance", true),
+    (7, "*", false),
+    (8, "*", false),
+];
+
+impl Store {
+    /// Gives a new database what it needs to be used at all. A database that has accounts is left as it is.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn bootstrap(&self) -> Result<Option<KeyPair>, StoreError> {
+        if self.db().row("SELECT id FROM account LIMIT 1", vec![]).await?.is_some() {
+            return Ok(None);
+        }
+        let keys = KeyPair::random();
+        let mut tx = self.begin().await?;
+        insert_roles(&mut tx).await?;
+        insert_root(&mut tx).await?;
+        insert_key(&mut tx, &keys).await?;
+        tx.commit().await?;
+        Ok(Some(keys))
+    }
+}
+
+fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+async fn insert_roles(tx: &mut Tx) -> Result<(), StoreError> {
+    for (id, name, kind, description) in ROLES {
+        let sql = "INSERT INTO roles (id, uuid, name, role_type, description, is_default, public_role, state) \
+            VALUES (?, ?, ?, ?, ?, 1, 1, 'enabled')";
+        tx.run(sql, args![id, new_id(), name, kind, description]).await?;
+    }
+    for (order, (role_id, rule, allow)) in RULES.into_iter().enumerate() {
+        let sql = "INSERT INTO role_permissions (uuid, role_id, rule, permission, sort_order) VALUES (?, ?, ?, ?, ?)";
+        let permission = if allow { "ALLOW" } else { "DENY" };
+        tx.run(sql, args![new_id(), role_id, rule, permission, order as i64]).await?;
+    }
+    Ok(())
+}
+
+async fn insert_root(tx: &mut Tx) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let sql = "INSERT INTO domain (id, uuid, name, owner, path, level, created, state) VALUES (1, ?, 'ROOT', 2, '/', 0, ?, 'Active')";
+    tx.run(sql, args![new_id(), now]).await?;
+    for (id, name) in [(1, "system"), (2, "admin")] {
+        let sql = "INSERT INTO account (id, uuid, account_name, type, role_id, domain_id, state, created) \
+            VALUES (?, ?, ?, 1, 1, 1, 'enabled', ?)";
+        tx.run(sql, args![id, new_id(), name, now]).await?;
+        // No password is set: `!` is the hash of none. The administrator comes with an API key.
+        let sql = "INSERT INTO user (id, uuid, username, password, account_id, firstname, lastname, state, created, source) \
+            VALUES (?, ?, ?, '!', ?, ?, 'User', 'enabled', ?, 'UNKNOWN')";
+        tx.run(sql, args![id, new_id(), name, id, name, now]).await?;
+    }
+    Ok(())
+}
+
+async fn insert_key(tx: &mut Tx, keys: &KeyPair) -> Result<(), StoreError> {
+    let sql = "INSERT INTO api_keypair (uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) \
+        VALUES (?, 'first key of the administrator', 1, 2, 2, ?, ?, ?)";
+    tx.run(sql, args![new_id(), &keys.api_key, &keys.secret_key, Timestamp::now()]).await?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Room for VMs on hosts and for disks in pools: `op_host_capacity`.
+
+use super::{Row, Store, StoreError, Tx};
+use crate::args;
+use crate::model::{CapacityKind, ServiceOffering, Timestamp};
+
+/// What is left on a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HostRoom {
+    /// MHz.
+    pub cpu_mhz: f64,
+    /// Bytes of memory.
+    pub memory_bytes: f64,
+}
+
+impl Store {
+    /// What is left on a host, with its cluster's overcommit counted in; `None` for a host that is not accounted for.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub async fn host_room(&self, host_id: i64) -> Result<Option<HostRoom>, StoreError> {
+        let sql = "SELECT capacity_type, used_capacity + reserved_capacity, total_capacity FROM op_host_capacity \
+            WHERE host_id = ? AND capacity_type IN (0, 1)";
+        let rows = self.db().rows(sql, args![host_id]).await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let ratios = Overcommit::read(&self.db().rows(OVERCOMMIT, args![host_id]).await?)?;
+        let mut room = HostRoom::default();
+        for row in rows {
+            let (kind, taken, total): (i64, f64, f64) = (row.at(0)?, row.at(1)?, row.at(2)?);
+            if kind == CapacityKind::Memory as i64 {
+                room.memory_bytes = total * ratios.memory - taken;
+            } else {
+                room.cpu_mhz = total * ratios.cpu - taken;
+            }
+        }
+        Ok(Some(room))
+    }
+}
+
+impl Tx {
+    /// Charges a host with what a VM needs; false (and nothing changed) when the host has not that much left.
+    ///
+    /// A host without capacity rows is not accounted for and takes everything.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn host_charge(&mut self, host_id: i64, offering: &ServiceOffering) -> Result<bool, StoreError> {
+        let needs = needs(offering);
+        let ratios = Overcommit::read(&self.rows(OVERCOMMIT, args![host_id]).await?)?;
+        for (kind, amount) in needs {
+            let sql = "SELECT used_capacity, reserved_capacity, total_capacity FROM op_host_capacity \
+                WHERE host_id = ? AND capacity_type = ?";
+            if let Some(row) = self.row(sql, args![host_id, kind as i64]).await? {
+                let (used, reserved, total): (i64, i64, i64) = (row.at(0)?, row.at(1)?, row.at(2)?);
+                let total = total as f64 * ratios.of(kind);
+                if (used + reserved + amount) as f64 > total {
+                    return Ok(false);
+                }
+            }
+        }
+        self.host_add(host_id, needs, 1).await?;
+        Ok(true)
+    }
+
+    /// Gives back what a VM needed on a host.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn host_release(&mut self, host_id: i64, offering: &ServiceOffering) -> Result<(), StoreError> {
+        self.host_add(host_id, needs(offering), -1).await
+    }
+
+    async fn host_add(&mut self, host_id: i64, needs: [(CapacityKind, i64); 3], sign: i64) -> Result<(), StoreError> {
+        for (kind, amount) in needs {
+            // Never below nothing: a recount by the other control plane may have taken the VM out already.
+            let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
+                ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
+            self.run(sql, args![sign * amount, sign * amount, Timestamp::now(), host_id, kind as i64]).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the promised bytes of a volume from the capacity row of one pool to that of another.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn pool_shift(&mut self, source: i64, target: i64, bytes: i64) -> Result<(), StoreError> {
+        // The row of a pool carries the pool's id in host_id (`contract/entities.md` 3.27).
+        for (pool_id, change) in [(source, -bytes), (target, bytes)] {
+            let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
+                ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
+            let kind = CapacityKind::StorageAllocated as i64;
+            self.run(sql, args![change, change, Timestamp::now(), pool_id, kind]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The overcommit ratios of a host's cluster.
+const OVERCOMMIT: &str = "SELECT d.name, d.value FROM cluster_details d JOIN host h ON h.cluster_id = d.cluster_id \
+    WHERE h.id = ? AND d.name IN ('cpuOvercommitRatio', 'memoryOvercommitRatio')";
+
+struct Overcommit {
+    cpu: f64,
+    memory: f64,
+}
+
+impl Overcommit {
+    fn read(rows: &[Row]) -> Result<Self, StoreError> {
+        let mut ratios = Self { cpu: 1.0, memory: 1.0 };
+        for row in rows {
+            let value = row.get::<f64>("value").unwrap_or(1.0);
+            if row.get::<String>("name")? == "cpuOvercommitRatio" { ratios.cpu = value } else { ratios.memory = value }
+        }
+        Ok(ratios)
+    }
+
+    fn of(&self, kind: CapacityKind) -> f64 {
+        match kind {
+            CapacityKind::Cpu => self.cpu,
+            CapacityKind::Memory => self.memory,
+            _ => f64::INFINITY,
+        }
+    }
+}
+
+fn needs(offering: &ServiceOffering) -> [(CapacityKind, i64); 3] {
+    [
+        (CapacityKind::Cpu, offering.cpus * offering.speed_mhz),
+        (CapacityKind::Memory, offering.memory_mib * 1024 * 1024),
+        (CapacityKind::CpuCore, offering.cpus),
+    ]
+}

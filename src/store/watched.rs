@@ -1,0 +1,149 @@
+//! What agents say of their hosts and pools, written down; and the certificates that they are known by.
+
+use super::{Store, StoreError};
+use crate::args;
+use crate::model::{CapacityKind, Timestamp};
+
+/// What a host says of itself when it is connected.
+#[derive(Clone, Debug)]
+pub struct HostReport {
+    /// Hypervisor version.
+    pub version: Option<String>,
+    /// Cores.
+    pub cpus: i64,
+    /// Sockets.
+    pub sockets: Option<i64>,
+    /// Speed of a core, MHz.
+    pub speed_mhz: i64,
+    /// Memory in bytes.
+    pub memory_bytes: i64,
+    /// Memory kept for the host itself, bytes.
+    pub reserved_memory_bytes: i64,
+}
+
+/// Load of a host.
+#[derive(Clone, Copy, Debug)]
+pub struct HostLoadRow {
+    /// CPU in use, percent.
+    pub cpu_percent: f64,
+    /// Memory in bytes.
+    pub memory_bytes: i64,
+    /// Memory that is free, bytes.
+    pub free_memory_bytes: i64,
+    /// Bytes received since the host started.
+    pub received_bytes: i64,
+    /// Bytes sent since the host started.
+    pub sent_bytes: i64,
+}
+
+impl Store {
+    /// Notes that a host answered this server just now.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub async fn host_up(&self, host_id: i64, server_id: i64) -> Result<(), StoreError> {
+        // CloudStack keeps milliseconds without their last ten bits (`contract/entities.md` 1.4, lastpinged).
+        let ping = (Timestamp::now().unix() * 1000) >> 10;
+        let sql = "UPDATE host SET status = 'Up', last_ping = ?, mgmt_server_id = ?, disconnected = NULL WHERE id = ?";
+        self.db().run(sql, args![ping, server_id, host_id]).await?;
+        Ok(())
+    }
+
+    /// Notes that a host does not answer (`Disconnected`), or that somebody else does in its place (`Alert`).
+    ///
+    /// # Errors
+    /// See [`Store::host_up`].
+    pub async fn host_away(&self, host_id: i64, status: &str) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let sql = "UPDATE host SET status = ?, disconnected = COALESCE(disconnected, ?), mgmt_server_id = NULL \
+            WHERE id = ? AND status <> 'Maintenance'";
+        self.db().run(sql, args![status, now, host_id]).await?;
+        Ok(())
+    }
+
+    /// Writes what a host says of itself, and the totals of its capacity rows with it.
+    ///
+    /// # Errors
+    /// See [`Store::host_up`].
+    pub async fn host_report(&self, host_id: i64, report: &HostReport) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE host SET hypervisor_version = COALESCE(?, hypervisor_version), cpus = ?, \
+            cpu_sockets = COALESCE(?, cpu_sockets), speed = ?, ram = ?, dom0_memory = ? WHERE id = ?";
+        let args = args![
+            report.version.as_deref(),
+            report.cpus,
+            report.sockets,
+            report.speed_mhz,
+            report.memory_bytes,
+            report.reserved_memory_bytes,
+            host_id
+        ];
+        tx.run(sql, args).await?;
+        let totals = [
+            (CapacityKind::Memory, report.memory_bytes - report.reserved_memory_bytes),
+            (CapacityKind::Cpu, report.cpus * report.speed_mhz),
+            (CapacityKind::CpuCore, report.cpus),
+        ];
+        for (kind, total) in totals {
+            let sql = "UPDATE op_host_capacity SET total_capacity = ?, update_time = ? WHERE host_id = ? AND capacity_type = ?";
+            tx.run(sql, args![total, Timestamp::now(), host_id, kind as i64]).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Writes size and use of a pool.
+    ///
+    /// # Errors
+    /// See [`Store::host_up`].
+    pub async fn pool_usage(&self, pool_id: i64, capacity_bytes: i64, used_bytes: i64) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let sql = "UPDATE storage_pool SET capacity_bytes = ?, used_bytes = ?, update_time = ? WHERE id = ?";
+        self.db().run(sql, args![capacity_bytes, used_bytes, now, pool_id]).await?;
+        Ok(())
+    }
+
+    /// Writes the load of a host.
+    ///
+    /// # Errors
+    /// See [`Store::host_up`].
+    pub async fn host_load_write(&self, host_id: i64, load: &HostLoadRow) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.run("DELETE FROM motion_host_load WHERE host_id = ?", args![host_id]).await?;
+        let sql = "INSERT INTO motion_host_load (host_id, cpu_percent, memory_bytes, free_memory_bytes, received_bytes, \
+            sent_bytes, updated) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let args = args![
+            host_id,
+            load.cpu_percent,
+            load.memory_bytes,
+            load.free_memory_bytes,
+            load.received_bytes,
+            load.sent_bytes,
+            Timestamp::now()
+        ];
+        tx.run(sql, args).await?;
+        tx.commit().await
+    }
+
+    /// The fingerprint kept for an address.
+    ///
+    /// # Errors
+    /// See [`Store::host_up`].
+    pub async fn pin(&self, address: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT fingerprint FROM motion_pin WHERE address = ?";
+        self.db().row(sql, args![address]).await?.map(|row| row.at(0)).transpose()
+    }
+
+    /// Keeps a fingerprint for an address unless it has one, and gives the one that is kept.
+    ///
+    /// # Errors
+    /// See [`Store::host_up`].
+    pub async fn pin_keep(&self, address: &str, fingerprint: &str) -> Result<String, StoreError> {
+        let mut tx = self.begin().await?;
+        let sql = "INSERT INTO motion_pin (address, fingerprint, created) SELECT ?, ?, ? FROM (SELECT 1 AS one) AS anything \
+            WHERE NOT EXISTS (SELECT address FROM motion_pin WHERE address = ?)";
+        tx.run(sql, args![address, fingerprint, Timestamp::now(), address]).await?;
+        let row = tx.row("SELECT fingerprint FROM motion_pin WHERE address = ?", args![address]).await?;
+        tx.commit().await?;
+        row.map_or_else(|| Ok(fingerprint.to_owned()), |row| row.at(0))
+    }
+}

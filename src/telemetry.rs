@@ -1,0 +1,93 @@
+//! Logs: text for people or JSON for machines, and the one id that follows a request through its job to the agent.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The level is not understood.
+    #[error(
+        "log.level `{level}` is not understood; use error, warn, info, debug, trace or a filter such as info,stackmotion=debug"
+    )]
+    Level {
+        /// What was given.
+        level: String,
+        /// Why.
+        #[source]
+        cause: tracing_subscriber::filter::ParseError,
+    },
+    /// Logging was set up already.
+    #[error("logging is already set up in this process")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Starts logging to standard error for the whole process.
+///
+/// # Errors
+/// When the level is not understood or logging was started before.
+pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(level).map_err(|cause| TelemetryError::Level { level: level.to_owned(), cause })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.finish().try_init()?,
+        LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
+    }
+    Ok(())
+}
+
+static PROCESS: LazyLock<u32> = LazyLock::new(|| uuid::Uuid::new_v4().as_fields().0);
+static COUNTER: AtomicU64 = AtomicU64::new(1);
+
+/// A new id for a request: unique in this process, and for practical purposes among all.
+pub fn next_request_id() -> Arc<str> {
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{:08x}-{number:x}", *PROCESS).into()
+}
+
+/// An error with everything behind it on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {cause}");
+        next = cause.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique() {
+        let (a, b) = (next_request_id(), next_request_id());
+        assert_ne!(a, b);
+        assert_eq!(a.split('-').next(), b.split('-').next());
+    }
+
+    #[test]
+    fn a_chain_is_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer\nline")]
+        struct Outer(#[source] std::io::Error);
+        let error = Outer(std::io::Error::other("inner"));
+        assert_eq!(chain(&error), "outer line: inner");
+    }
+}

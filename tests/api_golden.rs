@@ -1,0 +1,68 @@
+//! The recorded cases, sent to our gateway and compared. A case counts as soon as its command is served.
+
+mod support;
+
+use stackmotion::commands;
+use support::golden::{Case, cases, differences};
+use support::world::World;
+
+/// Cases that differ on purpose, with the reason. `docs/api-compat.md` tells users the same.
+const ON_PURPOSE: &[(&str, &str)] = &[
+    ("listApis-migrateVolume-json", "descriptions, parameters and fields are those of this gateway"),
+    ("listApis-migrateVolume-xml", "descriptions, parameters and fields are those of this gateway"),
+    ("listApis-listVolumes-json-as-alice", "descriptions, parameters and fields are those of this gateway"),
+    ("listCapabilities-json", "no Kubernetes, no extensions: the answer says so"),
+    ("rou-listCapabilities", "no Kubernetes: the answer says so"),
+    ("suu-listCapabilities", "no Kubernetes: the answer says so"),
+];
+
+/// Whether the gateway serves what the case asks for. Names that nobody serves count as well: they are refused alike.
+fn is_served(case: &Case) -> bool {
+    case.exchanges.iter().all(|exchange| match exchange.request.command() {
+        Some(command) => commands::find(&command).is_some() || ["noSuchThing", "listzones"].contains(&command.as_str()),
+        None => true,
+    })
+}
+
+/// Sends every case of an area that is served; answers how many were sent and what differed.
+async fn replay(world: &World, area: &str) -> (usize, Vec<String>) {
+    let mut sent = 0;
+    let mut failed = Vec::new();
+    for case in cases(area).iter().filter(|case| is_served(case) && !case.container_sensitive) {
+        if ON_PURPOSE.iter().any(|(name, _)| *name == case.name) {
+            continue;
+        }
+        for exchange in &case.exchanges {
+            let Some(request) = exchange.request.ready() else { continue };
+            let answer = request.send(world.address).await;
+            sent += 1;
+            let found = differences(&exchange.response, &answer);
+            if !found.is_empty() {
+                failed.push(format!("{}: {}", case.name, found.join("; ")));
+            }
+        }
+    }
+    (sent, failed)
+}
+
+async fn replays_alike(area: &str, at_least: usize) {
+    let world = World::start().await;
+    let (sent, failed) = replay(&world, area).await;
+    assert!(failed.is_empty(), "{} of {sent} differ:\n{}", failed.len(), failed.join("\n"));
+    assert!(sent >= at_least, "only {sent} cases of {area} were sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_auth_cases() {
+    replays_alike("auth", 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_parameter_cases() {
+    replays_alike("params", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_list_cases() {
+    replays_alike("lists", 0).await;
+}

@@ -1,0 +1,9 @@
+//! The client of the agents against servers that speak real TLS and play recorded and made-up answers.
+#![allow(clippy::unwrap_used)]
+
+mod hosts;
+mod moves;
+mod outcomes;
+mod server;
+mod simulated;
+mod tls;

@@ -1,0 +1,104 @@
+//! A client that sends exactly the bytes it is told: what a library would repair must reach the gateway broken.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// An answer as it came over the wire.
+#[derive(Debug, Clone)]
+pub struct RawResponse {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl RawResponse {
+    /// The value of a header, any letter case; the first if it is repeated.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a header, in order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+}
+
+/// A request to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct RawRequest {
+    pub method: String,
+    /// Path and query, as they go over the wire.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl RawRequest {
+    pub fn get(target: impl Into<String>) -> Self {
+        Self { method: "GET".into(), target: target.into(), ..Self::default() }
+    }
+
+    pub fn form(target: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            method: "POST".into(),
+            target: target.into(),
+            headers: vec![("Content-Type".into(), "application/x-www-form-urlencoded".into())],
+            body: body.into(),
+        }
+    }
+
+    /// Sends it on a connection of its own and reads until the gateway closes it.
+    pub async fn send(&self, address: SocketAddr) -> RawResponse {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n", self.method, self.target);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !self.body.is_empty() {
+            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        head.push_str("\r\n");
+        // The gateway may answer and close before it has read a body that is too large.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let _ = stream.write_all(&self.body).await;
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        parse(&bytes)
+    }
+}
+
+fn parse(bytes: &[u8]) -> RawResponse {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer with a head");
+    // Headers are Latin-1.
+    let head: String = bytes[..end].iter().map(|byte| char::from(*byte)).collect();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|text| text.parse().ok()).unwrap();
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect();
+    RawResponse { status, headers, body: String::from_utf8(bytes[end + 4..].to_vec()).unwrap() }
+}
+
+/// A text as it stands in a query or form: everything but letters, digits and `.-_` escaped.
+pub fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// Pairs as a query or form.
+pub fn escape_pairs<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
+    let items: Vec<_> =
+        pairs.iter().map(|(name, value)| format!("{}={}", escape(name.as_ref()), escape(value.as_ref()))).collect();
+    items.join("&")
+}

@@ -1,0 +1,150 @@
+//! A gateway that answers on a free port, on a database with the recorded rows.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value as Json;
+use stackmotion::api::ApiError;
+use stackmotion::auth::signature;
+use stackmotion::commands::{JobDesk, JobDraft, Policy};
+use stackmotion::dispatch::Gateway;
+use stackmotion::http::{HttpServer, Listener, Probe};
+use stackmotion::motion::{Motion, Patience};
+use stackmotion::store::{Store, Value};
+
+use super::raw_http::{RawRequest, RawResponse, escape_pairs};
+
+const TABLES: &str = include_str!("../../migrations/0001_cloudstack_tables.sql");
+const ROWS: &str = include_str!("../golden/rows.json");
+
+/// Accepts every job and remembers it.
+#[derive(Default)]
+pub struct NotedJobs {
+    pub drafts: Mutex<Vec<JobDraft>>,
+}
+
+impl JobDesk for NotedJobs {
+    fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>> {
+        let id = draft.custom_id.clone().unwrap_or_else(|| "00000000-0000-4000-8000-000000000001".to_owned());
+        self.drafts.lock().unwrap().push(draft);
+        Box::pin(async move { Ok(id) })
+    }
+}
+
+/// Asks the database for a row.
+pub struct DatabaseProbe(pub Store);
+
+impl Probe for DatabaseProbe {
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(
+            async move { self.0.db().row("SELECT 1", vec![]).await.map(|_| ()).map_err(|error| error.to_string()) },
+        )
+    }
+}
+
+/// A running gateway. It stops when the test's runtime ends.
+pub struct World {
+    pub address: SocketAddr,
+    pub store: Store,
+    pub jobs: Arc<NotedJobs>,
+}
+
+impl World {
+    /// Starts one with the recorded rows and keys `key-<user>` and `secret-<user>` for every user.
+    pub async fn start() -> Self {
+        Self::with(Policy::default()).await
+    }
+
+    /// The same with other decisions of the operator.
+    pub async fn with(policy: Policy) -> Self {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        seed(&store).await;
+        let jobs = Arc::new(NotedJobs::default());
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let address = listener.address().unwrap();
+        let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs.clone(), policy);
+        let probe = Arc::new(DatabaseProbe(store.clone()));
+        let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
+        tokio::spawn(server.run());
+        Self { address, store, jobs }
+    }
+
+    /// Signs the pairs as `user` and sends them with GET.
+    pub async fn get(&self, user: &str, pairs: &[(&str, &str)]) -> RawResponse {
+        RawRequest::get(format!("/client/api?{}", escape_pairs(&signed(user, pairs)))).send(self.address).await
+    }
+
+    /// Signs the pairs as `user` and sends them as a form.
+    pub async fn post(&self, user: &str, pairs: &[(&str, &str)]) -> RawResponse {
+        RawRequest::form("/client/api", escape_pairs(&signed(user, pairs))).send(self.address).await
+    }
+}
+
+/// The pairs with key and signature of `user`.
+pub fn signed(user: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    all.push(("apiKey".to_owned(), format!("key-{user}")));
+    let text = signature::string_to_sign(all.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    all.push(("signature".to_owned(), signature::sign(&format!("secret-{user}"), &text)));
+    all
+}
+
+/// Puts the recorded rows into a fresh database, and a key pair for every user.
+pub async fn seed(store: &Store) {
+    let tables: serde_json::Map<String, Json> = serde_json::from_str(ROWS).unwrap();
+    for (table, rows) in &tables {
+        let columns = columns_of(table);
+        store.db().run(&format!("DELETE FROM `{table}`"), vec![]).await.unwrap();
+        for row in rows.as_array().unwrap() {
+            insert(store, table, &columns, row.as_object().unwrap()).await;
+        }
+    }
+    for row in tables["user"].as_array().unwrap() {
+        let id = row["id"].as_i64().unwrap();
+        let name = row["username"].as_str().unwrap();
+        let sql = "INSERT INTO api_keypair (uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) \
+                   VALUES (?, ?, 1, ?, ?, ?, ?, '2026-11-23 00:00:00')";
+        let args = vec![
+            Value::Text(format!("00000000-0000-4000-9000-{id:012}")),
+            Value::Text(name.to_owned()),
+            Value::Int(row["account_id"].as_i64().unwrap()),
+            Value::Int(id),
+            Value::Text(format!("key-{name}")),
+            Value::Text(format!("secret-{name}")),
+        ];
+        store.db().run(sql, args).await.unwrap();
+    }
+}
+
+async fn insert(store: &Store, table: &str, columns: &[&str], row: &serde_json::Map<String, Json>) {
+    let known: Vec<_> = row.iter().filter(|(name, _)| columns.contains(&name.as_str())).collect();
+    let names: Vec<_> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let marks = vec!["?"; known.len()].join(", ");
+    let sql = format!("INSERT INTO `{table}` ({}) VALUES ({marks})", names.join(", "));
+    let args = known.iter().map(|(_, value)| argument(value)).collect();
+    store.db().run(&sql, args).await.unwrap_or_else(|error| panic!("{table}: {error:?} {row:?}"));
+}
+
+fn argument(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Int(i64::from(*value)),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Real(number.as_f64().unwrap()),
+        },
+        Json::String(text) => Value::Text(text.clone()),
+        other => Value::Text(other.to_string()),
+    }
+}
+
+/// The columns of a table, read from the migration that makes it.
+fn columns_of(table: &str) -> Vec<&'static str> {
+    let start = TABLES.find(&format!("CREATE TABLE `{table}` (")).unwrap_or_else(|| panic!("no table {table}"));
+    let body = &TABLES[start..];
+    let body = &body[..body.find("\n);").unwrap()];
+    body.lines().skip(1).filter_map(|line| line.trim().strip_prefix('`')?.split('`').next()).collect()
+}
