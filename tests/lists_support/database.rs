@@ -25,15 +25,12 @@ pub async fn sqlite() -> Database {
 }
 
 /// An empty database of every kind that is to be tested, with its name.
-#[cfg(not(feature = "mariadb-tests"))]
 pub async fn each() -> Vec<(&'static str, Database)> {
-    vec![("sqlite", sqlite().await)]
-}
-
-/// An empty database of every kind that is to be tested, with its name.
-#[cfg(feature = "mariadb-tests")]
-pub async fn each() -> Vec<(&'static str, Database)> {
-    vec![("sqlite", sqlite().await), ("mariadb", mariadb::start().await)]
+    vec![
+        ("sqlite", sqlite().await),
+        #[cfg(feature = "mariadb-tests")]
+        ("mariadb", mariadb::start().await),
+    ]
 }
 
 #[cfg(feature = "mariadb-tests")]
