@@ -152,3 +152,21 @@ async fn a_restarted_world_remembers_vms_and_goes_on_writing() {
     assert_guest_whole(&world, "i-2-1-VM");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_writes_without_pause_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = spec();
+    // A ring so large that a lost write is not covered up by a later one before it is looked for.
+    let guest = spec.vms[0].guest.as_mut().unwrap();
+    (guest.slots, guest.interval_us) = (40_000, 0);
+    let world = start(&spec, folder.path()).await;
+    for number in 0..8 {
+        let before = assert_guest_whole(&world, "i-2-1-VM");
+        let pool = smb(if number % 2 == 0 { POOL2 } else { POOL1 });
+        let answer = call(&world, A, &migrate_volume("i-2-1-VM", "root-1", pool, "m")).await;
+        assert!(answer.outcome.result, "{:?}", answer.outcome.details);
+        assert!(assert_guest_whole(&world, "i-2-1-VM") > before);
+    }
+    assert_tidy(&world);
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stackmotion::client::{Client, ClientError};
 use stackmotion::commands::Policy;
+use stackmotion::http::{HttpError, Listener, TlsFiles};
 use stackmotion::model::Timestamp;
 use stackmotion::store::Value;
 use support::raw_http::{RawRequest, RawResponse, escape_pairs};
@@ -247,4 +248,24 @@ async fn health_is_that_of_the_database() {
     let refused = tokio::time::timeout(Duration::from_secs(30), world.get("admin", &CALL)).await.unwrap();
     assert_eq!(refused.status, 530);
     assert!(refused.body.contains("the database did not answer"), "{}", refused.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn https_with_a_certificate_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let files = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let world = World::with_tls(Policy::default(), Some(&files)).await;
+    let url = format!("https://{}/client/api", world.address);
+    let trusting = Client::trusting(made.cert.pem().as_bytes(), url.clone(), "key-admin", "secret-admin").unwrap();
+    assert_eq!(trusting.call("listApis", &[("name", "listApis")]).await.unwrap()["count"], 1);
+    let wary = Client::new(url, "key-admin", "secret-admin").unwrap();
+    assert!(matches!(wary.call("listApis", &[]).await, Err(ClientError::Transport { .. })));
+    let swapped = TlsFiles { certificate: files.key.clone(), key: files.certificate.clone() };
+    assert!(matches!(Listener::bind("127.0.0.1:0".parse().unwrap(), Some(&swapped)), Err(HttpError::Tls { .. })));
+    let missing = TlsFiles { certificate: folder.path().join("none.pem"), key: files.key };
+    let error = Listener::bind("127.0.0.1:0".parse().unwrap(), Some(&missing)).unwrap_err().to_string();
+    assert!(error.contains("none.pem"), "{error}");
 }

@@ -107,7 +107,7 @@ fn make_vm(vm: &VmSpec, spec: &WorldSpec, pools: &Pools) -> Result<Vm, WorldErro
         name: vm.name.clone(),
         guid: guid.to_uppercase(),
         power: if vm.running { Power::On } else { Power::Off },
-        notes: CLOUDSTACK_NOTES.to_owned(),
+        notes: vm.notes.clone().unwrap_or_else(|| CLOUDSTACK_NOTES.to_owned()),
         cpus: vm.cpus,
         memory_bytes: vm.memory_bytes,
         disks,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::host::Process;
-use super::motion::{Interruption, Motion};
+use super::motion::{Interruption, JOB_ERROR, Motion};
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub enum Fault {
     FailAt {
         /// 0 to 1.
         fraction: f64,
+        /// The job's whole text, if not the usual one.
+        #[serde(default)]
+        description: Option<String>,
     },
     /// The agent dies when this share of the bytes is copied: connection closed without an answer,
     /// half a file left at the target, everything in memory forgotten.
@@ -265,15 +268,18 @@ impl Mishaps {
     pub fn happen(&self, motion: &Motion, process: &Process) -> Result<(), Interruption> {
         let reached = motion.fraction();
         for strike in &self.0 {
-            match strike.fault {
-                Fault::FailAt { fraction } if reached >= fraction => {
-                    return Err(Interruption::job("Injected failure."));
+            match &strike.fault {
+                Fault::FailAt { fraction, description } if reached >= *fraction => {
+                    return Err(match description {
+                        None => Interruption::job("Injected failure."),
+                        Some(description) => Interruption::Job { code: JOB_ERROR, description: description.clone() },
+                    });
                 }
-                Fault::DieAt { fraction } if reached >= fraction => {
+                Fault::DieAt { fraction } if reached >= *fraction => {
                     process.kill();
                     return Err(Interruption::Killed);
                 }
-                Fault::Stall { fraction } if reached >= fraction => {
+                Fault::Stall { fraction } if reached >= *fraction => {
                     stand_still(strike, motion, process)?;
                 }
                 _ => {}

@@ -1,6 +1,6 @@
 //! One host: its agent process, which forgets when it is started anew, and the log of what it was asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,12 +10,24 @@ use time::OffsetDateTime;
 use super::motion::{Motion, MotionView};
 use super::spec::HostSpec;
 
+/// Requests that a host remembers; older ones are counted only.
+const LOG_LIMIT: usize = 20_000;
+/// Motions that an agent remembers; the oldest go first.
+const MOTION_LIMIT: usize = 20_000;
+
 /// What an agent keeps in memory.
 #[derive(Debug)]
 pub struct Process {
     alive: AtomicBool,
     startup_ip: Mutex<Option<String>>,
-    motions: Mutex<HashMap<String, Arc<Motion>>>,
+    motions: Mutex<Motions>,
+}
+
+/// Motions by id, and their ids in order of arrival.
+#[derive(Debug, Default)]
+struct Motions {
+    by_id: HashMap<String, Arc<Motion>>,
+    order: VecDeque<String>,
 }
 
 impl Process {
@@ -45,17 +57,24 @@ impl Process {
 
     /// A motion by id.
     pub fn motion(&self, id: &str) -> Option<Arc<Motion>> {
-        lock(&self.motions).get(id).cloned()
+        lock(&self.motions).by_id.get(id).cloned()
     }
 
     /// Remembers a motion.
     pub fn remember(&self, motion: Arc<Motion>) {
-        lock(&self.motions).insert(motion.id.clone(), motion);
+        let mut motions = lock(&self.motions);
+        if motions.order.len() >= MOTION_LIMIT
+            && let Some(oldest) = motions.order.pop_front()
+        {
+            motions.by_id.remove(&oldest);
+        }
+        motions.order.push_back(motion.id.clone());
+        motions.by_id.insert(motion.id.clone(), motion);
     }
 
     /// All motions since the process began.
     pub fn motions(&self) -> Vec<MotionView> {
-        let mut views: Vec<_> = lock(&self.motions).values().map(|motion| motion.view()).collect();
+        let mut views: Vec<_> = lock(&self.motions).by_id.values().map(|motion| motion.view()).collect();
         views.sort_by(|one, other| one.id.cmp(&other.id));
         views
     }
@@ -87,7 +106,14 @@ pub struct Host {
     /// Bytes per second for its motions; [`u64::MAX`] means what the world says.
     throttle: AtomicU64,
     process: Mutex<Arc<Process>>,
-    log: Mutex<Vec<LoggedRequest>>,
+    log: Mutex<Log>,
+}
+
+/// The latest requests, and how many of each class there were in all.
+#[derive(Debug, Default)]
+struct Log {
+    requests: VecDeque<LoggedRequest>,
+    counts: BTreeMap<String, u64>,
 }
 
 impl Host {
@@ -137,7 +163,12 @@ impl Host {
     /// Notes a request.
     pub fn log_request(&self, number: u64, class: &str, body: &[u8]) {
         let at = OffsetDateTime::now_utc().unix_timestamp_nanos() as f64 / 1e9;
-        lock(&self.log).push(LoggedRequest {
+        let mut log = lock(&self.log);
+        *log.counts.entry(class.to_owned()).or_default() += 1;
+        if log.requests.len() >= LOG_LIMIT {
+            log.requests.pop_front();
+        }
+        log.requests.push_back(LoggedRequest {
             number,
             at,
             class: class.to_owned(),
@@ -150,29 +181,26 @@ impl Host {
     /// Notes the answer to a request.
     pub fn log_answer(&self, number: u64, status: u16, answer: &str) {
         let mut log = lock(&self.log);
-        if let Some(request) = log.iter_mut().rev().find(|request| request.number == number) {
+        let mut latest = log.requests.iter_mut().rev();
+        if let Some(request) = latest.find(|request| request.number == number) {
             request.status = Some(status);
             request.answer = Some(answer.to_owned());
         }
     }
 
-    /// Everything that it was asked.
+    /// What it was asked, the latest last.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        lock(&self.log).clone()
+        lock(&self.log).requests.iter().cloned().collect()
     }
 
     /// Forgets what it was asked.
     pub fn clear_requests(&self) {
-        lock(&self.log).clear();
+        *lock(&self.log) = Log::default();
     }
 
     /// How often each class was asked for.
     pub fn counts(&self) -> BTreeMap<String, u64> {
-        let mut counts = BTreeMap::new();
-        for request in lock(&self.log).iter() {
-            *counts.entry(request.class.clone()).or_default() += 1;
-        }
-        counts
+        lock(&self.log).counts.clone()
     }
 }
 

@@ -62,7 +62,7 @@ pub struct AgentArgs {
 #[derive(Debug, Error)]
 pub enum AgentError {
     /// The world's file cannot be read.
-    #[error("cannot read the world {}: {reason}; see docs for its members", path.display())]
+    #[error("cannot read the world {}: {reason}; docs/simulated-agent.md lists its members", path.display())]
     Spec {
         /// The file.
         path: PathBuf,

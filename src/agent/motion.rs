@@ -116,8 +116,12 @@ impl Motion {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Share that was copied, 0 to 1; 0 while nothing was.
+    /// Share that was copied, 0 to 1. All of it when the switch is due, also if there was nothing to
+    /// copy.
     pub fn fraction(&self) -> f64 {
+        if self.stage().phase == "switch" {
+            return 1.0;
+        }
         match self.total_bytes() {
             0 => 0.0,
             total => self.done.load(Ordering::Relaxed) as f64 / total as f64,

@@ -146,7 +146,8 @@ impl RunningWorld {
     }
 
     fn identity(&self, ip: &str) -> Result<Identity, WorldError> {
-        Identity::open(ip, &self.world.folder().join("hosts").join(ip))
+        let rsa = self.world.host(ip).is_some_and(|host| host.spec.rsa);
+        Identity::open(ip, rsa, &self.world.folder().join("hosts").join(ip))
     }
 
     fn listen(&self, ip: &str, socket: TcpListener) -> Result<(), WorldError> {

@@ -73,6 +73,8 @@ pub struct HostSpec {
     /// As real agents: `destIp` is the only name of a target, answers use the old member names. When
     /// false, `destinationIp` is read as well and the newer names are answered beside the old.
     pub strict: bool,
+    /// An RSA certificate, as hosts have by default, in place of one on the curve P-256.
+    pub rsa: bool,
     /// A stock agent: our additions to the protocol answer 404.
     pub plain: bool,
 }
@@ -92,6 +94,7 @@ impl Default for HostSpec {
             hypervisor_version: "6.2".to_owned(),
             netmask: "255.255.255.0".to_owned(),
             strict: true,
+            rsa: false,
             plain: false,
         }
     }
@@ -109,6 +112,9 @@ pub struct VmSpec {
     pub guid: Option<String>,
     /// Whether it runs.
     pub running: bool,
+    /// Text in Hyper-V's notes; CloudStack's mark when absent. Power reports delete marked VMs that are
+    /// switched off.
+    pub notes: Option<String>,
     /// Virtual CPUs.
     pub cpus: u32,
     /// Memory.
@@ -126,6 +132,7 @@ impl Default for VmSpec {
             host: String::new(),
             guid: None,
             running: true,
+            notes: None,
             cpus: 1,
             memory_bytes: 512 << 20,
             disks: Vec::new(),

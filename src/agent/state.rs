@@ -137,7 +137,7 @@ impl State {
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let fresh = path.with_extension("json.new");
         let mut file = fs::File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
         drop(file);
         fs::rename(&fresh, path)
     }

@@ -2,8 +2,9 @@
 
 use super::args::Arg;
 use super::error::ApiError;
-use super::param::{Id, Input, Param, ParamSpec, ParamType, Rows};
+use super::param::{Input, Param, ParamSpec, ParamType};
 use super::spec::Params;
+use super::value::{Id, Rows};
 use crate::model::entity::{DomainRef, ProjectRef};
 
 crate::params! {

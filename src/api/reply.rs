@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::node::{Node, write_json_text};
-use super::spec::Response;
+use super::spec::{Response, Shape};
 use super::xml;
 
 crate::response! {
@@ -39,6 +39,15 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// How the object stands in the envelope.
+    pub const fn shape(&self) -> Shape {
+        match self {
+            Self::List { .. } => Shape::List,
+            Self::One { .. } => Shape::One,
+            Self::Bare(_) => Shape::Bare,
+        }
+    }
+
     /// A list of views; `count` is the number of all matches.
     pub fn list<V: Response>(count: i64, views: impl IntoIterator<Item = V>) -> Self {
         Self::List { object: V::SPEC.object, count, items: views.into_iter().map(Response::into_node).collect() }

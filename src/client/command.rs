@@ -71,7 +71,14 @@ fn client(args: &AccessArgs) -> Result<Client, String> {
     let home = std::env::home_dir();
     let access = Access::find(args, |name| std::env::var(name).ok(), home.as_deref())
         .map_err(|error: ProfileError| telemetry::chain(&error))?;
-    Client::new(access.url, access.api_key, access.secret_key).map_err(|error| telemetry::chain(&error))
+    let made = match &args.ca_file {
+        None => Client::new(access.url, access.api_key, access.secret_key),
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|cause| format!("cannot read {}: {cause}", path.display()))?;
+            Client::trusting(&pem, access.url, access.api_key, access.secret_key)
+        }
+    };
+    made.map_err(|error| telemetry::chain(&error))
 }
 
 async fn call_and_wait(client: &Client, args: &CallArgs, params: &[(&str, &str)]) -> Result<Value, ClientError> {

@@ -35,6 +35,9 @@ pub struct AccessArgs {
     /// The profile of cloudmonkey's configuration to use.
     #[arg(long, short, env = "STACKMOTION_PROFILE")]
     pub profile: Option<String>,
+    /// For HTTPS: trust only the certificates in this file (PEM) instead of the system's.
+    #[arg(long, value_name = "FILE", env = "STACKMOTION_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Cloudmonkey's configuration; ~/.cmk/config when not given.
     #[arg(long, value_name = "FILE")]
     pub cmk_config: Option<PathBuf>,

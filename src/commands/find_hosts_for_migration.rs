@@ -14,7 +14,7 @@ crate::command! {
         /// Which page of the list.
         page: Page,
     }
-    name "findHostsForMigration", kind Sync, http Get, response HostView, roles [Admin],
+    name "findHostsForMigration", kind Sync, http Get, response [HostView], roles [Admin],
     java "org.apache.cloudstack.api.command.admin.host.FindHostsForMigrationCmd"
 }
 

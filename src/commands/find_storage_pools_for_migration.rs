@@ -14,7 +14,7 @@ crate::command! {
         /// Which page of the list.
         page: Page,
     }
-    name "findStoragePoolsForMigration", kind Sync, http Get, response StoragePoolView, roles [Admin],
+    name "findStoragePoolsForMigration", kind Sync, http Get, response [StoragePoolView], roles [Admin],
     java "org.apache.cloudstack.api.command.admin.storage.FindStoragePoolsForMigrationCmd"
 }
 
@@ -35,6 +35,8 @@ impl SyncCommand for FindStoragePoolsForMigration {
             // This list has no details, and a job's status without a job (`corrections.md` 15, 51).
             view.details = None;
             view.has_annotations = None;
+            view.used_iops = None;
+            view.storage_capabilities = None;
             view.job_status = Some(0);
         }
         Ok(Reply::list(count, views))

@@ -1,5 +1,7 @@
 //! `listCapabilities`: what the installation offers (`contract/api-protocol.md 8.2`).
 
+use std::collections::HashMap;
+
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::entity::DomainRef;
@@ -81,45 +83,90 @@ crate::response! {
     }
 }
 
-/// The page size of the web UI that CloudStack ships with.
-const UI_PAGE_SIZE: i64 = 20;
-/// Statistics are kept for as long as CloudStack's default says.
-const STATS_MINUTES: i64 = 720;
+/// The settings of CloudStack that the answer shows, with what it ships with: the answer of a database without a row.
+const SHOWN: &[(&str, &str)] = &[
+    ("allow.public.user.templates", "true"),
+    ("allow.user.create.projects", "true"),
+    ("allow.user.expunge.recover.vm", "false"),
+    ("allow.user.expunge.recover.volume", "true"),
+    ("allow.user.force.stop.vm", "true"),
+    ("allow.user.view.all.domain.accounts", "false"),
+    ("allow.user.view.destroyed.vm", "false"),
+    ("custom.diskoffering.size.max", "1024"),
+    ("custom.diskoffering.size.min", "1"),
+    ("default.ui.page.size", "20"),
+    ("enable.additional.vm.configuration", "false"),
+    ("enable.dynamic.scale.vm", "false"),
+    ("expose.cloudstack.version.api.list.capabilities", "true"),
+    ("hypervisor.custom.display.name", "Custom"),
+    ("instance.lease.enabled", "false"),
+    ("kvm.snapshot.enabled", "false"),
+    ("project.invite.required", "false"),
+    ("sharedfsvm.min.cpu.count", "2"),
+    ("sharedfsvm.min.ram.size", "1024"),
+    ("snapshot.show.chain.size", "false"),
+    ("vm.disk.stats.max.retention.time", "720"),
+    ("vm.disk.stats.retention.enabled", "false"),
+    ("vm.stats.max.retention.time", "720"),
+    ("vm.stats.user.vm.only", "false"),
+];
+
+/// The values of the settings in [`SHOWN`].
+struct Shown(HashMap<String, String>);
+
+impl Shown {
+    fn text(&self, name: &str) -> &str {
+        let shipped = || SHOWN.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| *value);
+        self.0.get(name).map_or_else(shipped, String::as_str)
+    }
+
+    fn switch(&self, name: &str) -> bool {
+        self.text(name).eq_ignore_ascii_case("true")
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.text(name).trim().parse().ok()
+    }
+}
 
 impl SyncCommand for ListCapabilities {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let names: Vec<_> = SHOWN.iter().map(|(name, _)| *name).collect();
+        let shown = Shown(ctx.store.settings(&names).await?);
+        let security_groups_enabled = ctx.store.security_groups_in_use().await?;
         let is_admin = ctx.caller.is_root_admin();
+        let shows_version = shown.switch("expose.cloudstack.version.api.list.capabilities");
         Ok(Reply::one(CapabilityView {
-            security_groups_enabled: false,
+            security_groups_enabled,
             dynamic_roles_enabled: true,
-            cloudstack_version: Some(ctx.policy.cloudstack_version.clone()),
-            user_public_template_enabled: true,
+            cloudstack_version: shows_version.then(|| ctx.policy.cloudstack_version.clone()),
+            user_public_template_enabled: shown.switch("allow.public.user.templates"),
             support_elb: Some("false".to_owned()),
-            project_invite_required: Some(false),
-            allow_user_create_projects: Some(true),
-            custom_disk_offering_min_size: Some(1),
-            custom_disk_offering_max_size: Some(1024),
+            project_invite_required: Some(shown.switch("project.invite.required")),
+            allow_user_create_projects: Some(shown.switch("allow.user.create.projects")),
+            custom_disk_offering_min_size: shown.number("custom.diskoffering.size.min"),
+            custom_disk_offering_max_size: shown.number("custom.diskoffering.size.max"),
             region_secondary_enabled: false,
-            kvm_snapshot_enabled: true,
-            snapshot_show_chain_size: false,
-            allow_user_view_destroyed_vm: is_admin,
-            allow_user_expunge_recover_vm: is_admin,
-            allow_user_expunge_recover_volume: true,
-            allow_user_view_all_domain_accounts: false,
-            allow_user_force_stop_vm: true,
+            kvm_snapshot_enabled: shown.switch("kvm.snapshot.enabled"),
+            snapshot_show_chain_size: shown.switch("snapshot.show.chain.size"),
+            allow_user_view_destroyed_vm: is_admin || shown.switch("allow.user.view.destroyed.vm"),
+            allow_user_expunge_recover_vm: is_admin || shown.switch("allow.user.expunge.recover.vm"),
+            allow_user_expunge_recover_volume: is_admin || shown.switch("allow.user.expunge.recover.volume"),
+            allow_user_view_all_domain_accounts: shown.switch("allow.user.view.all.domain.accounts"),
+            allow_user_force_stop_vm: is_admin || shown.switch("allow.user.force.stop.vm"),
             kubernetes_service_enabled: false,
             kubernetes_experimental_enabled: false,
-            custom_hypervisor_display_name: Some("Custom".to_owned()),
-            default_ui_page_size: Some(UI_PAGE_SIZE),
-            instances_stats_retention_time: Some(STATS_MINUTES),
-            instances_stats_user_only: Some(false),
-            disks_stats_retention_enabled: Some(false),
-            disks_stats_retention_time: Some(STATS_MINUTES),
-            shared_fs_min_cpu_count: Some(2),
-            shared_fs_min_ram_size: Some(1024),
-            instance_lease_enabled: Some(false),
-            dynamic_scaling_enabled: Some(false),
-            additional_config_enabled: Some(false),
+            custom_hypervisor_display_name: Some(shown.text("hypervisor.custom.display.name").to_owned()),
+            default_ui_page_size: shown.number("default.ui.page.size"),
+            instances_stats_retention_time: shown.number("vm.stats.max.retention.time"),
+            instances_stats_user_only: Some(shown.switch("vm.stats.user.vm.only")),
+            disks_stats_retention_enabled: Some(shown.switch("vm.disk.stats.retention.enabled")),
+            disks_stats_retention_time: shown.number("vm.disk.stats.max.retention.time"),
+            shared_fs_min_cpu_count: shown.number("sharedfsvm.min.cpu.count"),
+            shared_fs_min_ram_size: shown.number("sharedfsvm.min.ram.size"),
+            instance_lease_enabled: Some(shown.switch("instance.lease.enabled")),
+            dynamic_scaling_enabled: Some(shown.switch("enable.dynamic.scale.vm")),
+            additional_config_enabled: Some(shown.switch("enable.additional.vm.configuration")),
         }))
     }
 }

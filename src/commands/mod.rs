@@ -15,26 +15,47 @@ use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
 
 mod failure;
+pub mod filters;
 pub mod find_hosts_for_migration;
 pub mod find_storage_pools_for_migration;
 mod job_resource;
 pub mod list_apis;
+pub mod list_async_jobs;
 pub mod list_capabilities;
+pub mod list_clusters;
+pub mod list_hosts;
+pub mod list_hypervisor_capabilities;
+pub mod list_pods;
+pub mod list_storage_pools;
+pub mod list_virtual_machines;
+pub mod list_volumes;
+pub mod list_zones;
 pub mod migrate_virtual_machine;
 pub mod migrate_virtual_machine_with_volume;
 pub mod migrate_volume;
 pub mod query_async_job_result;
+pub mod update_hypervisor_capabilities;
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
     Entry::sync::<find_hosts_for_migration::FindHostsForMigration>(),
     Entry::sync::<find_storage_pools_for_migration::FindStoragePoolsForMigration>(),
     Entry::sync::<list_apis::ListApis>(),
+    Entry::sync::<list_async_jobs::ListAsyncJobs>(),
     Entry::sync::<list_capabilities::ListCapabilities>(),
+    Entry::sync::<list_clusters::ListClusters>(),
+    Entry::sync::<list_hosts::ListHosts>(),
+    Entry::sync::<list_hypervisor_capabilities::ListHypervisorCapabilities>(),
+    Entry::sync::<list_pods::ListPods>(),
+    Entry::sync::<list_storage_pools::ListStoragePools>(),
+    Entry::sync::<list_virtual_machines::ListVirtualMachines>(),
+    Entry::sync::<list_volumes::ListVolumes>(),
+    Entry::sync::<list_zones::ListZones>(),
     Entry::job::<migrate_virtual_machine::MigrateVirtualMachine>(),
     Entry::job::<migrate_virtual_machine_with_volume::MigrateVirtualMachineWithVolume>(),
     Entry::job::<migrate_volume::MigrateVolume>(),
     Entry::sync::<query_async_job_result::QueryAsyncJobResult>(),
+    Entry::sync::<update_hypervisor_capabilities::UpdateHypervisorCapabilities>(),
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
@@ -331,7 +352,11 @@ async fn decode<C: Command>(args: &Args, ctx: &Ctx) -> Result<C, ApiError> {
 }
 
 fn run_sync<C: SyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Reply, ApiError>> {
-    Box::pin(async move { decode::<C>(call.args, call.ctx).await?.run(call.ctx).await })
+    Box::pin(async move {
+        let reply = decode::<C>(call.args, call.ctx).await?.run(call.ctx).await?;
+        debug_assert_eq!(reply.shape(), C::SPEC.shape, "{} answers in another shape than declared", C::SPEC.name);
+        Ok(reply)
+    })
 }
 
 fn prepare<C: AsyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Prepared, ApiError>> {

@@ -2,7 +2,7 @@
 
 use super::job_resource::ResourceType;
 use super::{Ctx, SyncCommand};
-use crate::api::{ApiError, Id, Reply};
+use crate::api::{ApiError, Bare, Id, Reply};
 use crate::auth::AccountType;
 use crate::model::entity::AsyncJobRef;
 use crate::store::JobRow;
@@ -18,7 +18,7 @@ crate::command! {
         /// The kind of that thing, such as `Volume` or `VirtualMachine`.
         resource_type "resourcetype": Option<String> [since("4.22.1")],
     }
-    name "queryAsyncJobResult", kind Sync, http Get, response JobView,
+    name "queryAsyncJobResult", kind Sync, http Get, response Bare<JobView>,
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.job.QueryAsyncJobResultCmd"
 }

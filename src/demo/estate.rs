@@ -392,6 +392,7 @@ impl Estate {
             memory_bytes: (memory_mib as u64) << 20,
             disks: self.disks_of(vm).map(disk).collect(),
             guest: vm.plan.guest.clone(),
+            ..VmSpec::default()
         }
     }
 

@@ -41,6 +41,10 @@ pub enum EntityKind {
     HypervisorCapabilities,
     /// A gateway or management server node.
     ManagementServer,
+    /// A network of machines.
+    Network,
+    /// Machines that belong together, or apart.
+    AffinityGroup,
 }
 
 impl EntityKind {
@@ -66,6 +70,8 @@ impl EntityKind {
             Self::AsyncJob => "async_job",
             Self::HypervisorCapabilities => "hypervisor_capabilities",
             Self::ManagementServer => "mshost",
+            Self::Network => "networks",
+            Self::AffinityGroup => "affinity_group",
         }
     }
 
@@ -93,6 +99,8 @@ impl EntityKind {
             Self::AsyncJob => "asyncjobs",
             Self::HypervisorCapabilities => "hypervisorCapabilities",
             Self::ManagementServer => "managementserver",
+            Self::Network => "network",
+            Self::AffinityGroup => "affinitygroup",
         }
     }
 }
@@ -156,4 +164,8 @@ entity_refs! {
     HypervisorCapabilitiesRef => HypervisorCapabilities,
     /// Marks the id of a gateway or management server node.
     ManagementServerRef => ManagementServer,
+    /// Marks the id of a network.
+    NetworkRef => Network,
+    /// Marks the id of an affinity group.
+    AffinityGroupRef => AffinityGroup,
 }

@@ -7,8 +7,14 @@ use std::path::PathBuf;
 use super::table::{ENV_PREFIX, Kind, SETTINGS, Setting};
 
 /// Names in the environment that begin alike but are not settings of the gateway: the client's, and the file itself.
-const NOT_SETTINGS: &[&str] =
-    &["STACKMOTION_CONFIG", "STACKMOTION_URL", "STACKMOTION_APIKEY", "STACKMOTION_SECRETKEY", "STACKMOTION_PROFILE"];
+const NOT_SETTINGS: &[&str] = &[
+    "STACKMOTION_CONFIG",
+    "STACKMOTION_URL",
+    "STACKMOTION_APIKEY",
+    "STACKMOTION_SECRETKEY",
+    "STACKMOTION_PROFILE",
+    "STACKMOTION_CA_FILE",
+];
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,7 @@ mod db;
 mod error;
 mod events;
 mod ids;
+mod installation;
 mod inventory;
 mod jobs;
 mod journal;

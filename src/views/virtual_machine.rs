@@ -284,9 +284,13 @@ pub async fn virtual_machines_with(
             let mut view = machine(row)?;
             image(&mut view, row, &around.settings.iso_max_count, details)?;
             offering(&mut view, row, details)?;
-            disks(&mut view, &around.disks.remove(&id).unwrap_or_default(), details)?;
-            if details.wants(&["nics"]) {
-                let cards = around.nics.remove(&id).unwrap_or_default();
+            let volumes = around.disks.remove(&id).unwrap_or_default();
+            let cards = around.nics.remove(&id).unwrap_or_default();
+            // CloudStack joins machines with their disks and cards; what the second of several rows tells is shown
+            // whether it was asked for or not.
+            let several = volumes.len() > 1 || cards.len() > 1;
+            disks(&mut view, &volumes, several, details)?;
+            if several || details.wants(&["nics"]) {
                 view.nics = cards.iter().map(nic).collect::<Result<_, _>>()?;
                 view.ip_address = view.nics.first().and_then(|card| card.ip_address.clone());
             }
@@ -333,7 +337,7 @@ impl Around {
             tags: tags(store, ResourceKind::VirtualMachine, ids).await?,
             jobs: store.pending_jobs_of(ResourceKind::VirtualMachine, ids).await?,
             details: store.details_of(ResourceKind::VirtualMachine, ids).await?,
-            nics: if details.wants(&["nics"]) { store.nics_of(ids).await? } else { HashMap::new() },
+            nics: store.nics_of(ids).await?,
             disks: store.disks_of(ids).await?,
             groups,
             settings: Settings {
@@ -438,7 +442,7 @@ fn offering(view: &mut VirtualMachineView, row: &Row, details: &Words) -> Result
 }
 
 /// The disk it starts from, and the first of the others.
-fn disks(view: &mut VirtualMachineView, disks: &[Row], details: &Words) -> Result<(), StoreError> {
+fn disks(view: &mut VirtualMachineView, disks: &[Row], several: bool, details: &Words) -> Result<(), StoreError> {
     for disk in disks {
         let is_root = text(disk, "volume_type")?.as_deref() == Some("ROOT");
         if is_root && view.pool_type.is_none() {
@@ -448,7 +452,7 @@ fn disks(view: &mut VirtualMachineView, disks: &[Row], details: &Words) -> Resul
                 view.root_device_type = Some("ROOT".to_owned());
             }
         }
-        if !is_root && view.disk_offering_id.is_none() && details.wants(&["diskoff"]) {
+        if !is_root && view.disk_offering_id.is_none() && (several || details.wants(&["diskoff"])) {
             view.disk_offering_id = text(disk, "disk_offering_uuid")?;
             view.disk_offering_name = text(disk, "disk_offering_name")?;
         }

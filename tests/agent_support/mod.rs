@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
@@ -38,16 +39,22 @@ pub fn host(ip: &str) -> HostSpec {
     HostSpec { ip: ip.to_owned(), ..HostSpec::default() }
 }
 
+/// One client for all: making one loads the system's certificates, which takes long. It keeps no
+/// connection, since each test has a runtime of its own.
 pub fn client() -> reqwest::Client {
-    // A second test in the same process finds it installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .tls_danger_accept_invalid_certs(true)
-        .tls_danger_accept_invalid_hostnames(true)
-        .pool_max_idle_per_host(0)
-        .timeout(LONG)
-        .build()
-        .unwrap()
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    let make = || {
+        // A second test in the same process finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .tls_danger_accept_invalid_certs(true)
+            .tls_danger_accept_invalid_hostnames(true)
+            .pool_max_idle_per_host(0)
+            .timeout(LONG)
+            .build()
+            .unwrap()
+    };
+    CLIENT.get_or_init(make).clone()
 }
 
 /// Posts a body as it is; `Err` when the connection broke before an answer.

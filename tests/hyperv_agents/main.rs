@@ -5,4 +5,5 @@ mod hosts;
 mod moves;
 mod outcomes;
 mod server;
+mod simulated;
 mod tls;

@@ -337,8 +337,16 @@ async fn copies_and_deletions_name_the_file_by_its_stem() {
     hyperv.delete_volume(&host, &copying.copy).await.unwrap();
     let sent = server.seen().remove(1).json();
     assert_eq!(sent["data"]["org.apache.cloudstack.storage.to.VolumeObjectTO"]["path"], "new");
-    let itself = VolumeCopy { copy: order.disk.clone(), ..copying };
-    assert_eq!(hyperv.copy_volume(&host, &itself).await.unwrap_err().effect, Effect::None);
+    // An agent deletes what has the copy's name first: a copy onto itself would destroy the disk.
+    let upper = DiskRef { stem: order.disk.stem.to_uppercase(), ..order.disk.clone() };
+    let mut twin = upper.clone();
+    (twin.pool.id, twin.pool.path) = (99, format!("{}/", twin.pool.path.to_uppercase()));
+    let pointed = DiskRef { stem: "a.b".to_owned(), ..copying.copy.clone() };
+    for copy in [order.disk.clone(), upper, twin, pointed] {
+        let order = VolumeCopy { copy, ..copying.clone() };
+        assert_eq!(hyperv.copy_volume(&host, &order).await.unwrap_err().effect, Effect::None, "{order:?}");
+    }
+    assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]

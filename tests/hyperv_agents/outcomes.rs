@@ -62,6 +62,9 @@ async fn every_other_outcome_says_whether_it_can_have_had_an_effect() {
         ("unusable", 200, plain(r#"{"result":true}"#), Effect::Unknown),
         ("refused", 200, plain(r#"{"result":false,"details":"no"}"#), Effect::None),
         ("refused", 200, r#"[{"com.cloud.agent.api.MigrateAnswer":{}}]"#.to_owned(), Effect::None),
+        // The agent lost sight of a job that may go on without it.
+        ("refused", 200, plain(r#"{"details":"The RPC server is unavailable."}"#), Effect::Unknown),
+        ("refused", 200, plain(r#"{"details":"Fehler (HRESULT: 0x800706BE)"}"#), Effect::Unknown),
         ("unknown-endpoint", 404, "\"no\"".to_owned(), Effect::None),
         ("unknown-endpoint", 405, String::new(), Effect::None),
         ("too-large", 413, String::new(), Effect::None),

@@ -10,7 +10,7 @@ use stackmotion::api::ApiError;
 use stackmotion::auth::signature;
 use stackmotion::commands::{JobDesk, JobDraft, Policy};
 use stackmotion::dispatch::Gateway;
-use stackmotion::http::{HttpServer, Listener, Probe};
+use stackmotion::http::{HttpServer, Listener, Probe, TlsFiles};
 use stackmotion::motion::{Motion, Patience};
 use stackmotion::store::{Store, Value};
 
@@ -59,10 +59,15 @@ impl World {
 
     /// The same with other decisions of the operator.
     pub async fn with(policy: Policy) -> Self {
+        Self::with_tls(policy, None).await
+    }
+
+    /// The same, behind TLS when files are given.
+    pub async fn with_tls(policy: Policy, tls: Option<&TlsFiles>) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
         seed(&store).await;
         let jobs = Arc::new(NotedJobs::default());
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), tls).unwrap();
         let address = listener.address().unwrap();
         let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs.clone(), policy);
         let probe = Arc::new(DatabaseProbe(store.clone()));

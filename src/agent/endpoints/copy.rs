@@ -180,6 +180,34 @@ pub(super) fn delete(call: &Call) -> Result<Reply, Thrown> {
     })
 }
 
+/// Deletes a file by its full name.
+pub(super) fn destroy(call: &Call) -> Reply {
+    let failed = |text: &str| {
+        let details = format!("{} failed due to {text}", call.class);
+        plain(PLAIN_ANSWER, false, Some(&details))
+    };
+    let Some(volume) = call.body.get("volume").filter(|volume| volume.is_object()) else {
+        return failed(&format!("No 'volume' details in {} {}", call.class, call.body));
+    };
+    let path = volume.get("path").and_then(Value::as_str).unwrap_or("");
+    if path.is_empty() {
+        let text = format!("No valid path in DestroyCommand in {} {}", call.class, call.body);
+        return failed(&text);
+    }
+    let (folder, name) = (naming::folder_of(path), naming::base_name(path));
+    let file = call.world.pools.file(call.host.ip(), folder, name);
+    let Some(file) = file.filter(|file| file.exists()) else {
+        return plain(PLAIN_ANSWER, true, None);
+    };
+    if call.world.user_of(&file).is_some() {
+        return failed(&in_use(path));
+    }
+    match fs::remove_file(&file) {
+        Ok(()) => plain(PLAIN_ANSWER, true, None),
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
 fn in_use(name: &str) -> String {
     format!("The process cannot access the file '{name}' because it is being used by another process.")
 }
@@ -189,7 +217,6 @@ struct Order {
     source: PathBuf,
     target: PathBuf,
     pool: Option<Pool>,
-    replaces: bool,
     new_data: Value,
 }
 
@@ -229,17 +256,20 @@ fn read_order(call: &Call) -> Result<Order, String> {
     } else {
         target.members.get("path").cloned().unwrap_or(Value::Null)
     };
-    let name = path.as_str().filter(|path| !path.is_empty()).unwrap_or(uuid);
+    // In primary storage the file has the name that was asked for, whatever path is answered afterwards.
+    let answered = path.as_str().filter(|path| !path.is_empty());
+    let name = match answered {
+        Some(path) if !target.store.is_primary => path,
+        _ => target.stem(),
+    };
     let name = naming::file_name(name, format);
     let place = target.store.file(&name);
     let no_place = || on_exception(&format!("Could not find a part of the path '{}'.", target.store.name));
-    Ok(Order {
-        source: file,
-        target: place.ok_or_else(no_place)?,
-        pool: target.store.pool.clone(),
-        replaces: !source.is_volume,
-        new_data: echo(&target, &path, format),
-    })
+    let place = place.ok_or_else(no_place)?;
+    if call.world.user_of(&place).is_some() || call.world.pools.is_in_flight(&place) {
+        return Err(on_exception(&in_use(&naming::join(&target.store.name, &name))));
+    }
+    Ok(Order { source: file, target: place, pool: target.store.pool.clone(), new_data: echo(&target, &path, format) })
 }
 
 /// The answer of a copy that worked, or is said to have.
@@ -280,7 +310,8 @@ fn copy_file(course: &Course<'_>, order: &Order) -> Result<(), Interruption> {
     if let Some(folder) = order.target.parent() {
         fs::create_dir_all(folder).map_err(trouble)?;
     }
-    if order.replaces && order.target.exists() {
+    // A file of that name is deleted first, whatever it is.
+    if order.target.exists() {
         fs::remove_file(&order.target).map_err(trouble)?;
     }
     let bytes = data_bytes(&order.source).map_err(trouble)?;

@@ -126,8 +126,10 @@ fn nothing_done(class: &str, details: &str) -> Reply {
     answer(class, json!({"result": true, "details": details, "_reconnect": false, "contextMap": {}}))
 }
 
-/// Commands that have a handler, in the order of `contract/hyperv-wire.md` 2.1.
-const CLASSES: [&str; 32] = [
+/// Commands that have a handler, in the order of `contract/hyperv-wire.md` 2.1. Two of the real agent's
+/// are left out, legacy ones that no management server sends any more: `CreateCommand` and
+/// `PrimaryStorageDownloadCommand`.
+const CLASSES: [&str; 36] = [
     host_wire::ReadyCommand::CLASS,
     host_wire::StartupCommand::CLASS,
     host_wire::SetupCommand::CLASS,
@@ -145,6 +147,7 @@ const CLASSES: [&str; 32] = [
     "com.cloud.agent.api.CreateStoragePoolCommand",
     "com.cloud.agent.api.ModifyStoragePoolCommand",
     "com.cloud.agent.api.DeleteStoragePoolCommand",
+    "com.cloud.agent.api.storage.DestroyCommand",
     CreateObjectCommand::CLASS,
     CopyCommand::CLASS,
     DeleteCommand::CLASS,
@@ -158,7 +161,10 @@ const CLASSES: [&str; 32] = [
     vm_wire::MigrateCommand::CLASS,
     vm_wire::MigrateVolumeCommand::CLASS,
     vm_wire::MigrateWithStorageCommand::CLASS,
+    "com.cloud.agent.api.GetVncPortCommand",
     vm_wire::GetVmConfigCommand::CLASS,
+    "com.cloud.agent.api.ModifyVmNicConfigCommand",
+    "com.cloud.agent.api.PlugNicCommand",
     "com.cloud.agent.api.CleanupNetworkRulesCmd",
 ];
 
@@ -230,6 +236,7 @@ fn at_once(call: &Call) -> Result<Reply, Thrown> {
         }
         "CreateObjectCommand" => copy::create(call),
         "DeleteCommand" => copy::delete(call),
+        "DestroyCommand" => Ok(copy::destroy(call)),
         "PrepareForMigrationCommand" => {
             let class = vm_wire::PrepareForMigrationAnswer::CLASS;
             Ok(plain(class, true, Some("NOP - success")))

@@ -20,6 +20,12 @@ pub(super) fn answer_to(call: &Call, last: &str) -> Result<Reply, Thrown> {
         "RebootCommand" => reboot(call),
         "AttachCommand" => Ok(attach(call)),
         "DettachCommand" => Ok(detach(call)),
+        "GetVncPortCommand" => Ok(console(call)),
+        "ModifyVmNicConfigCommand" => modify_card(call),
+        "PlugNicCommand" => {
+            let details = "Hot Nic plug not supported, change any empty virtual network adapter network settings";
+            Ok(plain("com.cloud.agent.api.PlugNicAnswer", true, Some(details)))
+        }
         _ => config(call),
     }
 }
@@ -53,6 +59,39 @@ fn config(call: &Call) -> Result<Reply, Thrown> {
     let name = call.text("vmName")?;
     find(call, name).ok_or_else(|| Thrown::new(NULL_REFERENCE))?;
     Ok(answer(GetVmConfigAnswer::CLASS, json!({"vmName": name, "nics": [], "result": true, "contextMap": {}})))
+}
+
+/// Where the console of a VM is: its id, and a port that stands for remote desktop.
+fn console(call: &Call) -> Reply {
+    const USE_REMOTE_DESKTOP: i32 = -9;
+    let name = call.body.get("name").and_then(Value::as_str).unwrap_or("");
+    let class = "com.cloud.agent.api.GetVncPortAnswer";
+    let vm = find(call, name);
+    let details = match vm {
+        Some(_) => None,
+        None => Some(format!("{class} failed due to {NULL_REFERENCE}")),
+    };
+    answer(
+        class,
+        json!({
+            "result": vm.is_some(),
+            "details": details,
+            "address": vm.as_ref().map(|vm| format!("instanceId={}", vm.guid)),
+            "port": vm.map_or(0, |_| USE_REMOTE_DESKTOP),
+        }),
+    )
+}
+
+/// Simulated VMs have no network card that could be changed.
+fn modify_card(call: &Call) -> Result<Reply, Thrown> {
+    let missing = ["index", "enable"].into_iter().find(|name| call.body.get(*name).is_none());
+    if missing.is_some() {
+        return Err(Thrown::new(NULL_REFERENCE));
+    }
+    Ok(answer(
+        "com.cloud.agent.api.ModifyVmNicConfigAnswer",
+        json!({"vmName": call.text("vmName")?, "result": false, "contextMap": {}}),
+    ))
 }
 
 fn stop_answer(result: bool, details: Option<&str>, vm: Option<&str>) -> Reply {

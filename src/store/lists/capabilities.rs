@@ -38,7 +38,7 @@ impl Store {
         keyword: Option<&str>,
         window: Window,
     ) -> Result<(i64, Vec<i64>), StoreError> {
-        let mut condition = Condition::new("1 = 1");
+        let mut condition = Condition::default();
         condition.equal("t.id", id);
         condition.equal("t.hypervisor_type", hypervisor);
         condition.contains(&["t.hypervisor_type"], keyword);

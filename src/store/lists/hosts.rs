@@ -38,10 +38,10 @@ pub struct HostFilter {
     pub version: Option<String>,
     /// With this access group.
     pub storage_access_group: Option<String>,
-    /// With this tag.
-    pub tag: Option<String>,
-    /// Restarted by means of its power switch, or not. No host here is.
-    pub power_switch: Option<bool>,
+    /// With this tag, or without it.
+    pub tag: Option<(String, bool)>,
+    /// True to find nothing: something is asked for that no host here has.
+    pub nothing: bool,
 }
 
 impl HostFilter {
@@ -52,7 +52,7 @@ impl HostFilter {
                 condition.equal("t.id", Some(id));
                 condition
             }
-            None => Condition::new("t.removed IS NULL"),
+            None => Condition::living(),
         };
         condition.contains(&["t.name", "t.status", "t.type", "t.version"], self.keyword.as_deref());
         for (column, text) in [
@@ -78,10 +78,11 @@ impl HostFilter {
             let patterns = [group.clone(), format!("{group},%"), format!("%,{group},%"), format!("%,{group}")];
             condition.and(text, patterns.map(Into::into));
         }
-        if let Some(tag) = &self.tag {
-            condition.and("t.id IN (SELECT host_id FROM host_tags WHERE tag = ?)", [tag.into()]);
+        if let Some((tag, wanted)) = &self.tag {
+            let not = if *wanted { "" } else { "NOT " };
+            condition.and(&format!("t.id {not}IN (SELECT host_id FROM host_tags WHERE tag = ?)"), [tag.into()]);
         }
-        if self.power_switch == Some(true) {
+        if self.nothing {
             condition.and("1 = 0", []);
         }
         condition

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::args;
 use crate::store::journal::{MOTION, MotionRow, motion};
 use crate::store::{Store, StoreError};
 
@@ -14,5 +15,13 @@ impl Store {
         let sql = format!("{MOTION} WHERE job_id IN ({{ids}}) ORDER BY id");
         let rows = self.rows_of(&sql, job_ids, &[]).await?;
         rows.iter().map(|row| motion(row).map(|motion| (motion.job_id, motion))).collect()
+    }
+
+    /// The number by which jobs name the server with this internal id.
+    ///
+    /// # Errors
+    /// See [`Store::motions_of_jobs`].
+    pub async fn server_number(&self, id: i64) -> Result<Option<i64>, StoreError> {
+        self.db().row("SELECT msid FROM mshost WHERE id = ?", args![id]).await?.map(|row| row.at(0)).transpose()
     }
 }

@@ -49,12 +49,55 @@ pub type TagFilter = (Option<String>, Option<String>);
 struct Condition {
     text: String,
     args: Vec<Value>,
+    alive: bool,
+    rare: bool,
+    hidden: Vec<Hidden>,
+}
+
+/// Entries that are left out, few of many: how a row that stays and one that goes is told. Neither has arguments.
+#[derive(Clone, Copy, Debug)]
+struct Hidden {
+    stays: &'static str,
+    goes: &'static str,
 }
 
 impl Condition {
-    /// Begins with a text that holds for every entry of the list.
-    fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), args: Vec::new() }
+    /// Begins with entries that have not been removed.
+    fn living() -> Self {
+        Self { alive: true, ..Self::default() }
+    }
+
+    /// Says that few rows are meant, which an index on one of the columns finds. Without this, SQLite, which knows nothing
+    /// of the values, would rather walk through all living rows in the order of the list.
+    fn rare(&mut self) {
+        self.rare = true;
+    }
+
+    /// Leaves entries out.
+    fn hide(&mut self, stays: &'static str, goes: &'static str) {
+        self.hidden.push(Hidden { stays, goes });
+    }
+
+    /// What stands after WHERE, for the entries that are shown.
+    fn shown(&self) -> String {
+        let stays: Vec<&str> = self.hidden.iter().map(|hidden| hidden.stays).collect();
+        self.joined(self.rare, &stays)
+    }
+
+    /// The same with these texts instead of those about entries that are left out. `rare` keeps the index on `removed` out
+    /// of the way: a sign before a column means nothing but that.
+    fn joined(&self, rare: bool, more: &[&str]) -> String {
+        let alive = match (self.alive, rare) {
+            (false, _) => "",
+            (true, false) => "t.removed IS NULL",
+            (true, true) => "+t.removed IS NULL",
+        };
+        let parts: Vec<&str> = [alive, self.text.as_str()]
+            .into_iter()
+            .chain(more.iter().copied())
+            .filter(|part| !part.is_empty())
+            .collect();
+        if parts.is_empty() { "1 = 1".to_owned() } else { parts.join(" AND ") }
     }
 
     /// Adds a condition with its arguments.
@@ -106,7 +149,7 @@ impl Store {
         order: &str,
         window: Window,
     ) -> Result<(i64, Vec<i64>), StoreError> {
-        let tail = format!("FROM {from} WHERE {}", condition.text);
+        let tail = format!("FROM {from} WHERE {}", condition.shown());
         let mut ids = Vec::new();
         if !window.count_only && window.limit != Some(0) {
             let mut sql = format!("SELECT t.id {tail} ORDER BY {order}");
@@ -123,8 +166,28 @@ impl Store {
                 return Ok((window.offset + found, ids));
             }
         }
-        let count = self.db().row(&format!("SELECT COUNT(*) {tail}"), condition.args.clone()).await?;
-        Ok((count.map_or(Ok(0), |row| row.at(0))?, ids))
+        Ok((self.count(from, condition).await?, ids))
+    }
+
+    /// How many entries there are: those of which few are left out, less those. An index counts either without a look at
+    /// the rows, which asking every row whether it is left out could not.
+    async fn count(&self, from: &str, condition: &Condition) -> Result<i64, StoreError> {
+        let number = async |text: String| -> Result<i64, StoreError> {
+            let sql = format!("SELECT COUNT(*) FROM {from} WHERE {text}");
+            self.db().row(&sql, condition.args.clone()).await?.map_or(Ok(0), |row| row.at(0))
+        };
+        if condition.rare {
+            return number(condition.shown()).await;
+        }
+        let mut count = number(condition.joined(false, &[])).await?;
+        let mut before = Vec::new();
+        for hidden in &condition.hidden {
+            let mut texts = before.clone();
+            texts.push(hidden.goes);
+            count -= number(condition.joined(true, &texts)).await?;
+            before.push(hidden.stays);
+        }
+        Ok(count)
     }
 
     /// The rows that `sql` gives for these ids, in any order. `sql` has `{ids}` where the list of ids belongs.

@@ -43,7 +43,12 @@ impl Owners {
         }
         match self.projects {
             Projects::Included => {}
-            Projects::Skipped => condition.and("t.account_id NOT IN (SELECT id FROM account WHERE type = 5)", []),
+            // Accounts that are named are none of projects.
+            Projects::Skipped if self.accounts.is_some() => {}
+            Projects::Skipped => condition.hide(
+                "t.account_id NOT IN (SELECT id FROM account WHERE type = 5)",
+                "t.account_id IN (SELECT id FROM account WHERE type = 5)",
+            ),
             Projects::Only => condition.and("t.account_id IN (SELECT id FROM account WHERE type = 5)", []),
         }
     }

@@ -38,7 +38,8 @@ pub struct StoragePoolFilter {
 
 impl StoragePoolFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL AND t.parent = 0");
+        let mut condition = Condition::living();
+        condition.and("t.parent = 0", []);
         condition.equal("t.id", self.id);
         condition.contains(&["t.name", "t.pool_type"], self.keyword.as_deref());
         for (column, text) in [

@@ -38,6 +38,8 @@ pub struct VirtualMachineFilter {
     pub hypervisor: Option<String>,
     /// Made from this template.
     pub template_id: Option<i64>,
+    /// With this image in its drive.
+    pub iso_id: Option<i64>,
     /// With this service offering.
     pub service_offering_id: Option<i64>,
     /// In this affinity group.
@@ -54,13 +56,19 @@ pub struct VirtualMachineFilter {
     pub hide_destroyed: bool,
     /// True to show appliances only, false to leave them out.
     pub appliances: Option<bool>,
+    /// True to find nothing: something is asked for that no machine here has.
+    pub nothing: bool,
     /// With one of these tags.
     pub tags: Vec<TagFilter>,
 }
 
 impl VirtualMachineFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL AND t.type = 'User'");
+        let mut condition = Condition::living();
+        condition.and("t.type = 'User'", []);
+        if self.ids.is_some() || self.name.is_some() {
+            condition.rare();
+        }
         self.owners.narrow(&mut condition);
         condition.one_of("t.id", self.ids.as_deref());
         self.search(&mut condition);
@@ -113,6 +121,7 @@ impl VirtualMachineFilter {
         let inside = [
             (self.cluster_id, "t.host_id IN (SELECT id FROM host WHERE cluster_id = ?)"),
             (self.pool_id, "t.id IN (SELECT instance_id FROM volumes WHERE pool_id = ? AND removed IS NULL)"),
+            (self.iso_id, "t.id IN (SELECT id FROM user_vm WHERE iso_id = ?)"),
             (self.network_id, "t.id IN (SELECT instance_id FROM nics WHERE network_id = ? AND removed IS NULL)"),
             (
                 self.affinity_group_id,
@@ -123,6 +132,9 @@ impl VirtualMachineFilter {
             if let Some(id) = id {
                 condition.and(text, [id.into()]);
             }
+        }
+        if self.nothing {
+            condition.and("1 = 0", []);
         }
         if let Some(arch) = &self.arch {
             condition.and("t.vm_template_id IN (SELECT id FROM vm_template WHERE arch = ?)", [arch.into()]);
@@ -211,5 +223,36 @@ impl Store {
             LEFT JOIN account a ON a.id = g.account_id LEFT JOIN domain d ON d.id = g.domain_id \
             WHERE m.instance_id IN ({ids}) ORDER BY g.id";
         grouped(self.rows_of(sql, ids, &[]).await?, "instance_id")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_come_from_an_index_in_their_order() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let owned = Owners { accounts: Some(vec![3]), ..Owners::default() };
+        let filter = VirtualMachineFilter::default;
+        for (filter, index) in [
+            (filter(), "COVERING INDEX i_vm_instance__page"),
+            (VirtualMachineFilter { owners: owned, ..filter() }, "COVERING INDEX i_vm_instance__account_page"),
+            (VirtualMachineFilter { host_id: Some(1), ..filter() }, "COVERING INDEX i_vm_instance__host_page"),
+            (
+                VirtualMachineFilter { state: Some("Stopped".into()), ..filter() },
+                "COVERING INDEX i_vm_instance__state_page",
+            ),
+            (VirtualMachineFilter { name: Some("a".into()), ..filter() }, "i_vm_instance__name"),
+        ] {
+            let condition = filter.condition();
+            let sql = format!(
+                "EXPLAIN QUERY PLAN SELECT t.id FROM vm_instance t WHERE {} ORDER BY t.id LIMIT 20",
+                condition.shown()
+            );
+            let rows = store.db().rows(&sql, condition.args.clone()).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail").unwrap()).collect();
+            assert!(plan.iter().any(|line| line.contains(index)), "{filter:?}: {plan:?}");
+        }
     }
 }

@@ -47,7 +47,10 @@ pub struct VolumeFilter {
 
 impl VolumeFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL");
+        let mut condition = Condition::living();
+        if self.ids.is_some() || self.name.is_some() || self.vm_id.is_some() {
+            condition.rare();
+        }
         self.owners.narrow(&mut condition);
         condition.one_of("t.id", self.ids.as_deref());
         condition.contains(&["t.name", "t.volume_type", "t.state"], self.keyword.as_deref());
@@ -75,11 +78,11 @@ impl VolumeFilter {
             None => {}
         }
         if !self.with_system {
-            condition.and(
-                "(t.instance_id IS NULL OR t.instance_id NOT IN (SELECT id FROM vm_instance WHERE type IN \
-                 ('ConsoleProxy', 'SecondaryStorageVm', 'DomainRouter'))) AND t.disk_offering_id NOT IN \
-                 (SELECT disk_offering_id FROM service_offering WHERE system_use = 1 AND disk_offering_id IS NOT NULL)",
-                [],
+            condition.hide(
+                "(t.instance_id IS NULL OR t.instance_id NOT IN (SELECT id FROM vm_instance WHERE removed IS NULL AND \
+                 type IN ('ConsoleProxy', 'SecondaryStorageVm', 'DomainRouter', 'InternalLoadBalancerVm', 'ElasticLoadBalancerVm')))",
+                "t.instance_id IN (SELECT id FROM vm_instance WHERE removed IS NULL AND \
+                 type IN ('ConsoleProxy', 'SecondaryStorageVm', 'DomainRouter', 'InternalLoadBalancerVm', 'ElasticLoadBalancerVm'))",
             );
         }
         if self.hide_expunged && self.state.is_none() {
@@ -138,5 +141,47 @@ impl Store {
         let sql = "SELECT DISTINCT z.uuid FROM cluster c JOIN data_center z ON z.id = c.data_center_id \
             WHERE c.removed IS NULL AND c.hypervisor_type = 'XenServer' AND z.uuid IS NOT NULL";
         self.db().rows(sql, Vec::new()).await?.iter().map(|row| row.at(0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn plan(store: &Store, filter: &VolumeFilter) -> String {
+        let condition = filter.condition();
+        let sql = format!(
+            "EXPLAIN QUERY PLAN SELECT t.id FROM volumes t WHERE {} ORDER BY t.created DESC, t.id DESC LIMIT 20",
+            condition.shown()
+        );
+        let rows = store.db().rows(&sql, condition.args.clone()).await.unwrap();
+        rows.iter().map(|row| row.get::<String>("detail").unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn pages_come_from_an_index_in_their_order() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let owned = Owners { accounts: Some(vec![3]), ..Owners::default() };
+        for (filter, index) in [
+            (VolumeFilter::default(), "COVERING INDEX i_volumes__page"),
+            (VolumeFilter { zone_id: Some(1), ..VolumeFilter::default() }, "COVERING INDEX i_volumes__page"),
+            (VolumeFilter { owners: owned, ..VolumeFilter::default() }, "COVERING INDEX i_volumes__account_page"),
+            (VolumeFilter { pool_id: Some(1), ..VolumeFilter::default() }, "COVERING INDEX i_volumes__pool_page"),
+            (
+                VolumeFilter { state: Some("Ready".into()), ..VolumeFilter::default() },
+                "COVERING INDEX i_volumes__state_page",
+            ),
+        ] {
+            let plan = plan(&store, &filter).await;
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+        }
+        for (filter, index) in [
+            (VolumeFilter { name: Some("a".into()), ..VolumeFilter::default() }, "i_volumes__name"),
+            (VolumeFilter { vm_id: Some(1), ..VolumeFilter::default() }, "i_volumes__instance_id"),
+            (VolumeFilter { ids: Some(vec![1, 2]), ..VolumeFilter::default() }, "INTEGER PRIMARY KEY"),
+        ] {
+            let plan = plan(&store, &filter).await;
+            assert!(plan.lines().any(|line| line.contains("t USING") && line.contains(index)), "{filter:?}: {plan}");
+        }
     }
 }

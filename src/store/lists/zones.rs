@@ -21,6 +21,8 @@ pub struct ZoneFilter {
     pub domain_id: Option<i64>,
     /// True to leave out zones that are switched off.
     pub enabled_only: bool,
+    /// Where this account has a router.
+    pub router_of: Option<i64>,
     /// With this access group.
     pub storage_access_group: Option<String>,
     /// With one of these tags.
@@ -29,7 +31,7 @@ pub struct ZoneFilter {
 
 impl ZoneFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL");
+        let mut condition = Condition::living();
         condition.one_of("t.id", self.ids.as_deref());
         condition.equal("t.name", self.name.as_ref());
         condition.contains(&["t.name", "t.description"], self.keyword.as_deref());
@@ -50,6 +52,11 @@ impl ZoneFilter {
         }
         if self.enabled_only {
             condition.and("t.allocation_state <> 'Disabled'", []);
+        }
+        if let Some(account_id) = self.router_of {
+            let text = "t.id IN (SELECT data_center_id FROM vm_instance WHERE type = 'DomainRouter' AND account_id = ? \
+                AND removed IS NULL)";
+            condition.and(text, [account_id.into()]);
         }
         condition.contains(&["t.storage_access_groups"], self.storage_access_group.as_deref());
         condition.tagged(ResourceKind::Zone, &self.tags);
@@ -76,7 +83,7 @@ pub struct PodFilter {
 
 impl PodFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL");
+        let mut condition = Condition::living();
         condition.equal("t.id", self.id);
         condition.equal("t.name", self.name.as_ref());
         condition.contains(&["t.name", "t.description"], self.keyword.as_deref());
@@ -114,7 +121,7 @@ pub struct ClusterFilter {
 
 impl ClusterFilter {
     fn condition(&self) -> Condition {
-        let mut condition = Condition::new("t.removed IS NULL");
+        let mut condition = Condition::living();
         condition.equal("t.id", self.id);
         condition.contains(&["t.name", "t.hypervisor_type"], self.keyword.as_deref());
         condition.equal("t.data_center_id", self.zone_id);

@@ -155,11 +155,11 @@ impl ClientError {
             | Self::Handshake { .. }
             | Self::Pin(_)
             | Self::UnknownEndpoint { .. }
-            | Self::TooLarge { .. }
-            | Self::Refused { question: false, .. } => Effect::None,
+            | Self::TooLarge { .. } => Effect::None,
+            Self::Refused { question: false, details, .. } if !lost_sight(details.as_deref()) => Effect::None,
             Self::Crashed { .. }
             | Self::Status { .. }
-            | Self::Refused { question: true, .. }
+            | Self::Refused { .. }
             | Self::Lost { .. }
             | Self::Late { .. }
             | Self::Unusable { .. } => Effect::Unknown,
@@ -183,6 +183,16 @@ impl ClientError {
             Self::Unusable { .. } => "unusable",
         }
     }
+}
+
+/// Whether an agent says no because it lost sight of Hyper-V's job, not because the job failed. It only reads the job's
+/// state once a second (`contract/hyperv-wire.md` 5.3); when that reading fails, the job goes on without it. The numbers
+/// are Windows' for a remote call whose server is away, failed, or failed before it ran.
+fn lost_sight(details: Option<&str>) -> bool {
+    let details = details.unwrap_or_default().to_uppercase();
+    ["0X800706BA", "0X800706BE", "0X800706BF", "RPC SERVER IS UNAVAILABLE", "REMOTE PROCEDURE CALL FAILED"]
+        .iter()
+        .any(|mark| details.contains(mark))
 }
 
 impl From<ClientError> for AgentError {

@@ -15,6 +15,7 @@ use super::super::wire::vms::{
     Volume, VolumeToFiler,
 };
 use super::super::wire::{Base, Other, naming};
+use super::same_folder;
 use crate::motion::hypervisor::{AgentError, Answer, DiskRef, Effect, PoolRef, VmMove, VmRef, VolumeCopy, VolumeMove};
 
 /// An order that is not sent.
@@ -170,6 +171,13 @@ pub(super) fn preparation_of(order: &VmMove) -> PrepareForMigrationCommand {
 
 fn object_of(disk: &DiskRef) -> Answer<DataObject> {
     check_stem(&disk.stem)?;
+    // Agents put no extension behind a name that has a point in it, so they would look for another file.
+    if disk.stem.contains('.') {
+        return Err(refused(format!(
+            "an agent cannot copy or delete the disk {:?}: its name has a point in it",
+            disk.stem
+        )));
+    }
     let filer = filer_of(&disk.pool)?;
     let mut store = Other::new();
     store.insert("isManaged".to_owned(), Value::from(false));
@@ -202,9 +210,12 @@ fn object_of(disk: &DiskRef) -> Answer<DataObject> {
 }
 
 /// A copy of a disk under another name.
+///
+/// An agent deletes a file of the copy's name before it copies, so a copy onto itself would be the end of the disk.
 pub(super) fn copy_of(order: &VolumeCopy) -> Answer<CopyCommand> {
-    let same_folder = order.disk.pool.id == order.copy.pool.id;
-    if same_folder && order.disk.stem.eq_ignore_ascii_case(&order.copy.stem) {
+    let (from, to) = (filer_of(&order.disk.pool)?.folder(), filer_of(&order.copy.pool)?.folder());
+    let same_pool = order.disk.pool.id == order.copy.pool.id || same_folder(&from, &to);
+    if same_pool && order.disk.stem.to_lowercase() == order.copy.stem.to_lowercase() {
         return Err(refused(format!("the disk {} cannot be copied onto itself", order.disk.stem)));
     }
     Ok(CopyCommand {

@@ -1,0 +1,221 @@
+//! What the lists' parameters have in common: pages, owners, tags, and ids of things that do not exist here
+//! (`contract/api-protocol.md 6`).
+
+use std::future::ready;
+
+use super::Ctx;
+use crate::api::{ApiError, Arg, Id, Input, OwnerScope, Page, ParamSpec, ParamType, Rows, Value, contains_uuid};
+use crate::auth::AccountType;
+use crate::model::text::Dump;
+use crate::store::{Owners, Projects, TagFilter, Window};
+
+/// The hypervisors that CloudStack knows, as it spells them (`contract/entities.md 4.1`).
+const HYPERVISORS: &[&str] = &[
+    "None",
+    "XenServer",
+    "KVM",
+    "VMware",
+    "Hyperv",
+    "VirtualBox",
+    "Parralels",
+    "BareMetal",
+    "Simulator",
+    "Ovm",
+    "Ovm3",
+    "LXC",
+    "Custom",
+    "External",
+    "Any",
+];
+
+/// A hypervisor by its name in any letter case.
+pub(super) fn hypervisor(word: &str) -> Option<&'static str> {
+    HYPERVISORS.iter().find(|known| known.eq_ignore_ascii_case(word)).copied()
+}
+
+/// The part of a list that is wanted.
+pub(super) fn window(page: &Page, count_only: Option<bool>) -> Window {
+    Window { offset: page.offset, limit: page.limit, count_only: count_only.unwrap_or_default() }
+}
+
+/// The tags to look for. Rows without key and value match any tag.
+pub(super) fn tags(rows: Option<&Rows>) -> Vec<TagFilter> {
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    rows.map_or_else(Vec::new, |rows| rows.0.iter().map(|row| (text(row.get("key")), text(row.get("value")))).collect())
+}
+
+/// The ids that a list is narrowed to, from `id` and `ids`.
+///
+/// # Errors
+/// 431/4350 when both are given.
+pub(super) fn ids<E>(id: Option<Id<E>>, ids: Option<&[Id<E>]>) -> Result<Option<Vec<i64>>, ApiError> {
+    match (id, ids) {
+        (Some(_), Some(_)) => Err(ApiError::invalid_parameter("Specify either id or ids but not both parameters")),
+        (Some(id), None) => Ok(Some(vec![id.number()])),
+        (None, Some([])) => Ok(None),
+        (None, Some(ids)) => Ok(Some(ids.iter().map(Id::number).collect())),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Whose entries the caller gets to see (`contract/api-protocol.md 6.2`). `by_id` says that one entry is asked for by id.
+///
+/// # Errors
+/// 431 for an account or project that does not exist, 531 for a domain or account that is none of the caller's.
+pub(super) async fn owners(ctx: &Ctx, scope: &OwnerScope, by_id: bool) -> Result<Owners, ApiError> {
+    let caller = &ctx.caller;
+    let list_all = scope.list_all.unwrap_or_default();
+    let mut owners = Owners::default();
+    let domain = domain(ctx, scope).await?;
+    if let Some(name) = &scope.account {
+        if scope.project_id.is_some() {
+            return Err(ApiError::invalid_parameter("Account and projectId can't be specified together"));
+        }
+        owners.accounts = Some(vec![account(ctx, name, domain.as_ref()).await?]);
+    }
+    let is_ordinary = !caller.is_root_admin()
+        && !matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin);
+    if let Some(project) = scope.project_id {
+        projects(ctx, project.number(), list_all, &mut owners).await?;
+    } else {
+        if !by_id {
+            owners.projects = Projects::Skipped;
+        }
+        if owners.accounts.is_none() {
+            let own_only = is_ordinary || (domain.is_none() && !list_all && !by_id);
+            if own_only {
+                owners.accounts = Some(vec![caller.account_id]);
+            } else if domain.is_none() && !caller.is_root_admin() {
+                owners.domain_tree = Some(caller.domain_path.clone());
+            }
+        }
+    }
+    if let Some(domain) = domain {
+        if scope.is_recursive.unwrap_or_default() {
+            owners.domain_tree = Some(domain.path);
+        } else if scope.account.is_none() {
+            owners.domain_id = Some(domain.id);
+        }
+    }
+    Ok(owners)
+}
+
+/// A domain that the caller may look into.
+struct Domain {
+    id: i64,
+    name: String,
+    path: String,
+    uuid: String,
+}
+
+impl Domain {
+    /// The form that error texts use.
+    fn dump(&self) -> String {
+        Dump::new("Domain")
+            .number("id", Some(self.id))
+            .text("name", Some(&self.name))
+            .text("path", Some(&self.path))
+            .text("uuid", Some(&self.uuid))
+            .end()
+    }
+
+    async fn read(ctx: &Ctx, id: i64) -> Result<Self, ApiError> {
+        let found = ctx.store.domain_by_id(id).await?;
+        let (name, path, uuid) =
+            found.ok_or_else(|| ApiError::invalid_parameter(format!("Domain id={id} doesn't exist")))?;
+        Ok(Self { id, name, path, uuid })
+    }
+}
+
+async fn domain(ctx: &Ctx, scope: &OwnerScope) -> Result<Option<Domain>, ApiError> {
+    let Some(id) = scope.domain_id else { return Ok(None) };
+    let domain = Domain::read(ctx, id.number()).await?;
+    let caller = &ctx.caller;
+    let allowed = match caller.account_type {
+        AccountType::Admin => true,
+        AccountType::DomainAdmin | AccountType::ResourceDomainAdmin => domain.path.starts_with(&caller.domain_path),
+        _ => domain.id == caller.domain_id,
+    };
+    if allowed {
+        return Ok(Some(domain));
+    }
+    Err(ApiError::permission_denied(format!(
+        "Account Account [{}] does not have permission to operate within domain id={}",
+        caller.account_dump(),
+        domain.uuid
+    )))
+}
+
+async fn account(ctx: &Ctx, name: &str, domain: Option<&Domain>) -> Result<i64, ApiError> {
+    let domain_id = domain.map_or(ctx.caller.domain_id, |domain| domain.id);
+    let Some(id) = ctx.store.account_by_name(name, domain_id).await? else {
+        let dump = match domain {
+            Some(domain) => domain.dump(),
+            None => Domain::read(ctx, domain_id).await?.dump(),
+        };
+        return Err(ApiError::invalid_parameter(format!("could not find account {name} in domain {dump}")));
+    };
+    // Domains were checked already, so an account in one of them is an admin's to look at, and one's own is everybody's.
+    let caller = &ctx.caller;
+    let is_admin = caller.is_root_admin()
+        || matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin);
+    if is_admin || id == caller.account_id {
+        return Ok(id);
+    }
+    Err(not_yours())
+}
+
+fn not_yours() -> ApiError {
+    ApiError::permission_denied("Caller does not have permission to operate with provided resource.")
+}
+
+/// Members of projects are not known here, so only admins get to see what belongs to one.
+async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) -> Result<(), ApiError> {
+    let caller = &ctx.caller;
+    if project == -1 {
+        if !caller.is_root_admin() {
+            owners.accounts = Some(if list_all { vec![caller.account_id] } else { Vec::new() });
+        } else if !list_all {
+            owners.projects = Projects::Only;
+        }
+        return Ok(());
+    }
+    let found = ctx.store.project_account(project).await?;
+    let (account_id, path) = found.ok_or_else(|| ApiError::invalid_parameter("Unable to find project by id"))?;
+    let is_domain_admin = matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin);
+    let in_reach = is_domain_admin && path.starts_with(&caller.domain_path);
+    if !caller.is_root_admin() && !in_reach {
+        return Err(not_yours());
+    }
+    owners.accounts = Some(vec![account_id]);
+    Ok(())
+}
+
+/// The id of a kind of thing that does not exist here, such as a VPC. No such id is ever found.
+#[derive(Clone, Copy, Debug)]
+pub struct NowhereId;
+
+impl Value for NowhereId {
+    const KIND: ParamType = ParamType::Uuid;
+
+    fn convert<'a>(
+        input: &'a Input<'a>,
+        spec: &'static ParamSpec,
+        arg: &'a Arg,
+    ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
+        let raw = match arg {
+            Arg::Text(text) => text.as_str(),
+            Arg::Rows(_) => "",
+        };
+        ready(match raw {
+            "-1" => Ok(Some(Self)),
+            // As for ids of things that do exist: newer parameters ignore what cannot be an id.
+            _ if spec.since.is_some() && !raw.is_empty() && !contains_uuid(raw) => Ok(None),
+            _ => Err(input.invalid(&format!(
+                "Invalid parameter {} value={raw} due to incorrect long value format, or entity does not exist or due to \
+                 incorrect parameter annotation for the field in api cmd class.",
+                spec.name
+            ))),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! `listAsyncJobs`: the jobs that have not ended (`contract/api-protocol.md 7.5`).
+
+use super::filters;
+use super::job_resource::ResourceType;
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Id, OwnerScope, Page, Reply};
+use crate::model::Timestamp;
+use crate::model::entity::{DomainRef, ManagementServerRef};
+use crate::store::JobFilter;
+use crate::views::{self, JobView};
+
+crate::command! {
+    /// Lists background jobs that have not ended.
+    pub struct ListAsyncJobs {
+        /// Page and search word.
+        page: Page,
+        /// Only jobs of the account with this name, in the given domain or in the caller's own.
+        account: Option<String> [java("accountName")],
+        /// Only jobs of this domain.
+        domain_id "domainid": Option<Id<DomainRef>>,
+        /// With a domain: also the domains below it.
+        is_recursive "isrecursive": Option<bool> [java("recursive")],
+        /// Everything the caller may see, not only what the caller's account asked for.
+        list_all "listall": Option<bool>,
+        /// Only jobs accepted at this time or later.
+        start_date "startdate": Option<Timestamp>,
+        /// Only jobs that this server runs.
+        management_server_id "managementserverid": Option<Id<ManagementServerRef>> [since("4.19")],
+        /// Only jobs about this thing. Needs `resourcetype`.
+        resource_id "resourceid": Option<String> [since("4.22.1")],
+        /// Only jobs about things of this kind, such as `Volume` or `VirtualMachine`.
+        resource_type "resourcetype": Option<String> [since("4.22.1")],
+    }
+    name "listAsyncJobs", kind Sync, http Get, response JobView,
+    roles [Admin, ResourceAdmin, DomainAdmin, User],
+    java "org.apache.cloudstack.api.command.user.job.ListAsyncJobsCmd"
+}
+
+impl SyncCommand for ListAsyncJobs {
+    async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let window = filters::window(&self.page, None);
+        let filter = self.filter(ctx).await?;
+        let (count, rows) = ctx.store.jobs_list(&filter, window.limit.unwrap_or(i64::MAX), window.offset).await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let motions = ctx.store.motions_of_jobs(&ids).await?;
+        let jobs = rows.into_iter().map(|row| {
+            let motion = motions.get(&row.id);
+            views::job(row, motion, &ctx.caller)
+        });
+        Ok(Reply::list(count, jobs))
+    }
+}
+
+impl ListAsyncJobs {
+    async fn filter(self, ctx: &Ctx) -> Result<JobFilter, ApiError> {
+        let instance = self.instance(ctx).await?;
+        let scope = OwnerScope {
+            account: self.account,
+            domain_id: self.domain_id,
+            is_recursive: self.is_recursive,
+            list_all: self.list_all,
+            project_id: None,
+            tags: None,
+        };
+        let owners = filters::owners(ctx, &scope, false).await?;
+        let mut domain = owners.domain_tree.map(|path| (path, true));
+        if let Some(id) = owners.domain_id {
+            domain = ctx.store.domain_by_id(id).await?.map(|(_, path, _)| (path, false));
+        }
+        let server_id = match self.management_server_id {
+            Some(id) => Some(ctx.store.server_number(id.number()).await?.unwrap_or_default()),
+            None => None,
+        };
+        Ok(JobFilter {
+            account_id: owners.accounts.and_then(|accounts| accounts.first().copied()),
+            domain,
+            since: self.start_date,
+            keyword: self.page.keyword,
+            instance,
+            server_id,
+        })
+    }
+
+    async fn instance(&self, ctx: &Ctx) -> Result<Option<(String, Option<i64>)>, ApiError> {
+        match (&self.resource_type, &self.resource_id) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                Err(ApiError::invalid_parameter("resourceid parameter must be used with resourcetype parameter"))
+            }
+            (Some(word), None) => Ok(Some((ResourceType::parse(word)?.word.to_owned(), None))),
+            (Some(word), Some(uuid)) => {
+                let kind = ResourceType::parse(word)?;
+                // A thing that never was has no jobs; no row has the number 0.
+                let number = kind.number(ctx, "listasyncjobs", uuid).await?.unwrap_or_default();
+                Ok(Some((kind.word.to_owned(), Some(number))))
+            }
+        }
+    }
+}

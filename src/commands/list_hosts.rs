@@ -1,0 +1,101 @@
+//! `listHosts` (`contract/entities.md 1.4`).
+
+use super::filters;
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Id, Page, Reply};
+use crate::model::entity::{ClusterRef, HostRef, ManagementServerRef, PodRef, VmRef, ZoneRef};
+use crate::store::HostFilter;
+use crate::views::{self, HOST_DETAILS, HostView, Words};
+
+crate::command! {
+    /// Lists hosts.
+    pub struct ListHosts {
+        /// Page and search word.
+        page: Page,
+        /// Only hosts of this cluster.
+        cluster_id "clusterid": Option<Id<ClusterRef>>,
+        /// Only this host.
+        id: Option<Id<HostRef>>,
+        /// Only hosts with exactly this name.
+        name: Option<String> [java("hostName")],
+        /// Only hosts in this pod.
+        pod_id "podid": Option<Id<PodRef>>,
+        /// Only hosts in this state.
+        state: Option<String>,
+        /// Only hosts of this type; `Routing` hosts run machines.
+        kind "type": Option<String>,
+        /// Only hosts in this zone.
+        zone_id "zoneid": Option<Id<ZoneRef>>,
+        /// Refused here: `findHostsForMigration` lists the hosts that a machine can move to.
+        virtual_machine_id "virtualmachineid": Option<Id<VmRef>>,
+        /// Only hosts whose power can be switched, or only others. No host's can be here.
+        out_of_band_management_enabled "outofbandmanagementenabled": Option<bool>,
+        /// Only hosts whose power is `On`, `Off` or `Unknown`. It is of none here.
+        out_of_band_management_power_state "outofbandmanagementpowerstate": Option<String>,
+        /// Only hosts in this resource state.
+        resource_state "resourcestate": Option<String>,
+        /// Groups of fields to show, separated by commas: `all`, `capacity`, `core`, `events`, `stats`, `min`. All of them
+        /// without it.
+        details: Option<Vec<String>> [java("viewDetails")],
+        /// Only hosts that are kept free for machines of failed hosts, or only others.
+        ha_host "hahost": Option<bool>,
+        /// Only hosts of this hypervisor.
+        hypervisor: Option<String>,
+        /// Only hosts that this server talks to.
+        management_server_id "managementserverid": Option<Id<ManagementServerRef>> [since("4.21.0")],
+        /// Only hosts with processors of this kind.
+        arch: Option<String> [since("4.20.1")],
+        /// Only hosts with this access group.
+        storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
+        /// Only hosts managed by software of this version.
+        version: Option<String> [since("4.20.3")],
+    }
+    name "listHosts", kind Sync, http Get, response HostView,
+    roles [Admin, ResourceAdmin],
+    java "org.apache.cloudstack.api.command.admin.host.ListHostsCmd"
+}
+
+impl SyncCommand for ListHosts {
+    async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        if self.virtual_machine_id.is_some() {
+            return Err(ApiError::invalid_parameter(
+                "virtualmachineid is not supported by listHosts; findHostsForMigration lists the hosts that a machine can \
+                 move to",
+            ));
+        }
+        let details = Words::parse(self.details.as_deref(), HOST_DETAILS)
+            .map_err(|error| ApiError::invalid_parameter(error.to_string()))?;
+        let window = filters::window(&self.page, None);
+        let (count, ids) = ctx.store.hosts_page(&self.filter(ctx).await?, window).await?;
+        Ok(Reply::list(count, views::hosts_with(&ctx.store, &ctx.caller, &ids, &details).await?))
+    }
+}
+
+impl ListHosts {
+    async fn filter(self, ctx: &Ctx) -> Result<HostFilter, ApiError> {
+        let switched = self.out_of_band_management_enabled == Some(true)
+            || self.out_of_band_management_power_state.is_some_and(|state| !state.is_empty());
+        let ha_tag = match self.ha_host {
+            Some(_) => ctx.store.settings_named(&["ha.tag"]).await?.remove("ha.tag"),
+            None => None,
+        };
+        Ok(HostFilter {
+            id: self.id.map(|id| id.number()),
+            keyword: self.page.keyword,
+            name: self.name,
+            state: self.state,
+            kind: self.kind,
+            resource_state: self.resource_state,
+            zone_id: self.zone_id.map(|id| id.number()),
+            pod_id: self.pod_id.map(|id| id.number()),
+            cluster_id: self.cluster_id.map(|id| id.number()),
+            hypervisor: self.hypervisor,
+            server_id: self.management_server_id.map(|id| id.number()),
+            arch: self.arch,
+            version: self.version,
+            storage_access_group: self.storage_access_group,
+            tag: self.ha_host.map(|wanted| (ha_tag.unwrap_or_default(), wanted)),
+            nothing: switched,
+        })
+    }
+}

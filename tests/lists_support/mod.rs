@@ -1,0 +1,141 @@
+//! What tests of commands share: a database seeded from rows in JSON, and calls as a named user.
+//!
+//! Rows look like `{"table": [{"column": value, ...}, ...], ...}`. Columns that a table does not have are an error, so
+//! that a misspelled one is found.
+
+#![allow(dead_code, reason = "each test uses the part it needs")]
+
+pub mod database;
+pub mod differences;
+pub mod xml;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value as Json;
+use stackmotion::api::{ApiError, Args, Envelope, Format, Reply, RoleType};
+use stackmotion::auth::{AccountType, Caller, Rule};
+use stackmotion::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, find};
+use stackmotion::motion::{Motion, Patience};
+use stackmotion::store::{Store, Value};
+
+/// The text of a file below `tests/golden`.
+pub fn golden(path: &str) -> String {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(path);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The JSON in a file below `tests/golden`.
+pub fn golden_json(path: &str) -> Json {
+    serde_json::from_str(&golden(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Empties the tables that `tables` names, those with rows of their own from the start included, and writes the rows.
+pub async fn reset(store: &Store, tables: &Json) {
+    for table in tables.as_object().expect("tables by name").keys() {
+        store.db().run(&format!("DELETE FROM `{table}`"), Vec::new()).await.expect("an empty table");
+    }
+    seed(store, tables).await;
+}
+
+/// Writes rows; a row with the id of another takes its place.
+pub async fn seed(store: &Store, tables: &Json) {
+    let mut tx = store.begin().await.expect("a transaction");
+    for (table, rows) in tables.as_object().expect("tables by name") {
+        for row in rows.as_array().expect("rows") {
+            let row = row.as_object().expect("columns by name");
+            let columns: Vec<String> = row.keys().map(|column| format!("`{column}`")).collect();
+            let marks = vec!["?"; columns.len()].join(", ");
+            let sql = format!("REPLACE INTO `{table}` ({}) VALUES ({marks})", columns.join(", "));
+            let args = row.values().map(value).collect();
+            tx.run(&sql, args).await.unwrap_or_else(|error| panic!("{table} {row:?}: {error:?}"));
+        }
+    }
+    tx.commit().await.expect("the rows are kept");
+}
+
+fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::from(*value),
+        Json::Number(number) => number.as_i64().map_or_else(|| number.as_f64().into(), Value::Int),
+        Json::String(text) => Value::from(text.as_str()),
+        other => panic!("{other} is no value of a column"),
+    }
+}
+
+/// Lists accept no work; a command that tried to submit some would be told so.
+struct NoWork;
+
+impl JobDesk for NoWork {
+    fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>> {
+        Box::pin(async move { Err(ApiError::service_unavailable(format!("{} is no list", draft.command))) })
+    }
+}
+
+/// The caller that a user of the seeded database is.
+pub async fn caller(store: &Store, username: &str) -> Caller {
+    let row = store.db().row("SELECT id FROM user WHERE username = ?", vec![username.into()]).await.expect("users");
+    let id: i64 = row.unwrap_or_else(|| panic!("no user {username}")).at(0).expect("an id");
+    let identity = store.identity_by_user(id).await.expect("users").expect("the user");
+    let rules = store.rules_of_role(identity.role_id).await.expect("rules");
+    Caller {
+        user_id: identity.user_id,
+        user_uuid: identity.user_uuid,
+        username: identity.username,
+        account_id: identity.account_id,
+        account_uuid: identity.account_uuid,
+        account_name: identity.account,
+        account_type: AccountType::from_number(identity.account_type),
+        domain_id: identity.domain_id,
+        domain_path: identity.domain_path,
+        role_id: identity.role_id,
+        role_type: RoleType::parse(&identity.role_type).unwrap_or(RoleType::User),
+        rules: rules.into_iter().map(|rule| Rule { pattern: rule.pattern, allow: rule.allow }).collect(),
+    }
+}
+
+/// What a command answered.
+pub struct Answer {
+    /// The status on the wire.
+    pub status: u16,
+    /// The body on the wire.
+    pub body: String,
+}
+
+/// Calls a command that answers at once, as a user, with parameters as a client sends them.
+pub async fn call(store: &Store, username: &str, command: &str, args: &[(String, String)]) -> Answer {
+    let motion = Arc::new(Motion::new(store.clone(), Patience::default()));
+    let ctx = Ctx {
+        motion,
+        store: store.clone(),
+        ids: Arc::new(store.clone()),
+        jobs: Arc::new(NoWork),
+        policy: Arc::new(Policy::default()),
+        caller: Arc::new(caller(store, username).await),
+        request_id: "test".into(),
+    };
+    let known = find(command).unwrap_or_else(|| panic!("{command} is not served"));
+    let format = args.iter().find(|(name, _)| name.eq_ignore_ascii_case("response"));
+    let envelope = Envelope {
+        name: &known.envelope,
+        format: Format::asked(format.map(|(_, word)| word.as_str())),
+        version: Some("4.23.0.0-SNAPSHOT"),
+    };
+    let (status, body) = match run(&ctx, known.entry.action, args).await {
+        Ok(reply) => (200, envelope.reply(&reply)),
+        Err(error) => {
+            let error = error.seen_by(ctx.caller.is_root_admin());
+            (error.code.number(), envelope.error(&error))
+        }
+    };
+    Answer { status, body: String::from_utf8(body).expect("text") }
+}
+
+async fn run(ctx: &Ctx, action: Action, args: &[(String, String)]) -> Result<Reply, ApiError> {
+    let args = Args::unpack(args.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    let Action::Sync(run) = action else { panic!("the command submits a job") };
+    run(Call { args: &args, ctx }).await
+}
