@@ -1,8 +1,7 @@
 //! What recorded calls do not show of the lists: owners in domains and projects, tags, secrets, running jobs, pages.
 
-mod lists_support;
-
-use lists_support::{Answer, call, caller, database, golden_json, reset, seed};
+use super::support::{Answer, call, caller, golden_json, reset, seed};
+use crate::support::database;
 use serde_json::{Value as Json, json};
 use stackmotion::store::Store;
 use stackmotion::views;

@@ -1,10 +1,8 @@
 //! The recorded cases, sent to our gateway and compared. A case counts as soon as its command is served.
 
-mod support;
-
+use crate::support::golden::{Case, cases, differences};
+use crate::support::world::World;
 use stackmotion::commands;
-use support::golden::{Case, cases, differences};
-use support::world::World;
 
 /// Cases that differ on purpose, with the reason. `docs/api-compat.md` tells users the same.
 const ON_PURPOSE: &[(&str, &str)] = &[

@@ -1,11 +1,8 @@
 //! Every fault that the simulated hosts can play, and what it leaves behind.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod agent_support;
 
 use std::sync::Arc;
 
-use agent_support::*;
+use super::support::*;
 use stackmotion::agent::RunningWorld;
 use stackmotion::agent::faults::{Fault, FaultRule};
 use stackmotion::hypervisors::hyperv::wire::extension::*;
