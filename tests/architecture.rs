@@ -14,7 +14,8 @@ const LEVELS: &[&[&str]] = &[
     &["dispatch"],
     &["http", "settings"],
     &["app"],
-    &["client", "agent", "demo"],
+    &["client", "agent"],
+    &["demo"],
 ];
 
 /// Third-party crates that only some rooms may know.
@@ -30,12 +31,6 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// The longest file, tests at its end not counted.
 const LONGEST_FILE: usize = 500;
-
-/// Arrows that point the other way for a reason that is written down here. The list may only shrink.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("settings", "commands", "the policy that the settings fill is declared where commands use it"),
-    ("http", "commands", "the alias /client/api/<command> asks whether there is such a command"),
-];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the sources can be read") {
@@ -90,22 +85,15 @@ fn rooms_named(text: &str) -> Vec<String> {
 #[test]
 fn arrows_point_inwards() {
     let mut wrong = BTreeMap::new();
-    let mut used = Vec::new();
     for (room, path, text) in files() {
         for other in rooms_named(&text) {
             if other == room || level(&other) < level(&room) {
-                continue;
-            }
-            if let Some(exception) = EXCEPTIONS.iter().find(|(from, to, _)| *from == room && *to == other) {
-                used.push(*exception);
                 continue;
             }
             wrong.insert(format!("{} -> {other}", path.display()), ());
         }
     }
     assert!(wrong.is_empty(), "these arrows point outwards or sideways:\n{:#?}", wrong.keys());
-    let unused: Vec<_> = EXCEPTIONS.iter().filter(|exception| !used.contains(exception)).collect();
-    assert!(unused.is_empty(), "these exceptions are not needed any more: {unused:?}");
 }
 
 #[test]
