@@ -31,7 +31,7 @@ crate::command! {
         /// Only jobs about things of this kind, such as `Volume` or `VirtualMachine`.
         resource_type "resourcetype": Option<String> [since("4.22.1")],
     }
-    name "listAsyncJobs", kind Sync, http Get, response JobView,
+    name "listAsyncJobs", kind Sync, http Get, response [JobView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.job.ListAsyncJobsCmd"
 }

@@ -35,7 +35,7 @@ crate::command! {
         /// Only clusters with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
     }
-    name "listClusters", kind Sync, http Get, response ClusterView,
+    name "listClusters", kind Sync, http Get, response [ClusterView],
     roles [Admin, ResourceAdmin],
     java "org.apache.cloudstack.api.command.admin.cluster.ListClustersCmd"
 }

@@ -50,7 +50,7 @@ crate::command! {
         /// Only hosts managed by software of this version.
         version: Option<String> [since("4.20.3")],
     }
-    name "listHosts", kind Sync, http Get, response HostView,
+    name "listHosts", kind Sync, http Get, response [HostView],
     roles [Admin, ResourceAdmin],
     java "org.apache.cloudstack.api.command.admin.host.ListHostsCmd"
 }

@@ -16,7 +16,7 @@ crate::command! {
         /// Only rows of this hypervisor.
         hypervisor: Option<String>,
     }
-    name "listHypervisorCapabilities", since "3.0.0", kind Sync, http Get, response CapabilitiesView,
+    name "listHypervisorCapabilities", since "3.0.0", kind Sync, http Get, response [CapabilitiesView],
     roles [Admin],
     java "org.apache.cloudstack.api.command.admin.config.ListHypervisorCapabilitiesCmd"
 }

@@ -25,7 +25,7 @@ crate::command! {
         /// Only pods with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
     }
-    name "listPods", kind Sync, http Get, response PodView,
+    name "listPods", kind Sync, http Get, response [PodView],
     roles [Admin, ResourceAdmin],
     java "org.apache.cloudstack.api.command.admin.pod.ListPodsByCmd"
 }

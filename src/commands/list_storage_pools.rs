@@ -53,7 +53,7 @@ crate::command! {
         /// Only pools with this access group. None has one here.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
     }
-    name "listStoragePools", kind Sync, http Get, response StoragePoolView,
+    name "listStoragePools", kind Sync, http Get, response [StoragePoolView],
     roles [Admin, ResourceAdmin],
     java "org.apache.cloudstack.api.command.admin.storage.ListStoragePoolsCmd"
 }

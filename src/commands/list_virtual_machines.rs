@@ -91,7 +91,7 @@ crate::command! {
         /// Only the number of machines.
         count_only "retrieveonlyresourcecount": Option<bool>,
     }
-    name "listVirtualMachines", kind Sync, http Get, response VirtualMachineView,
+    name "listVirtualMachines", kind Sync, http Get, response [VirtualMachineView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.vm.ListVMsCmd"
     admin "org.apache.cloudstack.api.command.admin.vm.ListVMsCmdByAdmin"

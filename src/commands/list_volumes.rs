@@ -53,7 +53,7 @@ crate::command! {
         /// Only the number of disks.
         count_only "retrieveonlyresourcecount": Option<bool>,
     }
-    name "listVolumes", kind Sync, http Get, response VolumeView,
+    name "listVolumes", kind Sync, http Get, response [VolumeView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.volume.ListVolumesCmd"
     admin "org.apache.cloudstack.api.command.admin.volume.ListVolumesCmdByAdmin"

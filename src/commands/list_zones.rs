@@ -33,7 +33,7 @@ crate::command! {
         /// Only zones with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
     }
-    name "listZones", kind Sync, http Get, response ZoneView,
+    name "listZones", kind Sync, http Get, response [ZoneView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.zone.ListZonesCmd"
     admin "org.apache.cloudstack.api.command.admin.zone.ListZonesCmdByAdmin"
