@@ -198,6 +198,8 @@ async fn set_up(
         );
         // The hosts' port stands in the database.
         spec.port = memory.agent_port;
+    } else {
+        println!("Making disks with content, starting hosts ...\n");
     }
     let world = World::start(&spec, &folder.hosts()).await?;
     let mut memory = match known {
