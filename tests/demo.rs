@@ -1,5 +1,4 @@
 //! The demonstration as a newcomer runs it: the real binary, its report, and a second gateway on its data.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -6,23 +6,23 @@ pub mod args;
 pub mod date;
 mod declare;
 mod error;
+mod id;
 mod node;
 pub mod openapi;
 mod page;
 mod param;
 mod reply;
 mod spec;
-mod value;
 mod xml;
 
 pub use args::{Arg, Args, Row};
 pub use error::{ApiError, BAD_CREDENTIALS, BoxError, ErrorCode, ErrorSubject, HIDDEN_TEXT, cs_code};
+pub use id::{Id, Ids, Rows, Token, contains_uuid};
 pub use node::{Name, Node, java_double};
 pub use page::{OwnerScope, Page, PageParams};
-pub use param::{Ids, Input, Param, ParamSpec, ParamType, Value, flatten};
+pub use param::{Input, Param, ParamSpec, ParamType, Value, flatten};
 pub use reply::{Envelope, Format, Reply, SuccessView};
 pub use spec::{
     Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Http, Kind, Params, Response, ResponseSpec,
     RoleType, Shape,
 };
-pub use value::{Id, Rows, Token, contains_uuid};

@@ -2,9 +2,9 @@
 
 use super::args::Arg;
 use super::error::ApiError;
+use super::id::{Id, Rows};
 use super::param::{Input, Param, ParamSpec, ParamType};
 use super::spec::Params;
-use super::value::{Id, Rows};
 use crate::model::entity::{DomainRef, ProjectRef};
 
 crate::params! {

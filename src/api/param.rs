@@ -1,17 +1,13 @@
 //! How the text of a parameter becomes a typed value (`contract/api-protocol.md 5.2 to 5.4`).
 
-use std::future::Future;
+use std::future::{Future, ready};
 
 use super::args::{Arg, Args};
-use super::error::{ApiError, BoxError};
+use super::date;
+use super::error::ApiError;
+use super::id::Ids;
+use crate::model::Timestamp;
 use crate::model::entity::EntityKind;
-use futures_util::future::BoxFuture;
-
-/// Looks up internal numbers. The database implements it; removed rows are found as well.
-pub trait Ids: Send + Sync {
-    /// The internal number of the row with this UUID, or `None` when there never was one.
-    fn internal_id<'a>(&'a self, entity: EntityKind, uuid: &'a str) -> BoxFuture<'a, Result<Option<i64>, BoxError>>;
-}
 
 /// The kind of a parameter as `listApis` prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,5 +259,99 @@ impl<T: Value> Param for T {
             Some(_) => {}
         }
         optional(input, spec).await?.ok_or_else(|| input.missing(spec))
+    }
+}
+
+/// The text of a plain argument; rows where text is expected read as their printed form, which fits no type.
+pub(super) fn plain(arg: &Arg) -> std::borrow::Cow<'_, str> {
+    match arg {
+        Arg::Text(text) => text.into(),
+        Arg::Rows(rows) => format!("{rows:?}").into(),
+    }
+}
+
+impl Value for bool {
+    const KIND: ParamType = ParamType::Boolean;
+
+    fn convert<'a>(
+        _: &'a Input<'a>,
+        _: &'static ParamSpec,
+        arg: &'a Arg,
+    ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
+        ready(Ok(Some(plain(arg).eq_ignore_ascii_case("true"))))
+    }
+}
+
+/// Java's number syntax: an optional sign and ASCII digits. Rust reads the same.
+pub(super) fn number<T: std::str::FromStr>(input: &Input<'_>, spec: &ParamSpec, raw: &str) -> Result<T, ApiError> {
+    raw.parse().map_err(|_| input.not_a_number(spec, raw))
+}
+
+impl Value for i32 {
+    const KIND: ParamType = ParamType::Integer;
+
+    fn convert<'a>(
+        input: &'a Input<'a>,
+        spec: &'static ParamSpec,
+        arg: &'a Arg,
+    ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
+        let raw = plain(arg);
+        let blank = raw.trim().is_empty();
+        ready(if blank { Ok(None) } else { number(input, spec, &raw).map(Some) })
+    }
+}
+
+impl Value for i64 {
+    const KIND: ParamType = ParamType::Long;
+
+    fn convert<'a>(
+        input: &'a Input<'a>,
+        spec: &'static ParamSpec,
+        arg: &'a Arg,
+    ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
+        ready(number(input, spec, &plain(arg)).map(Some))
+    }
+}
+
+impl Value for String {
+    const KIND: ParamType = ParamType::String;
+
+    fn convert<'a>(
+        input: &'a Input<'a>,
+        spec: &'static ParamSpec,
+        arg: &'a Arg,
+    ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
+        let raw = plain(arg);
+        let too_long = raw.len() > spec.max_length && raw.encode_utf16().count() > spec.max_length;
+        ready(if too_long {
+            Err(input.invalid(&format!(
+                "Value greater than max allowed length {} for param: {}",
+                spec.max_length,
+                spec.java_field()
+            )))
+        } else {
+            Ok(Some(raw.into_owned()))
+        })
+    }
+}
+
+impl Value for Timestamp {
+    const KIND: ParamType = ParamType::Date;
+
+    fn convert<'a>(
+        input: &'a Input<'a>,
+        spec: &'static ParamSpec,
+        arg: &'a Arg,
+    ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
+        let raw = plain(arg);
+        let end_of_day = spec.field == "end_date";
+        let when = date::parse_parameter(&raw, end_of_day).and_then(|when| Timestamp::from_unix(when.unix_timestamp()));
+        ready(when.map(Some).ok_or_else(|| {
+            ApiError::bad_parameter(format!(
+                "Unable to parse date {raw} for command {}, please pass dates in the format mentioned in the api \
+                 documentation",
+                input.command
+            ))
+        }))
     }
 }

@@ -42,13 +42,13 @@ pub fn bare(status: StatusCode) -> HttpResponse {
     HttpResponse::build(status).finish()
 }
 
-/// A text as it fits into a header: one line, Latin-1, everything else a question mark.
+/// A text as it fits into a header: one line, Latin-1, a blank for everything else.
 fn header_text(text: &str) -> Option<HeaderValue> {
     let bytes: Vec<u8> = text
         .chars()
         .map(|letter| match u32::from(letter) {
             0..=31 | 127 => b' ',
-            code => u8::try_from(code).unwrap_or(b'?'),
+            code => u8::try_from(code).unwrap_or(b' '),
         })
         .collect();
     HeaderValue::from_bytes(&bytes).ok()
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_description_cannot_start_a_new_header() {
         let value = header_text("first\r\nSet-Cookie: x=1 Größe 日").unwrap();
-        assert_eq!(value.as_bytes(), b"first  Set-Cookie: x=1 Gr\xf6\xdfe ?");
+        assert_eq!(value.as_bytes(), b"first  Set-Cookie: x=1 Gr\xf6\xdfe  ");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use stackmotion::motion::{Motion, Mover, Patience, PlainRequest, Probe, StorageR
 use stackmotion::store::Store;
 use tempfile::TempDir;
 
-use crate::database::Database;
+use crate::support::database::Database;
 
 pub const MIB: u64 = 1 << 20;
 /// The caller: a root admin.

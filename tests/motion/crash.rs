@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use stackmotion::motion::{Probe, Step, VolumeRequest};
 use tokio::sync::Notify;
 
-use crate::bench::{Bench, ROOT, plan};
-use crate::database;
+use super::bench::{Bench, ROOT, plan};
+use crate::support::database;
 
 /// A probe that stands still at one place and says that it has come there.
 fn stop_at(step: Step, before: bool) -> (Probe, Arc<Notify>) {

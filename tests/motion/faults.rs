@@ -3,8 +3,8 @@
 
 use stackmotion::agent::faults::{Fault, FaultRule};
 
-use crate::bench::{Bench, ROOT, plan, wait_for};
-use crate::database;
+use super::bench::{Bench, ROOT, plan, wait_for};
+use crate::support::database;
 
 const VOLUME: &str = "MigrateVolumeCommand";
 const WITH_STORAGE: &str = "MigrateWithStorageCommand";

@@ -2,8 +2,8 @@
 
 use stackmotion::motion::{OfflineRequest, OfflineTarget, VolumeRequest};
 
-use crate::bench::{Bench, ROOT, plan};
-use crate::database;
+use super::bench::{Bench, ROOT, plan};
+use crate::support::database;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_motion() {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use stackmotion::motion::VolumeRequest;
 
-use crate::bench::{Bench, MIB, ROOT};
-use crate::database;
+use super::bench::{Bench, MIB, ROOT};
+use crate::support::database;
 use stackmotion::demo::{DiskPlan, Plan, VmPlan};
 
 const VMS: usize = 20;

@@ -17,6 +17,7 @@ use stackmotion::store::{Store, Value};
 use super::raw_http::{RawRequest, RawResponse, escape_pairs};
 
 const TABLES: &str = include_str!("../../migrations/0001_cloudstack_tables.sql");
+const INVENTORY: &str = include_str!("../golden/inventory.json");
 const ROWS: &str = include_str!("../golden/rows.json");
 
 /// Accepts every job and remembers it.
@@ -107,6 +108,7 @@ pub async fn seed(store: &Store) {
             insert(store, table, &columns, row.as_object().unwrap()).await;
         }
     }
+    align(store).await;
     for row in tables["user"].as_array().unwrap() {
         let id = row["id"].as_i64().unwrap();
         let name = row["username"].as_str().unwrap();
@@ -121,6 +123,43 @@ pub async fn seed(store: &Store) {
             Value::Text(format!("secret-{name}")),
         ];
         store.db().run(sql, args).await.unwrap();
+    }
+}
+
+/// Takes the rows, which were read later, back to the moment at which the lists were recorded.
+async fn align(store: &Store) {
+    let inventory: Json = serde_json::from_str(INVENTORY).unwrap();
+    for (table, keys) in [
+        ("volumes", &["id"][..]),
+        ("vm_instance", &["id"]),
+        ("host", &["id"]),
+        ("storage_pool", &["id"]),
+        ("op_host_capacity", &["host_id", "capacity_type"]),
+    ] {
+        let columns = columns_of(table);
+        let rows = inventory["db"][table].as_array().unwrap();
+        if keys == ["id"] {
+            let ids: Vec<_> = rows.iter().map(|row| row["id"].to_string()).collect();
+            let sql = format!("DELETE FROM `{table}` WHERE id NOT IN ({})", ids.join(", "));
+            store.db().run(&sql, vec![]).await.unwrap();
+        }
+        if table == "volumes" {
+            // A cold copy takes the public id of the old row, so ids must be free before they are put back.
+            store.db().run("UPDATE volumes SET uuid = NULL", vec![]).await.unwrap();
+        }
+        for row in rows {
+            let row = row.as_object().unwrap();
+            let changed: Vec<_> = row
+                .iter()
+                .filter(|(name, _)| columns.contains(&name.as_str()) && !keys.contains(&name.as_str()))
+                .collect();
+            let set: Vec<_> = changed.iter().map(|(name, _)| format!("`{name}` = ?")).collect();
+            let which: Vec<_> = keys.iter().map(|key| format!("`{key}` = ?")).collect();
+            let sql = format!("UPDATE `{table}` SET {} WHERE {}", set.join(", "), which.join(" AND "));
+            let mut args: Vec<_> = changed.iter().map(|(_, value)| argument(value)).collect();
+            args.extend(keys.iter().map(|key| argument(&row[*key])));
+            store.db().run(&sql, args).await.unwrap();
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Every recorded list and job query is answered as CloudStack answered it, except for what `docs/api-compat.md` tells.
 
-mod lists_support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use lists_support::differences::differences;
-use lists_support::{call, database, golden_json, reset, seed, xml};
+use super::differences::differences;
+use super::support::{call, golden_json, reset, seed};
+use super::xml;
+use crate::support::database;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use stackmotion::store::Store;
@@ -28,7 +28,7 @@ fn tree(body: &str) -> Json {
 
 /// The table in the document: `object.field word`, or `case NAME` for an answer that is different as a whole.
 fn documented() -> BTreeSet<String> {
-    let document = include_str!("../docs/api-compat.md");
+    let document = include_str!("../../docs/api-compat.md");
     let section = document.split("## Differences in lists").nth(1).expect("the section");
     let section = section.split("\n## ").next().unwrap_or_default();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));

@@ -1,11 +1,10 @@
 //! What recorded calls do not show of the lists: owners in domains and projects, tags, secrets, running jobs, pages.
 
-mod support;
-
+use super::support::{Answer, call, caller, golden_json, reset, seed};
+use crate::support::database;
 use serde_json::{Value as Json, json};
 use stackmotion::store::Store;
 use stackmotion::views;
-use support::{Answer, call, caller, database, golden_json, reset, seed};
 
 async fn list(store: &Store, user: &str, command: &str, args: &[(&str, &str)]) -> Answer {
     let mut args: Vec<_> = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

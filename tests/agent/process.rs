@@ -1,14 +1,11 @@
 //! The agent as a process of its own: what it prints, and what a kill leaves.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod agent_support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use agent_support::*;
+use super::support::*;
 use serde_json::Value;
 use stackmotion::agent::image::{Image, ImageError};
 use stackmotion::hypervisors::hyperv::wire::encode;

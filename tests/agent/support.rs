@@ -1,6 +1,4 @@
 //! A client and a small world for the tests of the simulated agent.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

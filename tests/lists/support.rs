@@ -3,12 +3,6 @@
 //! Rows look like `{"table": [{"column": value, ...}, ...], ...}`. Columns that a table does not have are an error, so
 //! that a misspelled one is found.
 
-#![allow(dead_code, reason = "each test uses the part it needs")]
-
-pub mod database;
-pub mod differences;
-pub mod xml;
-
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;

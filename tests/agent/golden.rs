@@ -1,13 +1,10 @@
 //! The simulated hosts answer as a real agent was recorded to answer, and do what it did.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod agent_support;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use agent_support::*;
+use super::support::*;
 use serde_json::{Value, json};
 use stackmotion::agent::RunningWorld;
 use stackmotion::agent::faults::{Fault, FaultRule};

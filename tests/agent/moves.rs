@@ -1,11 +1,8 @@
 //! The simulated hosts really move disks and VMs, under a guest that keeps writing.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod agent_support;
 
 use std::process::Command as Process;
 
-use agent_support::*;
+use super::support::*;
 use stackmotion::agent::image::Image;
 use stackmotion::hypervisors::hyperv::wire::Base;
 use stackmotion::hypervisors::hyperv::wire::extension::*;

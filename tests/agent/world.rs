@@ -1,13 +1,10 @@
 //! World files, and many moves at once.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod agent_support;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
-use agent_support::*;
+use super::support::*;
 use futures_util::future::join_all;
 use stackmotion::agent::faults::{Fault, FaultRule};
 use stackmotion::agent::spec::{VmSpec, WorldSpec};
@@ -15,7 +12,7 @@ use stackmotion::agent::{World, WorldError};
 
 /// The block of a language in the documentation.
 fn documented(language: &str) -> String {
-    let text = include_str!("../docs/simulated-agent.md");
+    let text = include_str!("../../docs/simulated-agent.md");
     let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
     rest.split_once("```").unwrap().0.to_owned()
 }

@@ -1,5 +1,4 @@
 //! Images made here are whole to `qemu-img`, and images made by `qemu-img` are read and written here.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! The client of the agents against servers that speak real TLS and play recorded and made-up answers.
-#![allow(clippy::unwrap_used)]
 
 mod hosts;
 mod moves;

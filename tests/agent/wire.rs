@@ -1,5 +1,4 @@
 //! Every recorded request and answer of a real agent is understood by the wire types.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;

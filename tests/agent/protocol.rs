@@ -1,11 +1,8 @@
 //! Listener, cold copies, side effects and control of the simulated hosts.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod agent_support;
 
 use std::sync::Arc;
 
-use agent_support::*;
+use super::support::*;
 use serde_json::{Value, json};
 use stackmotion::agent::RunningWorld;
 use stackmotion::agent::faults::{Fault, FaultRule};

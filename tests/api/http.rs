@@ -1,16 +1,14 @@
 //! The way in over real sockets: paths, methods, precedence, limits, headers (`contract/api-protocol.md 0 to 2`).
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
+use crate::support::world::{World, signed};
 use stackmotion::client::{Client, ClientError};
 use stackmotion::commands::Policy;
 use stackmotion::http::{HttpError, Listener, TlsFiles};
 use stackmotion::model::Timestamp;
 use stackmotion::store::Value;
-use support::raw_http::{RawRequest, RawResponse, escape_pairs};
-use support::world::{World, signed};
 
 const REFUSED: &str = r#"{"listcapabilitiesresponse":{"uuidList":[],"errorcode":401,"errortext":"unable to verify user credentials and/or request signature"}}"#;
 const CALL: [(&str, &str); 2] = [("command", "listCapabilities"), ("response", "json")];

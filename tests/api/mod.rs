@@ -1,0 +1,7 @@
+//! The rim: what clients send and what they get.
+
+mod call;
+mod decoding;
+mod documents;
+mod golden;
+mod http;

@@ -1,0 +1,7 @@
+//! Lists and job queries.
+
+mod differences;
+mod golden;
+mod stories;
+mod support;
+mod xml;

@@ -1,0 +1,16 @@
+//! All tests that need more than one room, in one program so that it links once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what they expect by unwrapping it"
+)]
+
+mod agent;
+mod api;
+mod architecture;
+mod demo;
+mod hyperv;
+mod lists;
+mod motion;
+mod support;

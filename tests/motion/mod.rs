@@ -1,0 +1,7 @@
+//! Motions end to end: real images, simulated hosts, real databases.
+
+mod bench;
+mod crash;
+mod faults;
+mod good;
+mod storm;

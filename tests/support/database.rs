@@ -1,0 +1,121 @@
+//! Databases for tests: SQLite always, and MariaDB when the feature `mariadb-tests` is on.
+
+use stackmotion::store::Store;
+use tempfile::TempDir;
+
+/// A database that goes away with this value.
+pub struct Database {
+    /// The store on it.
+    pub store: Store,
+    _folder: Option<TempDir>,
+}
+
+/// An empty SQLite database in a file.
+pub async fn sqlite() -> Database {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&format!("sqlite://{}/test.db", folder.path().display())).await.expect("a database");
+    Database { store, _folder: Some(folder) }
+}
+
+/// An empty database of every kind that is to be tested, with its name.
+pub async fn each() -> Vec<(&'static str, Database)> {
+    vec![
+        ("sqlite", sqlite().await),
+        #[cfg(feature = "mariadb-tests")]
+        ("mariadb", mariadb::empty().await),
+    ]
+}
+
+/// One private server for all tests, with a database for each that asks. It ends with the process: its parent's death is
+/// its signal.
+#[cfg(feature = "mariadb-tests")]
+mod mariadb {
+    use std::fs::File;
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::{Duration, Instant};
+
+    use stackmotion::store::Store;
+
+    use super::Database;
+
+    /// How long the server may take to answer for the first time.
+    const START_LIMIT: Duration = Duration::from_secs(60);
+
+    static PORT: LazyLock<u16> = LazyLock::new(start);
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+
+    /// An empty database on the server.
+    pub async fn empty() -> Database {
+        let port = tokio::task::spawn_blocking(|| *PORT).await.expect("a server");
+        let name = format!("test{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let made = tokio::task::spawn_blocking({
+            let sql = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
+            move || ask(port, &sql)
+        });
+        assert!(made.await.expect("an answer"), "the server does not make a database");
+        let store = Store::open(&format!("mysql://root@127.0.0.1:{port}/{name}")).await.expect("a database");
+        Database { store, _folder: None }
+    }
+
+    /// Runs a statement with the server's own client.
+    fn ask(port: u16, sql: &str) -> bool {
+        Command::new("mariadb")
+            .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"])
+            .args([&format!("--port={port}"), &format!("--execute={sql}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("the client mariadb is missing: install MariaDB or leave the feature mariadb-tests out")
+            .success()
+    }
+
+    /// Starts the server on a free port of 127.0.0.1 with a data folder of its own.
+    fn start() -> u16 {
+        let folder = tempfile::tempdir().expect("a folder").keep();
+        let data = folder.join("data");
+        let installed = Command::new("mariadb-install-db")
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", data.display()))
+            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("mariadb-install-db is missing: install MariaDB's server or leave the feature mariadb-tests out");
+        assert!(installed.success(), "mariadb-install-db failed in {}", data.display());
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
+        spawn(&folder, &data, port);
+        let deadline = Instant::now() + START_LIMIT;
+        while !ask(port, "SELECT 1") {
+            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "mariadbd does not answer: {log}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        port
+    }
+
+    /// A shell waits beside the server for the test's standard input to close, which the system does when the test ends
+    /// in whatever way; then it ends the server and removes its folder.
+    fn spawn(folder: &Path, data: &Path, port: u16) {
+        let server = format!(
+            "mariadbd --no-defaults --datadir='{data}' --socket='{folder}/socket' --pid-file='{folder}/pid' --port={port} \
+             --bind-address=127.0.0.1 --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=256M --skip-name-resolve \
+             --max-connections=2000 --user=\"$(id -un)\" & server=$!; cat >/dev/null; kill -9 $server; rm -rf '{folder}'",
+            data = data.display(),
+            folder = folder.display(),
+        );
+        let log = File::create(folder.join("log")).expect("a log");
+        let watcher = Command::new("sh")
+            .args(["-c", &server])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("a shell");
+        // Its standard input stays open as long as this process lives.
+        std::mem::forget(watcher);
+    }
+}
