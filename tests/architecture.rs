@@ -14,7 +14,8 @@ const LEVELS: &[&[&str]] = &[
     &["dispatch"],
     &["http", "settings"],
     &["app"],
-    &["client", "agent", "demo"],
+    &["client", "agent"],
+    &["demo"],
 ];
 
 /// Third-party crates that only some rooms may know.
