@@ -118,13 +118,31 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     let (folder, known) = Folder::open(args.data_dir.as_deref())?;
     println!("stackmotion demo: a gateway, its database and six simulated Hyper-V hosts in one process\n");
     // The folder outlives what is dropped when the work is interrupted.
-    tokio::select! {
-        end = show_all(&args, &folder, known) => end,
+    let shown = tokio::select! {
+        shown = show_all(&args, &folder, known) => shown?,
         interrupted = interruption() => {
             interrupted?;
-            Err(DemoError::Interrupted)
+            return Err(DemoError::Interrupted);
         }
+    };
+    if !args.exit {
+        println!("\nCtrl-C ends everything.");
+        interruption().await?;
+        println!();
     }
+    if let Some(app) = shown.app {
+        app.stop().await;
+    }
+    shown.world.stop().await;
+    if shown.failed > 0 { Err(DemoError::NotProved { failed: shown.failed, all: Kind::ALL.len() }) } else { Ok(()) }
+}
+
+/// What runs on when the use cases are done.
+struct Shown {
+    world: RunningWorld,
+    /// None when only the hosts are to stay.
+    app: Option<App>,
+    failed: usize,
 }
 
 /// Waits for Ctrl-C, or for being told to end.
@@ -136,7 +154,7 @@ async fn interruption() -> Result<(), DemoError> {
     }
 }
 
-async fn show_all(args: &DemoArgs, folder: &Folder, known: Option<Memory>) -> Result<(), DemoError> {
+async fn show_all(args: &DemoArgs, folder: &Folder, known: Option<Memory>) -> Result<Shown, DemoError> {
     let estate = Estate::new(&cases::plan())?;
     let (world, memory) = set_up(args, folder, &estate, known).await?;
     let app = App::start(&settings(serve_flags(folder, memory.port))?).await?;
@@ -161,15 +179,8 @@ async fn show_all(args: &DemoArgs, folder: &Folder, known: Option<Memory>) -> Re
     }
     if !args.exit {
         show::examples(&estate, folder);
-        println!("\nCtrl-C ends everything.");
-        interruption().await?;
-        println!();
     }
-    if let Some(app) = app {
-        app.stop().await;
-    }
-    world.stop().await;
-    if failed > 0 { Err(DemoError::NotProved { failed, all: all.len() }) } else { Ok(()) }
+    Ok(Shown { world, app, failed })
 }
 
 /// The hosts, and a database that knows them.
@@ -187,6 +198,8 @@ async fn set_up(
         );
         // The hosts' port stands in the database.
         spec.port = memory.agent_port;
+    } else {
+        println!("Making disks with content, starting hosts ...\n");
     }
     let world = World::start(&spec, &folder.hosts()).await?;
     let mut memory = match known {
@@ -203,7 +216,7 @@ async fn fill_database(folder: &Folder, estate: &Estate, agent_port: u16) -> Res
     std::fs::create_dir_all(&gateway).map_err(|cause| FolderError::Io { path: gateway.clone(), cause })?;
     let settings = settings(serve_flags(folder, 0))?;
     let store = Store::open(&settings.database_url).await?;
-    let keys = store.bootstrap().await?.ok_or_else(|| FolderError::Foreign(gateway))?;
+    let keys = store.bootstrap().await?.ok_or(FolderError::Foreign(gateway))?;
     seed(&store, estate, agent_port).await?;
     store.db().close().await;
     Ok(keys)

@@ -66,7 +66,7 @@ pub(super) struct Stage<'a> {
 /// Plays a case: request, wait, proof.
 pub(super) async fn play(case: &Case<'_>, stage: Stage<'_>) -> Result<Played, PlayError> {
     let before = proof::before(case, stage.world).await?;
-    println!("     {} {}", case.command, shown(&case.params));
+    println!("     {}", shown(case));
     for one in &case.moves {
         println!("     {:<10} {} -> {}", one.disk.plan.name, one.source.name, one.target.name);
     }
@@ -114,8 +114,10 @@ async fn carry_out(case: &Case<'_>, client: &Client, job_id: &mut String) -> Res
     end.map(|_| ())
 }
 
-fn shown(params: &[(String, String)]) -> String {
-    params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+/// The call as it can be typed: a parameter with its long ids to a line.
+fn shown(case: &Case<'_>) -> String {
+    let params = case.params.iter().map(|(name, value)| format!(" \\\n         {name}={value}"));
+    format!("stackmotion call {}{}", case.command, params.collect::<String>())
 }
 
 /// A bar on a terminal, a line for each quarter elsewhere.
