@@ -21,11 +21,14 @@ const ALLOWED: &[&str] = &[
     "CDLA-Permissive-2.0",
 ];
 
+/// A release: major, minor, patch.
+type Release = (u64, u64, u64);
+
 /// Releases with a published advisory: the crate, the first release without it (none: no release is good), the advisory.
 ///
 /// The advisory database itself cannot be read without a network, so this is what was known when it was last looked at,
 /// for crates that are in the tree or are often brought into one like it.
-const ADVISORIES: &[(&str, Option<(u64, u64, u64)>, &str)] = &[
+const ADVISORIES: &[(&str, Option<Release>, &str)] = &[
     ("backoff", None, "RUSTSEC-2025-0012: unmaintained"),
     ("crossbeam-channel", Some((0, 5, 15)), "RUSTSEC-2025-0024: double free on drop"),
     ("h2", Some((0, 4, 4)), "RUSTSEC-2024-0332: a flood of CONTINUATION frames"),
@@ -85,7 +88,7 @@ fn sources_are_the_registry() {
     assert!(elsewhere.is_empty(), "crates from elsewhere than a registry: {elsewhere:#?}");
 }
 
-fn number(version: &str) -> (u64, u64, u64) {
+fn number(version: &str) -> Release {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     let mut parts = core.split('.').map(|part| part.parse().unwrap_or_default());
     let mut next = || parts.next().unwrap_or_default();
