@@ -79,15 +79,10 @@ async fn settle_copy(tx: &mut Tx, disk: &OrderDisk, moved: bool) -> Result<(), R
         return Ok(());
     }
     step(tx, copy, VolumeEvent::MigrationCopySucceeded).await?;
-    let create = Usage {
-        kind: "VOLUME.CREATE",
-        volume: copy,
-        size_bytes: Some(copy.size_bytes),
-        resource_uuid: copy.uuid.as_deref(),
-    };
+    let create = Usage { kind: "VOLUME.CREATE", volume: copy, size_bytes: Some(copy.size_bytes) };
     tx.usage_insert(&create).await?;
     tx.volume_exchange(&original, copy.id, &disk.stem).await?;
-    let delete = Usage { kind: "VOLUME.DELETE", volume: &original, size_bytes: None, resource_uuid: None };
+    let delete = Usage { kind: "VOLUME.DELETE", volume: &original, size_bytes: None };
     tx.usage_insert(&delete).await?;
     let original = step(tx, &original, VolumeEvent::DestroyRequested).await?;
     step(tx, &original, VolumeEvent::ExpungingRequested).await?;

@@ -59,8 +59,6 @@ pub struct Usage<'a> {
     pub volume: &'a Volume,
     /// Bytes; none for a deletion.
     pub size_bytes: Option<i64>,
-    /// The public id that the row has at that moment.
-    pub resource_uuid: Option<&'a str>,
 }
 
 impl Tx {
@@ -191,7 +189,7 @@ impl Tx {
     pub async fn usage_insert(&mut self, usage: &Usage<'_>) -> Result<(), StoreError> {
         let volume = usage.volume;
         let sql = "INSERT INTO usage_event (type, account_id, created, zone_id, resource_id, resource_name, offering_id, size, \
-            resource_type, processed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
+            processed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
         let args = args![
             usage.kind,
             volume.account_id,
@@ -199,9 +197,9 @@ impl Tx {
             volume.zone_id,
             volume.id,
             &volume.name,
-            volume.disk_offering_id,
-            usage.size_bytes,
-            usage.resource_uuid
+            // A deletion names neither size nor offering.
+            usage.size_bytes.map(|_| volume.disk_offering_id),
+            usage.size_bytes
         ];
         self.run(sql, args).await?;
         Ok(())
