@@ -5,7 +5,7 @@
 
 use super::cold;
 use super::front::told;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, refuse_unknown};
 use super::saga::Motion;
 use super::verdict::Outcome;
 use crate::model::{Pool, Vm, VmEvent, VmState, Volume, VolumeState};
@@ -37,19 +37,15 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
     let missing = || Refusal::parameter(format!("Unable to find the VM by id={}", request.vm_id));
     let vm = store.vm_by_id(request.vm_id).await?.filter(|vm| !vm.removed).ok_or_else(missing)?;
     let begun = store.motions_of_job(job_id).await?;
-    if begun.is_empty() && vm.state == VmState::Stopped {
+    if store.stopped_vm_job(vm.id).await? != Some(job_id) {
         check_vm(store, &vm).await?;
-    } else if vm.state != VmState::Migrating {
-        return Err(Refusal::parameter("VM is not Stopped, unable to migrate the vm having the specified id"));
     }
     let moves = moves(store, &vm, &request.to).await?;
-    let vm = if vm.state == VmState::Migrating { vm } else { mark(store, &vm).await? };
+    let vm = if vm.state == VmState::Stopped { mark(store, &vm, job_id).await? } else { vm };
     let mut pod_id = vm.pod_id;
     let mut failed = None;
     for row in &begun {
-        if row.phase != "settled" {
-            motion.resume(row).await?;
-        }
+        motion.resume_held(row).await?;
     }
     for (volume, target) in moves {
         match one(motion, job_id, &vm, volume, target).await {
@@ -69,8 +65,12 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
     }
 }
 
-/// Checks 4 to 6.
+/// Checks 3 to 6.
 async fn check_vm(store: &Store, vm: &Vm) -> Result<(), Refusal> {
+    if vm.state != VmState::Stopped {
+        return Err(Refusal::parameter("VM is not Stopped, unable to migrate the vm having the specified id"));
+    }
+    refuse_unknown(store, Some(vm.id), None).await?;
     let served = SYSTEM_VMS_SERVED.iter().any(|kind| vm.hypervisor.eq_ignore_ascii_case(kind));
     if !vm.is_user() && !served {
         return Err(Refusal::parameter(format!(
@@ -158,12 +158,13 @@ async fn check_pool(store: &Store, vm: &Vm, pool: &Pool) -> Result<(), Refusal> 
     }
 }
 
-async fn mark(store: &Store, vm: &Vm) -> Result<Vm, Refusal> {
+async fn mark(store: &Store, vm: &Vm, job_id: i64) -> Result<Vm, Refusal> {
     let transition =
         vm.state.on(VmEvent::StorageMigrationRequested).map_err(|error| Refusal::failed(error.to_string()))?;
     let mut tx = store.begin().await?;
     let place = VmPlace { host_id: vm.host_id, last_host_id: vm.last_host_id, pod_id: vm.pod_id };
     let vm = tx.vm_transition(vm, transition, place).await?;
+    tx.stopped_vm_mark(vm.id, job_id).await?;
     tx.commit().await?;
     Ok(vm)
 }
@@ -174,6 +175,7 @@ async fn unmark(store: &Store, vm: &Vm, pod_id: Option<i64>, succeeded: bool) ->
     // The VM may have to start near its disks next time, not where it ran last (`contract/migration.md` 3.6).
     let last_host_id = if succeeded { None } else { vm.last_host_id };
     tx.vm_transition(vm, transition, VmPlace { host_id: None, last_host_id, pod_id }).await?;
+    tx.stopped_vm_unmark(vm.id).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -36,6 +36,30 @@ pub(super) async fn settle(store: &Store, order: &Order, verdict: &Verdict) -> R
     Ok(())
 }
 
+/// The verdict on a motion whose rows somebody else changed while it was under way.
+pub(super) fn in_doubt(verdict: Verdict, what: &str) -> Verdict {
+    let reason = format!(
+        "{what} was changed by somebody else while the motion was under way, so its place was not written. The motion itself: {}.",
+        verdict.outcome.word()
+    );
+    Verdict { outcome: Outcome::Unknown, reason: Some(reason), ..verdict }
+}
+
+/// Ends a motion without touching its rows: they were changed by somebody else, and are looked at again later.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails.
+pub(super) async fn give_over(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
+    let alert = alert(store, order, verdict).await?;
+    let mut tx = store.begin().await?;
+    tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await?;
+    if let Some(alert) = alert {
+        tx.alert_insert(&alert).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
 async fn settle_disk(
     tx: &mut Tx,
     order: &Order,
@@ -204,10 +228,13 @@ pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> 
         Err(error) => return Err(error.into()),
     }
     for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
-        let ready = disk.volume.state == VolumeState::Ready && disk.volume.pool_id == Some(disk.source.id);
-        if *moved && disk.moves() && ready {
+        let here = disk.volume.pool_id == Some(disk.source.id);
+        let movable = matches!(disk.volume.state, VolumeState::Ready | VolumeState::Migrating);
+        if *moved && disk.moves() && movable && here {
             let volume = step(&mut tx, &disk.volume, VolumeEvent::OperationSucceeded).await?;
             place(&mut tx, &volume, disk).await?;
+        } else if disk.volume.state == VolumeState::Migrating {
+            step(&mut tx, &disk.volume, VolumeEvent::OperationFailed).await?;
         }
         let found = if *moved { disk.target.id } else { disk.source.id };
         tx.motion_disk_found(order.id, disk.volume.id, Some(found), verdict.outcome.word()).await?;
