@@ -195,3 +195,60 @@ fn another_gateway_serves_the_data_and_migrates_again() {
     assert!(gateway.stop(), "the gateway ends well");
     assert!(hosts.stop(), "the demonstration ends well");
 }
+
+/// The gateway's process is killed while a VM with its disks is on its way, several times. Another process takes the job
+/// up: the same job id ends well, and everything is where the database says.
+#[test]
+fn a_gateway_killed_in_the_middle_of_a_motion_is_followed_by_one_that_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("demo"), folder.path().join("report.json"));
+    let (data, report) = (data.to_str().unwrap(), file.to_str().unwrap());
+    let hosts = Running::start(&["demo", "--hosts-only", "--data-dir", data, "--report", report]);
+    let report = until("the report", || read_report(&file));
+    let serve: Vec<&str> = report["serve"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let serving = || {
+        let gateway = Running::start(&serve);
+        until("the gateway", || (call(&report, &["listZones"]).status.code() != Some(3)).then_some(()));
+        gateway
+    };
+    let one = |args: &[&str], list: &str| answer(&call(&report, args))[list][0].clone();
+    let mut gateway = serving();
+    let volume = one(&["listVolumes", "listall=true", "name=ROOT-build"], "volume");
+    let (vm, id) = (volume["virtualmachineid"].as_str().unwrap(), volume["id"].as_str().unwrap());
+    for (round, name) in ["c1-h2", "c2-h1", "c1-h3"].into_iter().enumerate() {
+        let host = one(&["listHosts", &format!("name={name}")], "host");
+        let pool = one(&["listStoragePools", &format!("name={name}-local")], "storagepool");
+        let (host, pool) = (host["id"].as_str().unwrap(), pool["id"].as_str().unwrap());
+        let submitted = answer(&call(
+            &report,
+            &[
+                "migrateVirtualMachineWithVolume",
+                &format!("virtualmachineid={vm}"),
+                &format!("hostid={host}"),
+                &format!("migrateto[0].volume={id}"),
+                &format!("migrateto[0].pool={pool}"),
+            ],
+        ));
+        let job = format!("jobid={}", submitted["jobid"].as_str().unwrap());
+        // Each round kills a little later: right after the command went out, and with more and more of the disk copied.
+        until("the motion to be under way", || {
+            let asked = answer(&call(&report, &["queryAsyncJobResult", &job]));
+            let percent = asked["jobprocstatus"].as_i64().unwrap();
+            (asked["migration"]["phase"] == "sent" && percent >= 20 * round as i64 || asked["jobstatus"] != 0)
+                .then_some(())
+        });
+        drop(gateway);
+        gateway = serving();
+        let ended = until("the job to end", || {
+            let asked = answer(&call(&report, &["queryAsyncJobResult", &job]));
+            (asked["jobstatus"] != 0).then_some(asked)
+        });
+        assert_eq!(ended["jobstatus"], 1, "{ended}");
+        assert_eq!(ended["jobresult"]["virtualmachine"]["hostid"], host, "{ended}");
+        let now = one(&["listVolumes", &format!("id={id}")], "volume");
+        assert_eq!((now["storageid"].as_str(), now["state"].as_str()), (Some(pool), Some("Ready")), "{now}");
+        check_image(&file_of(&report, &now));
+    }
+    assert!(gateway.stop(), "the gateway ends well");
+    assert!(hosts.stop(), "the hosts end well");
+}

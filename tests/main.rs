@@ -13,4 +13,5 @@ mod demo;
 mod hyperv;
 mod lists;
 mod motion;
+mod supply_chain;
 mod support;

@@ -40,7 +40,7 @@ async fn elsewhere(order: &Order, disk: &OrderDisk, hypervisor: &dyn Hypervisor)
     let Some(vm) = &order.vm else { return false };
     let Ok(Some(listed)) = hypervisor.vm_disks(&order.source_ref(), &vm.instance_name).await else { return false };
     let old = hypervisor.folder(&pool_ref(&disk.source));
-    listed.iter().any(|found| found.stem == disk.stem && super::verdict::same_folder(&found.folder, &old))
+    listed.iter().any(|found| found.stem == disk.stem && super::hypervisor::same_folder(&found.folder, &old))
 }
 
 /// Cleans up after a verdict.

@@ -262,3 +262,22 @@ pub trait Hypervisor: Send + Sync {
     /// Deletes the file of a disk. A file that is not there counts as deleted.
     fn delete_volume<'a>(&'a self, host: &'a HostRef, disk: &'a DiskRef) -> BoxFuture<'a, Answer<()>>;
 }
+
+/// Whether two folders are the same to Windows: letter case and the direction of slashes do not matter, nor does a slash at
+/// the end.
+#[must_use]
+pub fn same_folder(one: &str, other: &str) -> bool {
+    let plain = |folder: &str| folder.replace('/', "\\").trim_end_matches('\\').to_lowercase();
+    plain(one) == plain(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_compared_as_windows_does() {
+        assert!(same_folder(r"\\FS1\share\", r"\\fs1/share"));
+        assert!(!same_folder(r"\\fs1\share", r"\\fs1\share2"));
+    }
+}

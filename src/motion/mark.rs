@@ -3,7 +3,7 @@
 use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
-use crate::store::{NewMotion, NewMotionDisk, Store, Tx, VmPlace, VolumePlace};
+use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, VolumePlace};
 
 /// Marks an order and gives it back as the rows are now.
 ///
@@ -82,7 +82,7 @@ fn journal(order: &Order, strategy: &str) -> NewMotion {
         disks: order
             .disks
             .iter()
-            .map(|disk| NewMotionDisk {
+            .map(|disk| MotionDisk {
                 volume_id: disk.volume.id,
                 copy_volume_id: disk.copy.as_ref().map(|copy| copy.id),
                 stem: disk.stem.clone(),

@@ -4,7 +4,7 @@
 //! after every lost answer, the hosts are asked where the VM is and where its disks are. Three ends are possible: done,
 //! not done, and unknown, which is never dressed up as one of the others.
 
-use super::hypervisor::{Answer, Effect, HostRef, Hypervisor, MotionState, Told, VmDisk, VmPresence};
+use super::hypervisor::{Answer, Effect, HostRef, Hypervisor, MotionState, Told, VmDisk, VmPresence, same_folder};
 use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
 
 /// The ends of a motion.
@@ -338,22 +338,5 @@ impl Place {
             Self::Target(folder) | Self::Source(folder) | Self::Elsewhere(folder) => format!("(in {folder})"),
             Self::Missing => "(not a disk of the VM)".to_owned(),
         }
-    }
-}
-
-/// Windows compares folder names without regard to case and takes both slashes.
-pub(super) fn same_folder(one: &str, other: &str) -> bool {
-    let plain = |text: &str| text.replace('/', "\\").trim_end_matches('\\').to_lowercase();
-    plain(one) == plain(other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_are_compared_as_windows_does() {
-        assert!(same_folder(r"\\FS1\share\", r"\\fs1/share"));
-        assert!(!same_folder(r"\\fs1\share", r"\\fs1\share2"));
     }
 }

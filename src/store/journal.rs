@@ -29,12 +29,12 @@ pub struct NewMotion {
     /// Bytes to move, as the volumes' sizes say.
     pub bytes_total: i64,
     /// The disks.
-    pub disks: Vec<NewMotionDisk>,
+    pub disks: Vec<MotionDisk>,
 }
 
-/// A disk of a motion to be written down.
+/// A disk of a motion.
 #[derive(Clone, Debug)]
-pub struct NewMotionDisk {
+pub struct MotionDisk {
     /// The volume.
     pub volume_id: i64,
     /// The second row of a cold move.
@@ -86,23 +86,6 @@ pub struct MotionRow {
     pub updated: Timestamp,
     /// When it was settled.
     pub ended: Option<Timestamp>,
-}
-
-/// A disk of a motion as the journal has it.
-#[derive(Clone, Debug)]
-pub struct MotionDiskRow {
-    /// The volume.
-    pub volume_id: i64,
-    /// The second row of a cold move.
-    pub copy_volume_id: Option<i64>,
-    /// The file's name at the target.
-    pub stem: String,
-    /// Where it was.
-    pub source_pool_id: i64,
-    /// Where it goes.
-    pub target_pool_id: i64,
-    /// The disk offering that it gets.
-    pub disk_offering_id: Option<i64>,
 }
 
 pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
@@ -259,13 +242,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`Tx::motion_insert`].
-    pub async fn motion_disks(&self, motion_id: i64) -> Result<Vec<MotionDiskRow>, StoreError> {
+    pub async fn motion_disks(&self, motion_id: i64) -> Result<Vec<MotionDisk>, StoreError> {
         let sql = "SELECT volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id FROM motion_disk \
             WHERE migration_id = ? ORDER BY id";
         let rows = self.db().rows(sql, args![motion_id]).await?;
         rows.iter()
             .map(|row| {
-                Ok(MotionDiskRow {
+                Ok(MotionDisk {
                     volume_id: row.at(0)?,
                     copy_volume_id: row.at(1)?,
                     stem: row.at(2)?,

@@ -35,7 +35,7 @@ pub use db::{Db, Done, Tx};
 pub use error::StoreError;
 pub use events::NewEvent;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
-pub use journal::{MotionDiskRow, MotionRow, NewMotion, NewMotionDisk};
+pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
     CapabilityChange, ClusterFilter, HostFilter, Owners, PodFilter, Projects, ResourceKind, StoragePoolFilter,
     TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,

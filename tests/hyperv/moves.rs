@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stackmotion::hypervisors::hyperv::resource::same_folder;
 use stackmotion::hypervisors::hyperv::{ClientSettings, HyperV};
+use stackmotion::motion::hypervisor::same_folder;
 use stackmotion::motion::hypervisor::{
     DiskRef, Effect, HostRef, Hypervisor, MotionState, PoolRef, VmMove, VmPresence, VmRef, VolumeCopy, VolumeMove,
 };

@@ -4,8 +4,8 @@ use stackmotion::agent::faults::{Fault, FaultRule};
 use stackmotion::agent::spec::{HostSpec, VmSpec, WorldSpec};
 use stackmotion::agent::{RunningWorld, World};
 use stackmotion::hypervisors::hyperv::discovery::{KnownHost, Place};
-use stackmotion::hypervisors::hyperv::resource::same_folder;
 use stackmotion::hypervisors::hyperv::{ClientSettings, HyperV};
+use stackmotion::motion::hypervisor::same_folder;
 use stackmotion::motion::hypervisor::{
     DiskRef, Effect, HostRef, Hypervisor, MotionState, PoolRef, VmMove, VmPresence, VmRef, VolumeCopy, VolumeMove,
 };

@@ -30,13 +30,6 @@ const UNKNOWN_VM: &str = "requested unknown VM";
 /// What the name service of a Windows host says when an address has no name (`contract/hyperv-wire.md` 2.17).
 const NO_SUCH_HOST: &str = "No such host is known";
 
-/// Whether two folders are the same to Windows: letter case and the direction of slashes do not matter, nor does a
-/// slash at the end.
-pub fn same_folder(one: &str, other: &str) -> bool {
-    let plain = |folder: &str| folder.replace('/', "\\").trim_end_matches('\\').to_lowercase();
-    plain(one) == plain(other)
-}
-
 /// Hyper-V hosts, through their agents.
 pub struct HyperV {
     client: Arc<AgentClient>,
@@ -181,7 +174,7 @@ impl Hypervisor for HyperV {
     }
 
     /// UNC name for a share, with the server in lower case; the path as it is for a folder
-    /// (`contract/hyperv-wire.md` 3.1). Compare folders with [`same_folder`], not letter for letter.
+    /// (`contract/hyperv-wire.md` 3.1). Compare folders with [`same_folder`](crate::motion::hypervisor::same_folder), not letter for letter.
     fn folder(&self, pool: &PoolRef) -> String {
         let path = naming::path_without_query(&pool.path);
         if pool.kind == super::wire::pools::FILESYSTEM { path.to_owned() } else { naming::smb_unc(&pool.host, path) }

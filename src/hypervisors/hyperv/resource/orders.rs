@@ -15,8 +15,9 @@ use super::super::wire::vms::{
     Volume, VolumeToFiler,
 };
 use super::super::wire::{Base, Other, naming};
-use super::same_folder;
-use crate::motion::hypervisor::{AgentError, Answer, DiskRef, Effect, PoolRef, VmMove, VmRef, VolumeCopy, VolumeMove};
+use crate::motion::hypervisor::{
+    AgentError, Answer, DiskRef, Effect, PoolRef, VmMove, VmRef, VolumeCopy, VolumeMove, same_folder,
+};
 
 /// An order that is not sent.
 fn refused(text: String) -> AgentError {
