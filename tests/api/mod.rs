@@ -5,3 +5,4 @@ mod decoding;
 mod documents;
 mod golden;
 mod http;
+mod recorded_clients;

@@ -73,6 +73,27 @@ impl RawRequest {
     }
 }
 
+/// Sends these bytes and nothing else, and reads one answer; the connection may stay open behind it.
+pub async fn exchange(address: SocketAddr, request: &[u8]) -> RawResponse {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(request).await;
+    let mut bytes = Vec::new();
+    while !is_whole(&bytes) {
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            break;
+        }
+    }
+    parse(&bytes)
+}
+
+/// Whether an answer has come to the length that it says.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| bytes.len() >= end + 4 + length)
+}
+
 fn parse(bytes: &[u8]) -> RawResponse {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer with a head");
     // Headers are Latin-1.
