@@ -7,9 +7,9 @@ use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
 use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace, VolumePlace};
 
 /// CloudStack's number of the alert for a user VM that could not be migrated.
-const ALERT_USER_VM_MIGRATE: i64 = 17;
-/// CloudStack's number for storage matters that fit nowhere else.
-const ALERT_STORAGE: i64 = 28;
+const ALERT_USER_VM_MIGRATE: (i64, &str) = (17, "ALERT.USERVM.MIGRATE");
+/// CloudStack's number for storage matters that fit nowhere else (`contract/entities.md` 4.8).
+const ALERT_STORAGE_MISC: (i64, &str) = (12, "ALERT.STORAGE.MISC");
 
 /// Settles an order. What it does, it does once: a second call finds the journal settled and changes nothing.
 ///
@@ -156,33 +156,40 @@ async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusa
     Ok(())
 }
 
-/// The alert that a failed move of a VM, or an unknown outcome, is worth.
+/// The alert that a failed move is worth: one for every move, with what the agent said and what was seen.
 async fn alert(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option<Alert>, Refusal> {
-    let failed_vm = order.kind.moves_vm() && verdict.outcome != Outcome::Done;
-    if !failed_vm && verdict.outcome != Outcome::Unknown {
+    if verdict.outcome == Outcome::Done {
         return Ok(None);
     }
     let zone = store.zone_name(order.source.zone_id).await?;
-    let (kind, subject, begin) = match &order.vm {
+    let ((kind, name), subject, begin) = match &order.vm {
         Some(vm) if order.kind.moves_vm() => {
             // CloudStack prints the zone where the pod belongs when disks move too; the pod is what an operator looks for.
             let pod = match order.source.pod_id {
                 Some(pod_id) => store.pod_name(pod_id).await?,
                 None => String::new(),
             };
-            let (name, host) = (&vm.instance_name, &order.source.name);
-            let subject = format!("Unable to migrate vm {name} from host {host} in zone {zone} and pod {pod}");
+            let (vm, host) = (&vm.instance_name, &order.source.name);
+            let subject = format!("Unable to migrate vm {vm} from host {host} in zone {zone} and pod {pod}");
             (ALERT_USER_VM_MIGRATE, subject, "Migrate Command failed.  Please check logs.")
         }
         _ => {
             let names: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
-            let subject = format!("What became of the migration of volume {} is not known", names.join(", "));
-            (ALERT_STORAGE, subject, "The host has to be asked before the volume is used again.")
+            let names = names.join(", ");
+            let subject = match verdict.outcome {
+                Outcome::Unknown => {
+                    format!("What became of the migration of volume {names} in zone {zone} is not known")
+                }
+                _ => format!("Unable to migrate volume {names} in zone {zone}"),
+            };
+            (ALERT_STORAGE_MISC, subject, "The volume was not moved.")
         }
     };
+    let begin = if verdict.outcome == Outcome::Unknown { "The hosts have to be asked again." } else { begin };
     let reason = verdict.reason.as_deref().unwrap_or_default();
     Ok(Some(Alert {
         kind,
+        name,
         zone_id: order.source.zone_id,
         pod_id: order.source.pod_id,
         cluster_id: order.source.cluster_id,

@@ -38,6 +38,8 @@ pub struct VmPlace {
 pub struct Alert {
     /// CloudStack's number of the kind, 17 for a failed migration of a user VM.
     pub kind: i64,
+    /// CloudStack's name of the kind.
+    pub name: &'static str,
     /// Zone.
     pub zone_id: i64,
     /// Pod.
@@ -165,7 +167,6 @@ impl Tx {
         let sql = "INSERT INTO alert (uuid, type, cluster_id, pod_id, data_center_id, subject, content, name, sent_count, \
             created, last_sent, archived) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0)";
         let now = Timestamp::now();
-        let name = if alert.kind == 17 { "ALERT.USERVM.MIGRATE" } else { "ALERT.STORAGE.MISC" };
         let args = args![
             uuid::Uuid::new_v4().to_string(),
             alert.kind,
@@ -174,7 +175,7 @@ impl Tx {
             alert.zone_id,
             clipped(&alert.subject, 999),
             clipped(&alert.content, 5000),
-            name,
+            alert.name,
             now,
             now
         ];
