@@ -2,7 +2,7 @@
 //! moves them. And the oracle: what has to hold once nothing moves any more.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,14 @@ pub fn patience() -> Patience {
 
 impl Bench {
     pub async fn start(plan: &Plan, database: Database) -> Self {
+        Self::start_with(plan, database, |_, _| {}).await
+    }
+
+    /// The same, after `prepare` has laid files into the world's folder.
+    pub async fn start_with(plan: &Plan, database: Database, prepare: impl FnOnce(&Estate, &Path)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let estate = Estate::new(plan).expect("a sound plan");
+        prepare(&estate, folder.path());
         let world = World::start(&estate.world_spec(), folder.path()).await.expect("a world");
         let store = database.store.clone();
         store.bootstrap().await.expect("accounts");
@@ -190,7 +196,8 @@ impl Bench {
         assert!(unowned.is_empty(), "{case}: files that nobody owns: {unowned:?}");
     }
 
-    fn file(&self, stem: &str, pool_id: i64, disk: &EstateDisk) -> PathBuf {
+    /// Where a disk of this file name lies in a pool.
+    pub fn file(&self, stem: &str, pool_id: i64, disk: &EstateDisk) -> PathBuf {
         let pool = self.estate.pool_by_id(pool_id).expect("a known pool");
         let any_host = self.estate.hosts.first().expect("a host").plan.ip.as_str();
         let host = pool.host_ip().unwrap_or(any_host);
