@@ -49,6 +49,8 @@ impl Probe for DatabaseProbe {
 pub struct World {
     pub address: SocketAddr,
     pub store: Store,
+    /// What was submitted.
+    pub jobs: Arc<NotedJobs>,
 }
 
 impl World {
@@ -69,11 +71,11 @@ impl World {
         let jobs = Arc::new(NotedJobs::default());
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), tls).unwrap();
         let address = listener.address().unwrap();
-        let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs, policy);
+        let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs.clone(), policy);
         let probe = Arc::new(DatabaseProbe(store.clone()));
         let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
         tokio::spawn(server.run());
-        Self { address, store }
+        Self { address, store, jobs }
     }
 
     /// Signs the pairs as `user` and sends them with GET.
