@@ -86,6 +86,16 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> RawResponse {
     parse(&bytes)
 }
 
+/// Sends these bytes, says that no more will come, and gives whatever comes back until the gateway closes.
+pub async fn send_and_hang_up(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(request).await;
+    let _ = stream.shutdown().await;
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    bytes
+}
+
 /// Whether an answer has come to the length that it says.
 fn is_whole(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
@@ -109,12 +119,14 @@ fn parse(bytes: &[u8]) -> RawResponse {
 
 /// A text as it stands in a query or form: everything but letters, digits and `.-_` escaped.
 pub fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
 }
 
 /// Pairs as a query or form.

@@ -49,6 +49,7 @@ impl Probe for DatabaseProbe {
 pub struct World {
     pub address: SocketAddr,
     pub store: Store,
+    /// What was submitted.
     pub jobs: Arc<NotedJobs>,
 }
 
