@@ -71,3 +71,9 @@ CREATE TABLE `motion_host_load` (
     `sent_bytes` bigint NOT NULL,
     `updated` datetime NOT NULL
 );
+
+-- Stopped VMs whose disks are being moved, one after the other, by a job: the job that put the VM into `Migrating`.
+CREATE TABLE `motion_stopped_vm` (
+    `vm_id` bigint unsigned NOT NULL PRIMARY KEY,
+    `job_id` bigint unsigned NOT NULL
+);

@@ -11,7 +11,7 @@ use tracing::Instrument;
 use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Http, Ids, Reply, cs_code};
 use crate::auth::{Caller, Credential, Credentials, Verdict, cidr, may_call, signature};
 use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered, find};
-use crate::model::Timestamp;
+use crate::model::{Secret, Timestamp};
 use crate::motion::Motion;
 use crate::store::Store;
 
@@ -301,7 +301,7 @@ fn proof(request: &RawRequest) -> Option<Proof<'_>> {
 fn valid_secret(known: &Credential, now: Timestamp) -> Option<&str> {
     let has_begun = known.valid_from.is_none_or(|from| from <= now);
     let has_ended = known.valid_until.is_some_and(|until| until < now);
-    known.secret.as_deref().filter(|_| has_begun && !has_ended)
+    known.secret.as_ref().map(Secret::expose).filter(|_| has_begun && !has_ended)
 }
 
 /// Refuses characters that cannot be seen, in any parameter but the one that carries programs. Line ends pass.

@@ -158,7 +158,7 @@ fn write_first_key(folder: &Path, key: &KeyPair) -> std::io::Result<()> {
     use std::io::Write as _;
     let path = folder.join(FIRST_KEY_FILE);
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    writeln!(file, "apikey = {}\nsecretkey = {}", key.api_key, key.secret_key)?;
+    writeln!(file, "apikey = {}\nsecretkey = {}", key.api_key, key.secret_key.expose())?;
     tracing::info!(file = %path.display(), "a new installation: the administrator's API key is in this file");
     Ok(())
 }

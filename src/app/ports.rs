@@ -25,7 +25,7 @@ impl Credentials for Store {
             let caller = caller(self, &found.identity).await?;
             let key_rules = self.rules_of_key(found.key_id).await?.into_iter().map(rule).collect();
             Ok(Some(Arc::new(Credential {
-                secret: Some(found.secret).filter(|secret| !secret.is_empty() && !found.removed),
+                secret: found.secret.filter(|_| !found.removed),
                 caller: Arc::new(caller),
                 user_enabled: found.identity.enabled,
                 account_enabled: found.identity.enabled,

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::roles::Rule;
 use crate::api::{BoxError, RoleType};
-use crate::model::Timestamp;
+use crate::model::{Secret, Timestamp};
 
 /// The kind of an account (`account.type` in the database).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Caller {
 #[derive(Debug, Clone)]
 pub struct Credential {
     /// The secret that signs; absent when only the public half was ever made.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// Whose key it is.
     pub caller: std::sync::Arc<Caller>,
     /// Whether the user is enabled (neither disabled nor locked).

@@ -117,6 +117,8 @@ pub(super) async fn vm_event(ctx: &Ctx, vm_id: i64, description: String) -> Resu
 /// The VM as a job's result shows it.
 pub(super) async fn vm_node(ctx: &JobCtx, vm_id: i64) -> Result<Node, ApiError> {
     let views = views::virtual_machines(&ctx.ctx.store, &ctx.ctx.caller, &[vm_id]).await?;
-    let view = views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to migrate Instance"))?;
+    let mut view = views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to migrate Instance"))?;
+    // User data may hold secrets; it is shown only to those who ask for it.
+    view.user_data = None;
     Ok(Node::wrap(VirtualMachineView::SPEC.object, view.into_node()))
 }

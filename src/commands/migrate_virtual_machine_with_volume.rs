@@ -54,7 +54,9 @@ impl AsyncCommand for MigrateVirtualMachineWithVolume {
         let vm = ctx.ctx.store.vm_by_id(vm_id).await?.filter(|vm| !vm.removed);
         let missing = || ApiError::invalid_parameter(format!("Unable to find the VM by ID {vm_id}"));
         let vm = vm.ok_or_else(missing)?;
-        let resumed = !ctx.ctx.store.motions_of_job(ctx.job_id).await?.is_empty();
+        let store = &ctx.ctx.store;
+        let resumed = !store.motions_of_job(ctx.job_id).await?.is_empty()
+            || store.stopped_vm_job(vm_id).await? == Some(ctx.job_id);
         if !resumed {
             self.check_state(&vm)?;
         }

@@ -140,7 +140,7 @@ impl Folder {
 impl Memory {
     /// A new installation's.
     pub(super) fn new(agent_port: u16, keys: KeyPair) -> Self {
-        Self { port: 0, agent_port, api_key: keys.api_key, secret_key: keys.secret_key }
+        Self { port: 0, agent_port, api_key: keys.api_key, secret_key: keys.secret_key.expose().to_owned() }
     }
 }
 
@@ -177,9 +177,10 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<(), FolderErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Secret;
 
     fn memory() -> Memory {
-        Memory::new(1, KeyPair { api_key: "k".into(), secret_key: "s".into() })
+        Memory::new(1, KeyPair { api_key: "k".into(), secret_key: Secret::new("s".into()) })
     }
 
     #[test]

@@ -45,8 +45,10 @@ pub async fn work(jobs: Arc<Jobs>, mut woken: UnboundedReceiver<i64>, runner: Ar
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let (jobs, runner) = (Arc::clone(&jobs), Arc::clone(&runner));
         tokio::spawn(async move {
-            if let Err(error) = run_one(&jobs, runner.as_ref(), job_id).await {
-                tracing::error!(job = job_id, cause = %crate::telemetry::chain(&error), "a job could not be run");
+            // A job that was accepted is run, however long the database is away.
+            while let Err(error) = run_one(&jobs, runner.as_ref(), job_id).await {
+                tracing::error!(job = job_id, cause = %crate::telemetry::chain(&error), "a job could not be begun; trying again");
+                tokio::time::sleep(RETRY).await;
             }
             drop(place);
         });

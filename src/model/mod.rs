@@ -2,10 +2,12 @@
 
 pub mod entity;
 mod inventory;
+mod secret;
 mod states;
 pub mod text;
 mod timestamp;
 
 pub use inventory::{CapacityKind, DiskOffering, HYPERV, Host, Pool, Scope, ServiceOffering, Vm, Volume};
+pub use secret::Secret;
 pub use states::{IllegalTransition, JobStatus, Transition, VmEvent, VmState, VolumeEvent, VolumeState};
 pub use timestamp::Timestamp;

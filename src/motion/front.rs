@@ -1,6 +1,7 @@
 //! The front of the room: what the commands call. Each call checks, waits for its turn, checks again and moves.
 
 use super::access::Mover;
+use super::locks::Held;
 use super::mark::{along_with_volumes, moving_dump};
 use super::order::{Kind, Order, OrderDisk, port};
 use super::refusal::Refusal;
@@ -13,17 +14,12 @@ use super::{cold, offline};
 use crate::model::text::Dump;
 use crate::store::{MotionRow, Store};
 
-/// The lock that an order needs: that of its VM, else that of its volume.
-pub(super) fn key_of(order: &Order) -> String {
-    match (&order.vm, order.disks.first()) {
-        (Some(vm), _) => vm_key(vm.id),
-        (None, Some(disk)) => format!("volume:{}", disk.volume.id),
-        (None, None) => String::new(),
+/// The lock of a VM or, when no VM uses it, of a volume.
+pub(super) fn key_of(vm_id: Option<i64>, volume_id: Option<i64>) -> String {
+    match (vm_id, volume_id) {
+        (Some(id), _) => format!("vm:{id}"),
+        (None, id) => format!("volume:{}", id.unwrap_or_default()),
     }
-}
-
-pub(super) fn vm_key(vm_id: i64) -> String {
-    format!("vm:{vm_id}")
 }
 
 impl Motion {
@@ -43,9 +39,7 @@ impl Motion {
             return volume_result(&order, &verdict);
         }
         let plan = volume_checks::check(&self.store, mover, request).await?;
-        let vm_id = plan.volume.vm_id;
-        let key = vm_id.map_or_else(|| format!("volume:{}", plan.volume.id), vm_key);
-        let _held = self.locks.hold(&key).await;
+        let _held = self.turn(job_id, plan.volume.vm_id, Some(plan.volume.id)).await?;
         // Whoever was first may have changed everything.
         let plan = volume_checks::check(&self.store, mover, request).await?;
         let order = self.volume_order(job_id, plan).await?;
@@ -87,7 +81,7 @@ impl Motion {
             return vm_result(&order, &verdict);
         }
         vm_checks::check_plain(&self.store, mover, request).await?;
-        let _held = self.locks.hold(&vm_key(request.vm_id)).await;
+        let _held = self.turn(job_id, Some(request.vm_id), None).await?;
         let plan = vm_checks::check_plain(&self.store, mover, request).await?;
         self.move_vm(job_id, Kind::LiveVm, plan).await
     }
@@ -107,7 +101,7 @@ impl Motion {
             return vm_result(&order, &verdict);
         }
         vm_storage_checks::check(&self.store, mover, request).await?;
-        let _held = self.locks.hold(&vm_key(request.vm_id)).await;
+        let _held = self.turn(job_id, Some(request.vm_id), None).await?;
         let plan = vm_storage_checks::check(&self.store, mover, request).await?;
         self.move_vm(job_id, Kind::LiveVmWithStorage, plan).await
     }
@@ -156,8 +150,21 @@ impl Motion {
         request: &offline::OfflineRequest,
     ) -> Result<(), Refusal> {
         mover.must_be_root()?;
-        let _held = self.locks.hold(&vm_key(request.vm_id)).await;
+        let _held = self.turn(job_id, Some(request.vm_id), None).await?;
         offline::run(self, job_id, request).await
+    }
+
+    /// Waits for the turn of a job: nobody else moves this VM or volume, also no motion that an earlier process left and
+    /// that its own job has not taken up yet.
+    async fn turn(&self, job_id: i64, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<Held, Refusal> {
+        loop {
+            let held = self.locks.hold(&key_of(vm_id, volume_id)).await;
+            if self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none() {
+                return Ok(held);
+            }
+            drop(held);
+            tokio::time::sleep(self.patience.poll).await;
+        }
     }
 
     /// The motion that this job began in an earlier life, if it did.

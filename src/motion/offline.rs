@@ -5,11 +5,11 @@
 
 use super::cold;
 use super::front::told;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, refuse_unknown};
 use super::saga::Motion;
 use super::verdict::Outcome;
 use crate::model::{Pool, Vm, VmEvent, VmState, Volume, VolumeState};
-use crate::store::{Store, VmPlace};
+use crate::store::{MotionRow, Store, StoreError, VmPlace};
 
 /// What a client asks for a stopped VM.
 #[derive(Clone, Debug)]
@@ -37,40 +37,48 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
     let missing = || Refusal::parameter(format!("Unable to find the VM by id={}", request.vm_id));
     let vm = store.vm_by_id(request.vm_id).await?.filter(|vm| !vm.removed).ok_or_else(missing)?;
     let begun = store.motions_of_job(job_id).await?;
-    if begun.is_empty() && vm.state == VmState::Stopped {
+    if store.stopped_vm_job(vm.id).await? != Some(job_id) {
         check_vm(store, &vm).await?;
-    } else if vm.state != VmState::Migrating {
-        return Err(Refusal::parameter("VM is not Stopped, unable to migrate the vm having the specified id"));
     }
     let moves = moves(store, &vm, &request.to).await?;
-    let vm = if vm.state == VmState::Migrating { vm } else { mark(store, &vm).await? };
-    let mut pod_id = vm.pod_id;
-    let mut failed = None;
-    for row in &begun {
-        if row.phase != "settled" {
-            motion.resume(row).await?;
+    let vm = if vm.state == VmState::Stopped { mark(store, &vm, job_id).await? } else { vm };
+    let moved = move_all(motion, job_id, &vm, &begun, moves).await;
+    // Whatever became of the disks, the VM leaves `Migrating`, also when the database is away for a while.
+    while let Err(refusal) = unmark(store, &vm, moved.as_ref().ok().copied()).await {
+        if !matches!(refusal.cause, Some(StoreError::Database(_))) {
+            return Err(refusal);
         }
+        tracing::error!(vm = %vm.instance_name, "the VM's row could not be written; trying again");
+        tokio::time::sleep(motion.patience.poll).await;
     }
-    for (volume, target) in moves {
-        match one(motion, job_id, &vm, volume, target).await {
-            Ok(pod) => pod_id = pod.or(pod_id),
-            Err(refusal) => {
-                tracing::warn!(vm = %vm.instance_name, reason = %refusal.text, "a disk of a stopped VM was not moved");
-                failed = Some(refusal);
-                break;
-            }
-        }
-    }
-    unmark(store, &vm, pod_id, failed.is_none()).await?;
-    match failed {
-        None => Ok(()),
-        // CloudStack leaves the reason in its log; here it stands behind CloudStack's text.
-        Some(refusal) => Err(Refusal::failed(format!("Failed to migrate VM: {}. {}", vm.uuid, refusal.text))),
-    }
+    // CloudStack leaves the reason in its log; here it stands behind CloudStack's text.
+    moved.map(|_| ()).map_err(|refusal| Refusal::failed(format!("Failed to migrate VM: {}. {}", vm.uuid, refusal.text)))
 }
 
-/// Checks 4 to 6.
+/// Moves one disk after the other, after those that an earlier life of the job has begun. Gives the pod of the ROOT disk.
+async fn move_all(
+    motion: &Motion,
+    job_id: i64,
+    vm: &Vm,
+    begun: &[MotionRow],
+    moves: Vec<(Volume, Pool)>,
+) -> Result<Option<i64>, Refusal> {
+    let mut pod_id = vm.pod_id;
+    for row in begun {
+        motion.resume_held(row).await?;
+    }
+    for (volume, target) in moves {
+        pod_id = one(motion, job_id, vm, volume, target).await?.or(pod_id);
+    }
+    Ok(pod_id)
+}
+
+/// Checks 3 to 6.
 async fn check_vm(store: &Store, vm: &Vm) -> Result<(), Refusal> {
+    if vm.state != VmState::Stopped {
+        return Err(Refusal::parameter("VM is not Stopped, unable to migrate the vm having the specified id"));
+    }
+    refuse_unknown(store, Some(vm.id), None).await?;
     let served = SYSTEM_VMS_SERVED.iter().any(|kind| vm.hypervisor.eq_ignore_ascii_case(kind));
     if !vm.is_user() && !served {
         return Err(Refusal::parameter(format!(
@@ -158,22 +166,28 @@ async fn check_pool(store: &Store, vm: &Vm, pool: &Pool) -> Result<(), Refusal> 
     }
 }
 
-async fn mark(store: &Store, vm: &Vm) -> Result<Vm, Refusal> {
+async fn mark(store: &Store, vm: &Vm, job_id: i64) -> Result<Vm, Refusal> {
     let transition =
         vm.state.on(VmEvent::StorageMigrationRequested).map_err(|error| Refusal::failed(error.to_string()))?;
     let mut tx = store.begin().await?;
     let place = VmPlace { host_id: vm.host_id, last_host_id: vm.last_host_id, pod_id: vm.pod_id };
     let vm = tx.vm_transition(vm, transition, place).await?;
+    tx.stopped_vm_mark(vm.id, job_id).await?;
     tx.commit().await?;
     Ok(vm)
 }
 
-async fn unmark(store: &Store, vm: &Vm, pod_id: Option<i64>, succeeded: bool) -> Result<(), Refusal> {
+/// `moved` is the pod of the ROOT disk when all disks were moved.
+async fn unmark(store: &Store, vm: &Vm, moved: Option<Option<i64>>) -> Result<(), Refusal> {
     let transition = vm.state.on(VmEvent::AgentReportStopped).map_err(|error| Refusal::failed(error.to_string()))?;
     let mut tx = store.begin().await?;
     // The VM may have to start near its disks next time, not where it ran last (`contract/migration.md` 3.6).
-    let last_host_id = if succeeded { None } else { vm.last_host_id };
+    let (last_host_id, pod_id) = match moved {
+        Some(pod_id) => (None, pod_id),
+        None => (vm.last_host_id, vm.pod_id),
+    };
     tx.vm_transition(vm, transition, VmPlace { host_id: None, last_host_id, pod_id }).await?;
+    tx.stopped_vm_unmark(vm.id).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// The kind of a refusal, which decides the code in the job's result (`contract/migration.md` 0.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +68,18 @@ impl From<StoreError> for Refusal {
         };
         Self { kind: RefusalKind::Failed, text, cause: Some(cause) }
     }
+}
+
+/// Refuses to move what an earlier motion may have moved already: until its host has answered, nobody knows where it is.
+///
+/// # Errors
+/// 530 with what is known of the earlier motion.
+pub(super) async fn refuse_unknown(store: &Store, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<(), Refusal> {
+    let Some(open) = store.motion_unknown(vm_id, volume_id).await? else { return Ok(()) };
+    Err(Refusal::failed(format!(
+        "What became of an earlier migration ({}) is not known yet, so nothing is moved now. Its host is asked again and again; \
+         see to it that the host answers. {}",
+        open.uuid,
+        open.reason.unwrap_or_default()
+    )))
 }

@@ -18,15 +18,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clean;
+use super::front::key_of;
 use super::hypervisor::Hypervisor;
-use super::locks::Locks;
+use super::locks::{Held, Locks};
 use super::order::Order;
 use super::refusal::Refusal;
 use super::strategy::{self, Strategy};
 use super::verdict::{self, Look, Said, Verdict};
 use super::watch;
 use super::{mark, settle};
-use crate::store::{MotionRow, Store};
+use crate::store::{MotionRow, Store, StoreError};
 
 /// How patient the gateway is. None of these ends a copy that goes on.
 #[derive(Clone, Copy, Debug)]
@@ -168,12 +169,36 @@ impl Motion {
         self.probe(Step::Judge, false).await;
         tracing::info!(motion = %order.uuid, outcome = verdict.outcome.word(), verified = %verdict.verified, "judged");
         self.probe(Step::Settle, true).await;
-        settle::settle(&self.store, &order, &verdict).await?;
+        let verdict = self.settle(&order, verdict).await?;
         self.probe(Step::Settle, false).await;
         self.probe(Step::Clean, true).await;
         clean::clean(&self.store, &order, &verdict, hypervisor).await?;
         self.probe(Step::Clean, false).await;
         Ok((order, verdict))
+    }
+
+    /// Settles, however long the database is away: what the hosts said must not be lost.
+    ///
+    /// Rows that somebody else has changed meanwhile are left to them; the outcome is unknown until the hosts are asked again.
+    async fn settle(&self, order: &Order, verdict: Verdict) -> Result<Verdict, Refusal> {
+        loop {
+            let problem = match settle::settle(&self.store, order, &verdict).await {
+                Ok(()) => return Ok(verdict),
+                Err(problem) => problem,
+            };
+            match &problem.cause {
+                Some(StoreError::Database(cause)) => {
+                    tracing::error!(motion = %order.uuid, %cause, "the verdict could not be written; trying again");
+                    tokio::time::sleep(self.patience.poll).await;
+                }
+                Some(StoreError::Conflict { what }) => {
+                    let doubt = settle::in_doubt(verdict, what);
+                    settle::give_over(&self.store, order, &doubt).await?;
+                    return Ok(doubt);
+                }
+                _ => return Err(problem),
+            }
+        }
     }
 
     /// Asks the hosts until they have said what became of the motion.
@@ -219,6 +244,16 @@ impl Motion {
     /// A [`Refusal`] when the database fails or a row that the motion speaks of is gone.
     pub(super) async fn resume(&self, row: &MotionRow) -> Result<(Order, Verdict), Refusal> {
         let order = Order::from_journal(&self.store, row).await?;
+        let _held = self.hold(&order).await;
+        self.resume_held(row).await
+    }
+
+    /// As [`Motion::resume`], for a caller that holds the lock already.
+    ///
+    /// # Errors
+    /// See [`Motion::resume`].
+    pub(super) async fn resume_held(&self, row: &MotionRow) -> Result<(Order, Verdict), Refusal> {
+        let order = Order::from_journal(&self.store, row).await?;
         let hypervisor = self.hypervisor(&order)?;
         tracing::info!(motion = %order.uuid, phase = %row.phase, "taking a motion over");
         match row.phase.as_str() {
@@ -238,6 +273,11 @@ impl Motion {
         }
     }
 
+    async fn hold(&self, order: &Order) -> Held {
+        let volume_id = order.disks.first().map(|disk| disk.volume.id);
+        self.locks.hold(&key_of(order.vm.as_ref().map(|vm| vm.id), volume_id)).await
+    }
+
     /// Asks again about motions whose outcome is not known, and corrects the rows when a host answers now.
     ///
     /// # Errors
@@ -245,7 +285,7 @@ impl Motion {
     pub async fn ask_again(&self) -> Result<(), Refusal> {
         for row in self.store.motions_unknown().await? {
             let order = Order::from_journal(&self.store, &row).await?;
-            let _held = self.locks.hold(&super::front::key_of(&order)).await;
+            let _held = self.hold(&order).await;
             let hypervisor = self.hypervisor(&order)?;
             let said = Said::Nothing(row.reason.clone().unwrap_or_default());
             if let Look::Over(verdict) = verdict::look(hypervisor.as_ref(), &order, &said).await

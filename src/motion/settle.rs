@@ -7,9 +7,9 @@ use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
 use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace, VolumePlace};
 
 /// CloudStack's number of the alert for a user VM that could not be migrated.
-const ALERT_USER_VM_MIGRATE: i64 = 17;
-/// CloudStack's number for storage matters that fit nowhere else.
-const ALERT_STORAGE: i64 = 28;
+const ALERT_USER_VM_MIGRATE: (i64, &str) = (17, "ALERT.USERVM.MIGRATE");
+/// CloudStack's number for storage matters that fit nowhere else (`contract/entities.md` 4.8).
+const ALERT_STORAGE_MISC: (i64, &str) = (12, "ALERT.STORAGE.MISC");
 
 /// Settles an order. What it does, it does once: a second call finds the journal settled and changes nothing.
 ///
@@ -29,6 +29,30 @@ pub(super) async fn settle(store: &Store, order: &Order, verdict: &Verdict) -> R
     if order.kind.moves_vm() {
         settle_vm(&mut tx, order, verdict.vm_moved).await?;
     }
+    if let Some(alert) = alert {
+        tx.alert_insert(&alert).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The verdict on a motion whose rows somebody else changed while it was under way.
+pub(super) fn in_doubt(verdict: Verdict, what: &str) -> Verdict {
+    let reason = format!(
+        "{what} was changed by somebody else while the motion was under way, so its place was not written. The motion itself: {}.",
+        verdict.outcome.word()
+    );
+    Verdict { outcome: Outcome::Unknown, reason: Some(reason), ..verdict }
+}
+
+/// Ends a motion without touching its rows: they were changed by somebody else, and are looked at again later.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails.
+pub(super) async fn give_over(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
+    let alert = alert(store, order, verdict).await?;
+    let mut tx = store.begin().await?;
+    tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await?;
     if let Some(alert) = alert {
         tx.alert_insert(&alert).await?;
     }
@@ -79,15 +103,10 @@ async fn settle_copy(tx: &mut Tx, disk: &OrderDisk, moved: bool) -> Result<(), R
         return Ok(());
     }
     step(tx, copy, VolumeEvent::MigrationCopySucceeded).await?;
-    let create = Usage {
-        kind: "VOLUME.CREATE",
-        volume: copy,
-        size_bytes: Some(copy.size_bytes),
-        resource_uuid: copy.uuid.as_deref(),
-    };
+    let create = Usage { kind: "VOLUME.CREATE", volume: copy, size_bytes: Some(copy.size_bytes) };
     tx.usage_insert(&create).await?;
     tx.volume_exchange(&original, copy.id, &disk.stem).await?;
-    let delete = Usage { kind: "VOLUME.DELETE", volume: &original, size_bytes: None, resource_uuid: None };
+    let delete = Usage { kind: "VOLUME.DELETE", volume: &original, size_bytes: None };
     tx.usage_insert(&delete).await?;
     let original = step(tx, &original, VolumeEvent::DestroyRequested).await?;
     step(tx, &original, VolumeEvent::ExpungingRequested).await?;
@@ -137,33 +156,40 @@ async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusa
     Ok(())
 }
 
-/// The alert that a failed move of a VM, or an unknown outcome, is worth.
+/// The alert that a failed move is worth: one for every move, with what the agent said and what was seen.
 async fn alert(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option<Alert>, Refusal> {
-    let failed_vm = order.kind.moves_vm() && verdict.outcome != Outcome::Done;
-    if !failed_vm && verdict.outcome != Outcome::Unknown {
+    if verdict.outcome == Outcome::Done {
         return Ok(None);
     }
     let zone = store.zone_name(order.source.zone_id).await?;
-    let (kind, subject, begin) = match &order.vm {
+    let ((kind, name), subject, begin) = match &order.vm {
         Some(vm) if order.kind.moves_vm() => {
             // CloudStack prints the zone where the pod belongs when disks move too; the pod is what an operator looks for.
             let pod = match order.source.pod_id {
                 Some(pod_id) => store.pod_name(pod_id).await?,
                 None => String::new(),
             };
-            let (name, host) = (&vm.instance_name, &order.source.name);
-            let subject = format!("Unable to migrate vm {name} from host {host} in zone {zone} and pod {pod}");
+            let (vm, host) = (&vm.instance_name, &order.source.name);
+            let subject = format!("Unable to migrate vm {vm} from host {host} in zone {zone} and pod {pod}");
             (ALERT_USER_VM_MIGRATE, subject, "Migrate Command failed.  Please check logs.")
         }
         _ => {
             let names: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
-            let subject = format!("What became of the migration of volume {} is not known", names.join(", "));
-            (ALERT_STORAGE, subject, "The host has to be asked before the volume is used again.")
+            let names = names.join(", ");
+            let subject = match verdict.outcome {
+                Outcome::Unknown => {
+                    format!("What became of the migration of volume {names} in zone {zone} is not known")
+                }
+                _ => format!("Unable to migrate volume {names} in zone {zone}"),
+            };
+            (ALERT_STORAGE_MISC, subject, "The volume was not moved.")
         }
     };
+    let begin = if verdict.outcome == Outcome::Unknown { "The hosts have to be asked again." } else { begin };
     let reason = verdict.reason.as_deref().unwrap_or_default();
     Ok(Some(Alert {
         kind,
+        name,
         zone_id: order.source.zone_id,
         pod_id: order.source.pod_id,
         cluster_id: order.source.cluster_id,
@@ -209,10 +235,13 @@ pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> 
         Err(error) => return Err(error.into()),
     }
     for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
-        let ready = disk.volume.state == VolumeState::Ready && disk.volume.pool_id == Some(disk.source.id);
-        if *moved && disk.moves() && ready {
+        let here = disk.volume.pool_id == Some(disk.source.id);
+        let movable = matches!(disk.volume.state, VolumeState::Ready | VolumeState::Migrating);
+        if *moved && disk.moves() && movable && here {
             let volume = step(&mut tx, &disk.volume, VolumeEvent::OperationSucceeded).await?;
             place(&mut tx, &volume, disk).await?;
+        } else if disk.volume.state == VolumeState::Migrating {
+            step(&mut tx, &disk.volume, VolumeEvent::OperationFailed).await?;
         }
         let found = if *moved { disk.target.id } else { disk.source.id };
         tx.motion_disk_found(order.id, disk.volume.id, Some(found), verdict.outcome.word()).await?;

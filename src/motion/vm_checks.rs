@@ -3,7 +3,7 @@
 
 use super::access::Mover;
 use super::candidates;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, refuse_unknown};
 use crate::model::{Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume};
 use crate::store::Store;
 
@@ -53,6 +53,7 @@ pub async fn check_plain(store: &Store, mover: &Mover, request: PlainRequest) ->
     if vm.state != VmState::Running {
         return Err(Refusal::parameter("VM is not Running, unable to migrate the vm with specified id"));
     }
+    refuse_unknown(store, Some(vm.id), None).await?;
     let source = source_host(store, &vm).await?;
     if source.as_ref().is_some_and(|host| host.resource_state == "PrepareForMaintenance") {
         return Err(Refusal::parameter(format!(

@@ -4,7 +4,7 @@
 use super::access::Mover;
 use super::candidates;
 use super::pools::{self, SpaceLimits};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, refuse_unknown};
 use super::vm_checks::{DiskPlan, VmPlan, check_access_groups, disks_of, offering, source_host};
 use super::volume_checks::maintenance_text;
 use crate::model::{Host, Pool, Scope, Vm, VmState, Volume, VolumeState};
@@ -37,6 +37,7 @@ struct Wish {
 pub async fn check(store: &Store, mover: &Mover, request: &StorageRequest) -> Result<VmPlan, Refusal> {
     mover.must_be_root()?;
     let vm = check_vm(store, request.vm_id).await?;
+    refuse_unknown(store, Some(vm.id), None).await?;
     let offering = offering(store, &vm).await?;
     if offering.has_gpu {
         return Err(Refusal::parameter("Live Migration of GPU enabled VM is not supported"));

@@ -2,7 +2,7 @@
 
 use super::access::Mover;
 use super::pools::{self, SpaceLimits};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, refuse_unknown};
 use crate::model::{DiskOffering, Host, Pool, ServiceOffering, Vm, VmState, Volume, VolumeState};
 use crate::store::Store;
 
@@ -100,14 +100,7 @@ impl<'a> Case<'a> {
         if self.source.as_ref().is_some_and(external) {
             return Err(Refusal::parameter("Volume migration operation is not allowed for hypervisor type External"));
         }
-        if let Some(open) = self.store.motion_open_of_volume(volume.id).await? {
-            return Err(Refusal::failed(format!(
-                "What became of an earlier migration of this volume ({}) is not known yet: its host has to answer first. \
-                 {}",
-                open.uuid,
-                open.reason.unwrap_or_default()
-            )));
-        }
+        refuse_unknown(self.store, volume.vm_id, Some(volume.id)).await?;
         Ok(())
     }
 

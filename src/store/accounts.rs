@@ -3,7 +3,7 @@
 use super::value::Row;
 use super::{Store, StoreError};
 use crate::args;
-use crate::model::Timestamp;
+use crate::model::{Secret, Timestamp};
 
 /// Who calls: a user with its account, domain and role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub struct Identity {
 pub struct Credential {
     /// Internal id of the key pair.
     pub key_id: i64,
-    /// The secret; empty when there is none.
-    pub secret: String,
+    /// The secret; none when only the public half was ever made.
+    pub secret: Option<Secret>,
     /// Whom the key stands for.
     pub identity: Identity,
     /// True when use of API keys is switched off for the user or the account.
@@ -111,7 +111,7 @@ impl Store {
             let access = row.get::<Option<bool>>("user_access")?.or(row.get("account_access")?);
             return Ok(Some(Credential {
                 key_id: row.get("key_id")?,
-                secret: row.get("secret_key")?,
+                secret: Some(row.get::<String>("secret_key")?).filter(|text| !text.is_empty()).map(Secret::new),
                 identity: identity(&row)?,
                 keys_off: access == Some(false),
                 starts: row.get("start_date")?,

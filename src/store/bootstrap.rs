@@ -2,28 +2,22 @@
 
 use super::{Store, StoreError, Tx};
 use crate::args;
-use crate::model::Timestamp;
+use crate::model::{Secret, Timestamp};
 
 /// An API key pair.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPair {
     /// The public half.
     pub api_key: String,
     /// The secret half.
-    pub secret_key: String,
-}
-
-impl std::fmt::Debug for KeyPair {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("KeyPair").field("api_key", &self.api_key).finish_non_exhaustive()
-    }
+    pub secret_key: Secret,
 }
 
 impl KeyPair {
     /// A new pair, as long as CloudStack's: 64 random bytes each, in URL-safe Base64.
     #[must_use]
     pub fn random() -> Self {
-        Self { api_key: random_text(), secret_key: random_text() }
+        Self { api_key: random_text(), secret_key: Secret::new(random_text()) }
     }
 }
 
@@ -125,6 +119,6 @@ async fn insert_root(tx: &mut Tx) -> Result<(), StoreError> {
 async fn insert_key(tx: &mut Tx, keys: &KeyPair) -> Result<(), StoreError> {
     let sql = "INSERT INTO api_keypair (uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) \
         VALUES (?, 'first key of the administrator', 1, 2, 2, ?, ?, ?)";
-    tx.run(sql, args![new_id(), &keys.api_key, &keys.secret_key, Timestamp::now()]).await?;
+    tx.run(sql, args![new_id(), &keys.api_key, keys.secret_key.expose(), Timestamp::now()]).await?;
     Ok(())
 }

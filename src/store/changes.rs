@@ -38,6 +38,8 @@ pub struct VmPlace {
 pub struct Alert {
     /// CloudStack's number of the kind, 17 for a failed migration of a user VM.
     pub kind: i64,
+    /// CloudStack's name of the kind.
+    pub name: &'static str,
     /// Zone.
     pub zone_id: i64,
     /// Pod.
@@ -59,8 +61,6 @@ pub struct Usage<'a> {
     pub volume: &'a Volume,
     /// Bytes; none for a deletion.
     pub size_bytes: Option<i64>,
-    /// The public id that the row has at that moment.
-    pub resource_uuid: Option<&'a str>,
 }
 
 impl Tx {
@@ -167,7 +167,6 @@ impl Tx {
         let sql = "INSERT INTO alert (uuid, type, cluster_id, pod_id, data_center_id, subject, content, name, sent_count, \
             created, last_sent, archived) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0)";
         let now = Timestamp::now();
-        let name = if alert.kind == 17 { "ALERT.USERVM.MIGRATE" } else { "ALERT.STORAGE.MISC" };
         let args = args![
             uuid::Uuid::new_v4().to_string(),
             alert.kind,
@@ -176,7 +175,7 @@ impl Tx {
             alert.zone_id,
             clipped(&alert.subject, 999),
             clipped(&alert.content, 5000),
-            name,
+            alert.name,
             now,
             now
         ];
@@ -191,7 +190,7 @@ impl Tx {
     pub async fn usage_insert(&mut self, usage: &Usage<'_>) -> Result<(), StoreError> {
         let volume = usage.volume;
         let sql = "INSERT INTO usage_event (type, account_id, created, zone_id, resource_id, resource_name, offering_id, size, \
-            resource_type, processed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
+            processed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
         let args = args![
             usage.kind,
             volume.account_id,
@@ -199,9 +198,9 @@ impl Tx {
             volume.zone_id,
             volume.id,
             &volume.name,
-            volume.disk_offering_id,
-            usage.size_bytes,
-            usage.resource_uuid
+            // A deletion names neither size nor offering.
+            usage.size_bytes.map(|_| volume.disk_offering_id),
+            usage.size_bytes
         ];
         self.run(sql, args).await?;
         Ok(())

@@ -91,6 +91,9 @@ pub struct MotionRow {
 pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
     bytes_total, bytes_done, reason, verified, created, updated, ended FROM motion_migration";
 
+/// Narrows motions to a VM or a volume: two arguments, either may be NULL.
+const ABOUT: &str = "(vm_id = ? OR id IN (SELECT migration_id FROM motion_disk WHERE volume_id = ?))";
+
 pub(super) fn motion(row: &Row) -> Result<MotionRow, StoreError> {
     Ok(MotionRow {
         id: row.get("id")?,
@@ -167,6 +170,24 @@ impl Tx {
         self.exactly_one(sql, args, || format!("motion {motion_id}")).await
     }
 
+    /// Notes which job has put a stopped VM into `Migrating`.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn stopped_vm_mark(&mut self, vm_id: i64, job_id: i64) -> Result<(), StoreError> {
+        self.run("INSERT INTO motion_stopped_vm (vm_id, job_id) VALUES (?, ?)", args![vm_id, job_id]).await?;
+        Ok(())
+    }
+
+    /// Forgets which job had put a stopped VM into `Migrating`.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn stopped_vm_unmark(&mut self, vm_id: i64) -> Result<(), StoreError> {
+        self.run("DELETE FROM motion_stopped_vm WHERE vm_id = ?", args![vm_id]).await?;
+        Ok(())
+    }
+
     /// Writes where a disk of a motion was found.
     ///
     /// # Errors
@@ -226,16 +247,40 @@ impl Store {
         self.db().rows(&sql, vec![]).await?.iter().map(motion).collect()
     }
 
-    /// The motion that a volume waits for: one that is under way or whose outcome is not known.
+    /// The job that has put a stopped VM into `Migrating`.
     ///
     /// # Errors
     /// See [`Tx::motion_insert`].
-    pub async fn motion_open_of_volume(&self, volume_id: i64) -> Result<Option<MotionRow>, StoreError> {
-        let sql = format!(
-            "{MOTION} WHERE (phase <> 'settled' OR outcome = 'unknown') \
-             AND id IN (SELECT migration_id FROM motion_disk WHERE volume_id = ?) ORDER BY id LIMIT 1"
-        );
-        self.db().row(&sql, args![volume_id]).await?.as_ref().map(motion).transpose()
+    pub async fn stopped_vm_job(&self, vm_id: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT job_id FROM motion_stopped_vm WHERE vm_id = ?";
+        self.db().row(sql, args![vm_id]).await?.map(|row| row.at(0)).transpose()
+    }
+
+    /// A motion of this VM or volume that somebody has begun and nobody has settled, other than those of `job_id`.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_unsettled(
+        &self,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+        job_id: i64,
+    ) -> Result<Option<MotionRow>, StoreError> {
+        let sql = format!("{MOTION} WHERE phase <> 'settled' AND job_id <> ? AND {ABOUT} ORDER BY id LIMIT 1");
+        self.db().row(&sql, args![job_id, vm_id, volume_id]).await?.as_ref().map(motion).transpose()
+    }
+
+    /// A motion of this VM or volume whose outcome is not known.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_unknown(
+        &self,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+    ) -> Result<Option<MotionRow>, StoreError> {
+        let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' AND {ABOUT} ORDER BY id LIMIT 1");
+        self.db().row(&sql, args![vm_id, volume_id]).await?.as_ref().map(motion).transpose()
     }
 
     /// The disks of a motion.
