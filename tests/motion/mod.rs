@@ -4,4 +4,5 @@ mod bench;
 mod crash;
 mod faults;
 mod good;
+mod http_storm;
 mod storm;
