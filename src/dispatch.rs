@@ -8,7 +8,7 @@ use std::time::Instant;
 use time::OffsetDateTime;
 use tracing::Instrument;
 
-use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Http, Ids, Reply, cs_code};
+use crate::api::{ApiError, Args, CommandSpec, Envelope, ErrorCode, Format, Http, Ids, Reply, cs_code, flatten};
 use crate::auth::{Caller, Credential, Credentials, Verdict, cidr, may_call, signature};
 use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered, find};
 use crate::model::{Secret, Timestamp};
@@ -242,7 +242,7 @@ impl Gateway {
                 let draft = JobDraft {
                     command: spec.name,
                     java_class: if caller.is_root_admin() { spec.java_class_admin } else { spec.java_class },
-                    params: stored_params(&args),
+                    params: stored_params(&args, spec),
                     user_id: caller.user_id,
                     account_id: caller.account_id,
                     instance: prepared.instance,
@@ -332,9 +332,12 @@ fn custom_job_id(args: &Args) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// What a job needs to remember of its parameters: nothing that proves who called.
-fn stored_params(args: &Args) -> Vec<(String, String)> {
-    const NOT_STORED: &[&str] =
-        &["apikey", "signature", "signatureversion", "expires", "response", "sessionkey", "command", "customjobid"];
-    args.pairs().into_iter().filter(|(name, _)| !NOT_STORED.contains(&name.as_str())).collect()
+/// What a job needs to remember of its parameters: those that the command declares. Whatever else a client sent, also what
+/// proves who it is, is not written down.
+fn stored_params(args: &Args, spec: &'static CommandSpec) -> Vec<(String, String)> {
+    let is_declared = |name: &str| {
+        let plain = name.split('[').next().unwrap_or(name);
+        flatten(spec.params).any(|known| known.name == plain)
+    };
+    args.pairs().into_iter().filter(|(name, _)| is_declared(name)).collect()
 }

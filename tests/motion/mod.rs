@@ -4,5 +4,6 @@ mod bench;
 mod crash;
 mod faults;
 mod good;
+mod http_storm;
 mod qemu;
 mod storm;
