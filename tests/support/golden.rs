@@ -193,8 +193,9 @@ const VOLATILE: &[&str] = &[
     "resourcedetails",
 ];
 
-/// Fields that exist only where statistics were collected, which no recorded row holds.
+/// Fields that are not here: statistics, which no recorded row holds, and security groups, which Hyper-V does not have.
 const STATISTICS: &[&str] = &[
+    "securitygroup",
     "cpuused",
     "cpuloadaverage",
     "networkkbsread",
