@@ -13,4 +13,5 @@ mod demo;
 mod hyperv;
 mod lists;
 mod motion;
+mod motion_golden;
 mod support;

@@ -7,14 +7,17 @@ use tempfile::TempDir;
 pub struct Database {
     /// The store on it.
     pub store: Store,
+    /// Where it is.
+    pub url: String,
     _folder: Option<TempDir>,
 }
 
 /// An empty SQLite database in a file.
 pub async fn sqlite() -> Database {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&format!("sqlite://{}/test.db", folder.path().display())).await.expect("a database");
-    Database { store, _folder: Some(folder) }
+    let url = format!("sqlite://{}/test.db", folder.path().display());
+    let store = Store::open(&url).await.expect("a database");
+    Database { store, url, _folder: Some(folder) }
 }
 
 /// An empty database of every kind that is to be tested, with its name.
@@ -57,8 +60,9 @@ mod mariadb {
             move || ask(port, &sql)
         });
         assert!(made.await.expect("an answer"), "the server does not make a database");
-        let store = Store::open(&format!("mysql://root@127.0.0.1:{port}/{name}")).await.expect("a database");
-        Database { store, _folder: None }
+        let url = format!("mysql://root@127.0.0.1:{port}/{name}");
+        let store = Store::open(&url).await.expect("a database");
+        Database { store, url, _folder: None }
     }
 
     /// Runs a statement with the server's own client.
