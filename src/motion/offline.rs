@@ -5,6 +5,7 @@
 
 use super::cold;
 use super::front::told;
+use super::pools;
 use super::refusal::Refusal;
 use super::saga::Motion;
 use super::verdict::Outcome;
@@ -43,6 +44,9 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
         return Err(Refusal::parameter("VM is not Stopped, unable to migrate the vm having the specified id"));
     }
     let moves = moves(store, &vm, &request.to).await?;
+    if begun.is_empty() {
+        check_crowds(store, &moves).await?;
+    }
     let vm = if vm.state == VmState::Migrating { vm } else { mark(store, &vm).await? };
     let mut pod_id = vm.pod_id;
     let mut failed = None;
@@ -89,6 +93,19 @@ async fn check_vm(store: &Store, vm: &Vm) -> Result<(), Refusal> {
         return Err(Refusal::parameter(
             "Instance's disk cannot be migrated, please remove all the Instance Snapshots for this Instance",
         ));
+    }
+    Ok(())
+}
+
+/// Check 14.
+async fn check_crowds(store: &Store, moves: &[(Volume, Pool)]) -> Result<(), Refusal> {
+    for (_, target) in moves {
+        if let Some(limit) = pools::crowded(store, target).await? {
+            return Err(Refusal::failed(format!(
+                "Number of concurrent migration jobs per datastore exceeded the threshold: {limit}. Please try again after some \
+                 time."
+            )));
+        }
     }
     Ok(())
 }

@@ -29,7 +29,14 @@ pub async fn put_back(store: &Store, base: &Map<String, Json>, case: &Case) {
     for table in LOGS {
         tx.run(&format!("DELETE FROM `{table}`"), vec![]).await.expect("an empty table");
     }
-    for table in ["cluster", "op_host_capacity", "hypervisor_capabilities", "configuration", "vm_snapshots"] {
+    for table in [
+        "cluster",
+        "op_host_capacity",
+        "hypervisor_capabilities",
+        "configuration",
+        "vm_snapshots",
+        "vm_instance_details",
+    ] {
         tx.run(&format!("DELETE FROM `{table}`"), vec![]).await.expect("an empty table");
         seed_in(&mut tx, table, base[table].as_array().expect("rows")).await;
     }
@@ -95,8 +102,27 @@ async fn conditions(tx: &mut Tx, case: &Case) {
     if case.is_about(&["concurrency-threshold"]) {
         set("concurrent.migrations.per.target.datastore", "1").await;
     }
-    if case.name == "mv-vm-has-snapshot" {
-        let sql = "UPDATE vm_snapshots SET state = 'Ready', removed = NULL WHERE id = 2";
-        tx.run(sql, vec![]).await.expect("a snapshot");
+    let sql = match case.name.as_str() {
+        "mv-vm-has-snapshot" => "UPDATE vm_snapshots SET state = 'Ready', removed = NULL WHERE id = 2",
+        "mv-sm-off" => "UPDATE hypervisor_capabilities SET storage_motion_supported = 0 WHERE id = 9000",
+        _ => "",
+    };
+    if !sql.is_empty() {
+        assert_eq!(tx.run(sql, vec![]).await.expect("a condition").rows, 1);
+    }
+    if case.name == "mv-concurrency-threshold" {
+        let motion = json!({
+            "id": 1, "uuid": "00000000-0000-4000-8000-0000000000c2", "job_id": 1, "kind": "cold-volume", "phase": "sent",
+            "strategy": "AncientDataMotionStrategy", "created": "2026-11-23 17:22:30", "updated": "2026-11-23 17:22:30"
+        });
+        seed_in(tx, "motion_migration", &[motion]).await;
+        let disk = json!({ "id": 1, "migration_id": 1, "volume_id": 1, "stem": "a", "source_pool_id": 1, "target_pool_id": 2 });
+        seed_in(tx, "motion_disk", &[disk]).await;
+    }
+    if case.name == "listVirtualMachines-during-psm" {
+        // The storage's maintenance had stopped this machine.
+        let name = "Message.ReservedCapacityFreed.Flag";
+        let detail = json!({ "id": 38, "vm_id": 3, "name": name, "value": "false", "display": 1 });
+        seed_in(tx, "vm_instance_details", &[detail]).await;
     }
 }
