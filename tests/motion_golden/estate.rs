@@ -120,9 +120,11 @@ async fn conditions(tx: &mut Tx, case: &Case) {
         seed_in(tx, "motion_disk", &[disk]).await;
     }
     if case.name == "listVirtualMachines-during-psm" {
-        // The storage's maintenance had stopped this machine.
-        let name = "Message.ReservedCapacityFreed.Flag";
-        let detail = json!({ "id": 38, "vm_id": 3, "name": name, "value": "false", "display": 1 });
-        seed_in(tx, "vm_instance_details", &[detail]).await;
+        // The storage's maintenance had stopped these machines.
+        let flag = "Message.ReservedCapacityFreed.Flag";
+        for vm_id in [3, 10] {
+            let detail = json!({ "id": 9000 + vm_id, "vm_id": vm_id, "name": flag, "value": "false", "display": 1 });
+            seed_in(tx, "vm_instance_details", &[detail]).await;
+        }
     }
 }
