@@ -13,5 +13,6 @@ mod demo;
 mod hyperv;
 mod lists;
 mod motion;
+mod motion_golden;
 mod supply_chain;
 mod support;

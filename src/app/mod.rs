@@ -20,6 +20,7 @@ use crate::http::{HttpError, HttpServer, Listener, Probe, TlsFiles};
 use crate::hypervisors::hyperv::{self, client, monitor, pin, tls};
 use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
+use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Motion, Patience};
 use crate::settings::{AgentSettings, AgentTls, Settings};
 use crate::store::{KeyPair, Store, StoreError};
@@ -76,6 +77,18 @@ impl App {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        Self::start_with(settings, Vec::new()).await
+    }
+
+    /// The same, with clients for hosts of further hypervisor types. One for Hyper-V takes the place of the gateway's own;
+    /// then nobody watches the hosts, for their agents are not the gateway's to know.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start_with(
+        settings: &Settings,
+        hypervisors: Vec<(&str, Arc<dyn Hypervisor>)>,
+    ) -> Result<Self, StartError> {
         let folder = |cause| StartError::DataFolder { path: settings.data_dir.clone(), cause };
         std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
         let store = Store::open(&settings.database_url).await?;
@@ -95,9 +108,11 @@ impl App {
         }
         let server = store.server_register("stackmotion", env!("CARGO_PKG_VERSION"), &address.ip().to_string()).await?;
         let hyperv = Arc::new(hyperv(&settings.agent, &store)?);
+        let watched = !hypervisors.iter().any(|(kind, _)| kind.eq_ignore_ascii_case(HYPERV));
         let motion =
             Motion::new(store.clone(), patience(&settings.agent)).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _);
-        let motion = Arc::new(motion);
+        let add = |motion: Motion, (kind, client): (&str, _)| motion.with_hypervisor(kind, client);
+        let motion = Arc::new(hypervisors.into_iter().fold(motion, add));
         let (jobs, woken) = Jobs::new(store.clone(), server.clone());
         let jobs = Arc::new(jobs);
         let desk: Arc<dyn JobDesk> = Arc::new(desk::Desk { jobs: Arc::clone(&jobs), store: store.clone() });
@@ -128,11 +143,10 @@ impl App {
             ..monitor::MonitorSettings::default()
         };
         let interval = watch.ping_interval;
-        let tasks = vec![
-            tokio::spawn(workers),
-            tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()),
-            tokio::spawn(ask_again(motion, interval)),
-        ];
+        let mut tasks = vec![tokio::spawn(workers), tokio::spawn(ask_again(motion, interval))];
+        if watched {
+            tasks.push(tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()));
+        }
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let handle = http.handle();
         let serving = tokio::spawn(http.run());

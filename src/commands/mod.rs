@@ -182,6 +182,10 @@ impl From<Refusal> for ApiError {
             RefusalKind::Failed => Self::internal(refusal.text),
             RefusalKind::Unavailable => Self::resource_unavailable(refusal.text),
         };
+        let error = match refusal.subject {
+            Some((id, what)) => error.about(id, what),
+            None => error,
+        };
         match refusal.cause {
             Some(cause) => error.caused_by(cause),
             None => error,

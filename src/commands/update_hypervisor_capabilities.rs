@@ -64,7 +64,8 @@ impl UpdateHypervisorCapabilities {
                 refuse("ID can not be specified together with hypervisor and hypervisor version")
             }
             (Some(id), None, None) => match ctx.store.capability_rows(&[id.number()]).await?.is_empty() {
-                true => refuse("unable to find the hypervisor capabilities for specified id"),
+                true => refuse("unable to find the hypervisor capabilities for specified id")
+                    .map_err(|error: ApiError| error.about(id.number().to_string(), "Id")),
                 false => Ok(id.number()),
             },
             (None, Some(hypervisor), Some(version)) => find(ctx, &hypervisor, &version).await,

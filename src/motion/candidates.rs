@@ -38,7 +38,8 @@ pub async fn hosts(store: &Store, vm_id: i64, keyword: Option<&str>) -> Result<V
     let missing = || Refusal::parameter("Unable to find the Instance with given ID");
     let vm = store.vm_by_id(vm_id).await?.filter(|vm| !vm.removed).ok_or_else(missing)?;
     if vm.state != VmState::Running {
-        return Err(Refusal::parameter("Instance is not Running, cannot migrate the instance with specified id"));
+        let text = "Instance is not Running, cannot migrate the instance with specified id";
+        return Err(Refusal::parameter(text).about(&vm.uuid, "vmId"));
     }
     check_hypervisor(&vm)?;
     let missing = || Refusal::parameter("Unable to find the host (with specified ID) of instance with specified ID");
@@ -205,7 +206,8 @@ pub async fn pools_for_volume(
     volume_id: i64,
     keyword: Option<&str>,
 ) -> Result<Vec<PoolCandidate>, Refusal> {
-    let missing = || Refusal::parameter("Unable to find volume with specified id.");
+    let missing =
+        || Refusal::parameter("Unable to find volume with specified id.").about(volume_id.to_string(), "volumeId");
     let volume = store.volume_by_id(volume_id).await?.filter(|volume| !volume.removed).ok_or_else(missing)?;
     let Some(pool_id) = volume.pool_id.filter(|_| volume.state == VolumeState::Ready) else { return Ok(Vec::new()) };
     let Some(source) = store.pool_by_id(pool_id).await? else { return Ok(Vec::new()) };

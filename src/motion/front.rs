@@ -10,7 +10,7 @@ use super::verdict::{Outcome, Verdict};
 use super::vm_checks::{self, PlainRequest, VmPlan};
 use super::vm_storage_checks::{self, StorageRequest};
 use super::volume_checks::{self, VolumePlan, VolumeRequest};
-use super::{cold, offline};
+use super::{cold, offline, pools};
 use crate::model::text::Dump;
 use crate::store::{MotionRow, Store};
 
@@ -49,6 +49,12 @@ impl Motion {
 
     async fn volume_order(&self, job_id: i64, plan: VolumePlan) -> Result<Order, Refusal> {
         let Some((vm, host)) = plan.running else {
+            if let Some(limit) = pools::crowded(&self.store, &plan.target).await? {
+                return Err(Refusal::failed(format!(
+                    "Number of concurrent migration jobs per datastore exceeded the threshold [{limit}]. Please try again after \
+                     a few minutes."
+                )));
+            }
             return cold::order(&self.store, job_id, plan.volume, (plan.source, plan.target), plan.offering_id).await;
         };
         if self.store.volume_snapshot_in_progress(plan.volume.id).await? {
@@ -228,7 +234,8 @@ fn vm_result(order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
 
 /// The agent's own reason; where the outcome is not simply "not done", what was verified stands with it.
 pub(super) fn told(verdict: &Verdict) -> String {
-    let reason = verdict.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    let reason = verdict.reason.as_deref().map(str::trim);
+    let reason = reason.map(|reason| if reason.is_empty() { "The agent gave no reason." } else { reason });
     match (verdict.outcome, reason) {
         (Outcome::NotDone, Some(reason)) => reason.to_owned(),
         (Outcome::NotDone | Outcome::Done, None) => format!("The agent reported success. {}", verdict.verified),

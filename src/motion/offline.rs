@@ -5,6 +5,7 @@
 
 use super::cold;
 use super::front::told;
+use super::pools;
 use super::refusal::{Refusal, refuse_unknown};
 use super::saga::Motion;
 use super::verdict::Outcome;
@@ -41,6 +42,9 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
         check_vm(store, &vm).await?;
     }
     let moves = moves(store, &vm, &request.to).await?;
+    if begun.is_empty() {
+        check_crowds(store, &moves).await?;
+    }
     let vm = if vm.state == VmState::Stopped { mark(store, &vm, job_id).await? } else { vm };
     let moved = move_all(motion, job_id, &vm, &begun, moves).await;
     // Whatever became of the disks, the VM leaves `Migrating`, also when the database is away for a while.
@@ -97,6 +101,19 @@ async fn check_vm(store: &Store, vm: &Vm) -> Result<(), Refusal> {
         return Err(Refusal::parameter(
             "Instance's disk cannot be migrated, please remove all the Instance Snapshots for this Instance",
         ));
+    }
+    Ok(())
+}
+
+/// Check 14.
+async fn check_crowds(store: &Store, moves: &[(Volume, Pool)]) -> Result<(), Refusal> {
+    for (_, target) in moves {
+        if let Some(limit) = pools::crowded(store, target).await? {
+            return Err(Refusal::failed(format!(
+                "Number of concurrent migration jobs per datastore exceeded the threshold: {limit}. Please try again after some \
+                 time."
+            )));
+        }
     }
     Ok(())
 }

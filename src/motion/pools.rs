@@ -33,6 +33,19 @@ impl SpaceLimits {
     }
 }
 
+/// The limit of `concurrent.migrations.per.target.datastore` when it lets nothing more move to the pool
+/// (`contract/migration.md` 2.9). CloudStack counts the jobs that name the pool; here it is the motions towards it.
+///
+/// # Errors
+/// See [`Store::setting`].
+pub async fn crowded(store: &Store, pool: &Pool) -> Result<Option<i64>, StoreError> {
+    let limit = store.setting("concurrent.migrations.per.target.datastore").await?;
+    let limit = limit.and_then(|value| value.trim().parse::<i64>().ok()).filter(|limit| *limit > 0);
+    let Some(limit) = limit else { return Ok(None) };
+    let moving = store.motions_towards_pool(pool.id).await?;
+    Ok((moving >= limit).then_some(limit))
+}
+
 async fn number(store: &Store, name: &str, default: f64) -> Result<f64, StoreError> {
     Ok(store.setting(name).await?.and_then(|value| value.trim().parse().ok()).unwrap_or(default))
 }

@@ -27,22 +27,30 @@ pub struct Refusal {
     pub text: String,
     /// What was behind it, for the log.
     pub cause: Option<StoreError>,
+    /// What the text speaks of: its id, and CloudStack's word for what it is.
+    pub subject: Option<(String, &'static str)>,
 }
 
 impl Refusal {
     /// 431 with a text.
     pub fn parameter(text: impl Into<String>) -> Self {
-        Self { kind: RefusalKind::Parameter, text: text.into(), cause: None }
+        Self { kind: RefusalKind::Parameter, text: text.into(), cause: None, subject: None }
     }
 
     /// 530 with a text.
     pub fn failed(text: impl Into<String>) -> Self {
-        Self { kind: RefusalKind::Failed, text: text.into(), cause: None }
+        Self { kind: RefusalKind::Failed, text: text.into(), cause: None, subject: None }
+    }
+
+    /// Names what the text speaks of.
+    #[must_use]
+    pub fn about(self, id: impl Into<String>, what: &'static str) -> Self {
+        Self { subject: Some((id.into(), what)), ..self }
     }
 
     /// 534 with a text.
     pub fn unavailable(text: impl Into<String>) -> Self {
-        Self { kind: RefusalKind::Unavailable, text: text.into(), cause: None }
+        Self { kind: RefusalKind::Unavailable, text: text.into(), cause: None, subject: None }
     }
 }
 
@@ -66,7 +74,7 @@ impl From<StoreError> for Refusal {
             ),
             _ => "The database did not answer as expected; the log has the cause".to_owned(),
         };
-        Self { kind: RefusalKind::Failed, text, cause: Some(cause) }
+        Self { kind: RefusalKind::Failed, text, cause: Some(cause), subject: None }
     }
 }
 

@@ -283,6 +283,17 @@ impl Store {
         self.db().row(&sql, args![vm_id, volume_id]).await?.as_ref().map(motion).transpose()
     }
 
+    /// How many motions are on their way to a pool.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn motions_towards_pool(&self, pool_id: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(DISTINCT m.id) FROM motion_migration m JOIN motion_disk d ON d.migration_id = m.id \
+            WHERE m.phase <> 'settled' AND d.target_pool_id = ? AND d.source_pool_id <> d.target_pool_id";
+        let row = self.db().row(sql, args![pool_id]).await?;
+        row.map_or(Ok(0), |row| row.at(0))
+    }
+
     /// The disks of a motion.
     ///
     /// # Errors

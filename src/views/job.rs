@@ -170,12 +170,24 @@ pub fn job_result(stored: &str, caller: &Caller) -> Option<Node> {
         fields.retain(|field, _| matches!(field.as_str(), "errorcode" | "errortext"));
     }
     let flat = class.ends_with("ExceptionResponse") || class.ends_with("SuccessResponse");
-    let node = Node::from_json(&value);
+    let node = with_maps(Node::from_json(&value));
     Some(match object {
         _ if flat => node,
         Some(name) => Node::wrap(name.to_owned(), node),
         None => Node::wrap("null", node),
     })
+}
+
+/// Fields whose names are free; in XML CloudStack prints them on one line.
+const MAPS: [&str; 3] = ["details", "resourcedetails", "vnfdetails"];
+
+fn with_maps(node: Node) -> Node {
+    let Node::Object(fields) = node else { return node };
+    let free = |(name, value): (crate::api::Name, Node)| match value {
+        Node::Object(inner) if MAPS.contains(&&*name) => (name, Node::Map(inner)),
+        other => (name, other),
+    };
+    Node::Object(fields.into_iter().map(free).collect())
 }
 
 #[cfg(test)]

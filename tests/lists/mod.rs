@@ -1,7 +1,7 @@
 //! Lists and job queries.
 
-mod differences;
-mod golden;
+pub mod differences;
+pub mod golden;
 mod stories;
-mod support;
-mod xml;
+pub mod support;
+pub mod xml;

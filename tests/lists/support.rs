@@ -13,7 +13,7 @@ use stackmotion::api::{ApiError, Args, Envelope, Format, Reply, RoleType};
 use stackmotion::auth::{AccountType, Caller, Rule};
 use stackmotion::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, find};
 use stackmotion::motion::{Motion, Patience};
-use stackmotion::store::{Store, Value};
+use stackmotion::store::{Store, Tx, Value};
 
 /// The text of a file below `tests/golden`.
 pub fn golden(path: &str) -> String {
@@ -38,19 +38,25 @@ pub async fn reset(store: &Store, tables: &Json) {
 pub async fn seed(store: &Store, tables: &Json) {
     let mut tx = store.begin().await.expect("a transaction");
     for (table, rows) in tables.as_object().expect("tables by name") {
-        for row in rows.as_array().expect("rows") {
-            let row = row.as_object().expect("columns by name");
-            let columns: Vec<String> = row.keys().map(|column| format!("`{column}`")).collect();
-            let marks = vec!["?"; columns.len()].join(", ");
-            let sql = format!("REPLACE INTO `{table}` ({}) VALUES ({marks})", columns.join(", "));
-            let args = row.values().map(value).collect();
-            tx.run(&sql, args).await.unwrap_or_else(|error| panic!("{table} {row:?}: {error:?}"));
-        }
+        seed_in(&mut tx, table, rows.as_array().expect("rows")).await;
     }
     tx.commit().await.expect("the rows are kept");
 }
 
-fn value(json: &Json) -> Value {
+/// Writes rows into one table.
+pub async fn seed_in(tx: &mut Tx, table: &str, rows: &[Json]) {
+    for row in rows {
+        let row = row.as_object().expect("columns by name");
+        let columns: Vec<String> = row.keys().map(|column| format!("`{column}`")).collect();
+        let marks = vec!["?"; columns.len()].join(", ");
+        let sql = format!("REPLACE INTO `{table}` ({}) VALUES ({marks})", columns.join(", "));
+        let args = row.values().map(value).collect();
+        tx.run(&sql, args).await.unwrap_or_else(|error| panic!("{table} {row:?}: {error:?}"));
+    }
+}
+
+/// A value of JSON as one of a column.
+pub fn value(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::from(*value),

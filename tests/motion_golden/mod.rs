@@ -1,0 +1,33 @@
+//! Every recorded motion, submitted through HTTP to the whole gateway and followed to its end: answers, states of the job,
+//! events and changed rows are those of CloudStack, except for what `docs/api-compat.md` tells.
+
+mod agent;
+mod cases;
+mod compare;
+mod documented;
+mod estate;
+mod replay;
+
+use std::collections::BTreeMap;
+
+use crate::support::database;
+
+/// The least number of cases: a file that lost some must not go unnoticed.
+const AT_LEAST: usize = 131;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_motions() {
+    let cases = cases::all();
+    assert!(cases.len() >= AT_LEAST, "only {} cases", cases.len());
+    for (kind, database) in database::each().await {
+        let gateway = replay::Gateway::start(&database).await;
+        let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for case in &cases {
+            for (difference, detail) in gateway.replay(case).await {
+                found.entry(difference).or_default().insert(case.name.clone(), detail);
+            }
+        }
+        documented::check(kind, &found);
+        gateway.stop().await;
+    }
+}
