@@ -182,7 +182,7 @@ impl From<Refusal> for ApiError {
             RefusalKind::Failed => Self::internal(refusal.text),
             RefusalKind::Unavailable => Self::resource_unavailable(refusal.text),
         };
-        let error = match refusal.subject {
+        let error = match refusal.subject.map(|subject| *subject) {
             Some((id, what)) => error.about(id, what),
             None => error,
         };

@@ -28,7 +28,7 @@ pub struct Refusal {
     /// What was behind it, for the log.
     pub cause: Option<StoreError>,
     /// What the text speaks of: its id, and CloudStack's word for what it is.
-    pub subject: Option<(String, &'static str)>,
+    pub subject: Option<Box<(String, &'static str)>>,
 }
 
 impl Refusal {
@@ -45,7 +45,7 @@ impl Refusal {
     /// Names what the text speaks of.
     #[must_use]
     pub fn about(self, id: impl Into<String>, what: &'static str) -> Self {
-        Self { subject: Some((id.into(), what)), ..self }
+        Self { subject: Some(Box::new((id.into(), what))), ..self }
     }
 
     /// 534 with a text.

@@ -49,7 +49,6 @@ impl Probe for DatabaseProbe {
 pub struct World {
     pub address: SocketAddr,
     pub store: Store,
-    pub jobs: Arc<NotedJobs>,
 }
 
 impl World {
@@ -70,21 +69,16 @@ impl World {
         let jobs = Arc::new(NotedJobs::default());
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), tls).unwrap();
         let address = listener.address().unwrap();
-        let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs.clone(), policy);
+        let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs, policy);
         let probe = Arc::new(DatabaseProbe(store.clone()));
         let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
         tokio::spawn(server.run());
-        Self { address, store, jobs }
+        Self { address, store }
     }
 
     /// Signs the pairs as `user` and sends them with GET.
     pub async fn get(&self, user: &str, pairs: &[(&str, &str)]) -> RawResponse {
         RawRequest::get(format!("/client/api?{}", escape_pairs(&signed(user, pairs)))).send(self.address).await
-    }
-
-    /// Signs the pairs as `user` and sends them as a form.
-    pub async fn post(&self, user: &str, pairs: &[(&str, &str)]) -> RawResponse {
-        RawRequest::form("/client/api", escape_pairs(&signed(user, pairs))).send(self.address).await
     }
 }
 
