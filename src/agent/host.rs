@@ -1,7 +1,7 @@
 //! One host: its agent process, which forgets when it is started anew, and the log of what it was asked.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::motion::{Motion, MotionView};
 use super::spec::HostSpec;
+use super::throttle::Throttle;
 
 /// Requests that a host remembers; older ones are counted only.
 const LOG_LIMIT: usize = 20_000;
@@ -103,8 +104,8 @@ pub struct LoggedRequest {
 pub struct Host {
     /// What it is.
     pub spec: HostSpec,
-    /// Bytes per second for its motions; [`u64::MAX`] means what the world says.
-    throttle: AtomicU64,
+    /// For its motions; the wider scope is the world.
+    throttle: Throttle,
     process: Mutex<Arc<Process>>,
     log: Mutex<Log>,
 }
@@ -121,7 +122,7 @@ impl Host {
     pub fn new(spec: HostSpec) -> Self {
         Self {
             spec,
-            throttle: AtomicU64::new(u64::MAX),
+            throttle: Throttle::default(),
             process: Mutex::new(Arc::new(Process::new())),
             log: Mutex::default(),
         }
@@ -148,16 +149,12 @@ impl Host {
 
     /// Sets the limit in bytes per second for its motions; `None` for the world's.
     pub fn set_throttle(&self, bytes_per_second: Option<u64>) {
-        let value = bytes_per_second.unwrap_or(u64::MAX);
-        self.throttle.store(value, Ordering::Relaxed);
+        self.throttle.set(bytes_per_second);
     }
 
     /// Its limit.
     pub fn throttle(&self) -> Option<u64> {
-        match self.throttle.load(Ordering::Relaxed) {
-            u64::MAX => None,
-            value => Some(value),
-        }
+        self.throttle.get()
     }
 
     /// Notes a request.
@@ -191,11 +188,6 @@ impl Host {
     /// What it was asked, the latest last.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         lock(&self.log).requests.iter().cloned().collect()
-    }
-
-    /// Forgets what it was asked.
-    pub fn clear_requests(&self) {
-        *lock(&self.log) = Log::default();
     }
 
     /// How often each class was asked for.

@@ -29,6 +29,7 @@ mod running;
 mod server;
 pub mod spec;
 pub mod state;
+mod throttle;
 mod tls;
 pub mod world;
 

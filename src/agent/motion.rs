@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::throttle::Throttle;
 use crate::hypervisors::hyperv::wire::extension::MotionState;
 
 /// Error code of a failed migration job (`contract/hyperv-wire.md` 2.17, 3.2).
@@ -50,8 +51,8 @@ pub struct Motion {
     pub vm: String,
     total: AtomicU64,
     done: AtomicU64,
-    /// Bytes per second; [`u64::MAX`] means what the host and the world say.
-    throttle: AtomicU64,
+    /// The wider scopes are the host and then the world.
+    throttle: Throttle,
     cancelled: AtomicBool,
     stage: Mutex<Stage>,
 }
@@ -94,7 +95,7 @@ impl Motion {
             vm: vm.to_owned(),
             total: AtomicU64::new(0),
             done: AtomicU64::new(0),
-            throttle: AtomicU64::new(u64::MAX),
+            throttle: Throttle::default(),
             cancelled: AtomicBool::new(false),
             stage: Mutex::new(Stage { state: MotionState::Running, phase: "prepare", details: None }),
         }
@@ -176,16 +177,12 @@ impl Motion {
 
     /// Sets its own limit in bytes per second; `None` for the host's or the world's.
     pub fn set_throttle(&self, bytes_per_second: Option<u64>) {
-        let value = bytes_per_second.unwrap_or(u64::MAX);
-        self.throttle.store(value, Ordering::Relaxed);
+        self.throttle.set(bytes_per_second);
     }
 
     /// Its own limit.
     pub fn throttle(&self) -> Option<u64> {
-        match self.throttle.load(Ordering::Relaxed) {
-            u64::MAX => None,
-            value => Some(value),
-        }
+        self.throttle.get()
     }
 
     /// What it looks like now.

@@ -74,16 +74,7 @@ impl Node {
             Self::Int(number) => write_int(*number, out),
             Self::Float(number) => out.extend_from_slice(java_double(*number).as_bytes()),
             Self::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-            Self::List(items) => {
-                out.push(b'[');
-                for (at, item) in items.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b',');
-                    }
-                    item.write_json(out);
-                }
-                out.push(b']');
-            }
+            Self::List(items) => write_json_list(items, out),
             Self::Object(fields) | Self::Map(fields) => {
                 out.push(b'{');
                 for (at, (name, value)) in fields.iter().enumerate() {
@@ -142,6 +133,18 @@ pub(super) fn write_int(number: i64, out: &mut Vec<u8>) {
         out.push(b'-');
     }
     out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends a JSON array.
+pub(super) fn write_json_list(items: &[Node], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        item.write_json(out);
+    }
+    out.push(b']');
 }
 
 /// Appends a JSON string. `<`, `>`, `&`, `'`, `/` and everything beyond ASCII stay as they are.

@@ -1,7 +1,7 @@
 //! The envelope around an answer, in JSON and XML (`contract/api-protocol.md 4.1 and 4.5`).
 
 use super::error::ApiError;
-use super::node::{Node, write_json_text};
+use super::node::{Node, write_json_list, write_json_text};
 use super::spec::{Response, Shape};
 use super::xml;
 
@@ -175,14 +175,8 @@ fn write_json_reply(reply: &Reply, out: &mut Vec<u8>) {
             if !items.is_empty() {
                 out.push(b',');
                 write_json_text(object, out);
-                out.extend_from_slice(b":[");
-                for (at, item) in items.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b',');
-                    }
-                    item.write_json(out);
-                }
-                out.push(b']');
+                out.push(b':');
+                write_json_list(items, out);
             }
             out.push(b'}');
         }

@@ -6,7 +6,7 @@
 
 use super::pools::{self, SpaceLimits};
 use super::refusal::Refusal;
-use super::vm_checks::{disks_of, offering, source_host};
+use super::vm_checks::{check_hypervisor, disks_of, offering, source_host};
 use crate::model::{Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume, VolumeState};
 use crate::store::{Store, StoreError};
 
@@ -41,7 +41,7 @@ pub async fn hosts(store: &Store, vm_id: i64, keyword: Option<&str>) -> Result<V
         let text = "Instance is not Running, cannot migrate the instance with specified id";
         return Err(Refusal::parameter(text).about(&vm.uuid, "vmId"));
     }
-    check_hypervisor(&vm)?;
+    check_hypervisor(&vm, "Instance", "instance")?;
     let missing = || Refusal::parameter("Unable to find the host (with specified ID) of instance with specified ID");
     let source = source_host(store, &vm).await?.ok_or_else(missing)?;
     let offering = offering(store, &vm).await?;
@@ -56,21 +56,6 @@ pub async fn hosts(store: &Store, vm_id: i64, keyword: Option<&str>) -> Result<V
 
 fn mentions(host: &Host, word: &str) -> bool {
     [&host.name, &host.status, &host.kind].iter().any(|text| text.to_lowercase().contains(word))
-}
-
-fn check_hypervisor(vm: &Vm) -> Result<(), Refusal> {
-    const SERVED: [&str; 8] = ["Hyperv", "KVM", "LXC", "Ovm", "Ovm3", "Simulator", "VMware", "XenServer"];
-    if !SERVED.iter().any(|kind| vm.hypervisor.eq_ignore_ascii_case(kind)) {
-        return Err(Refusal::parameter(
-            "Unsupported Hypervisor Type for Instance migration, we support XenServer/VMware/KVM/Ovm/Hyperv/Ovm3 only",
-        ));
-    }
-    if vm.is_user() && vm.hypervisor.eq_ignore_ascii_case("LXC") {
-        return Err(Refusal::parameter(
-            "Unsupported Hypervisor Type for User instance migration, we support XenServer/VMware/KVM/Ovm/Hyperv/Ovm3 only",
-        ));
-    }
-    Ok(())
 }
 
 /// The hosts a VM could move to.

@@ -65,7 +65,7 @@ pub async fn check_plain(store: &Store, mover: &Mover, request: PlainRequest) ->
     if offering.has_gpu {
         return Err(Refusal::parameter("Live Migration of GPU enabled VM is not supported"));
     }
-    check_hypervisor(&vm)?;
+    check_hypervisor(&vm, "VM", "VM")?;
     let disks = disks_of(store, &vm).await?;
     if uses_local_storage(store, &disks).await? {
         return Err(Refusal::parameter("Unsupported operation, VM uses Local storage, cannot migrate"));
@@ -90,18 +90,19 @@ pub async fn check_plain(store: &Store, mover: &Mover, request: PlainRequest) ->
     Ok(VmPlan { vm, offering, source, target, disks: Vec::new() })
 }
 
-/// Checks 6 and 7.
-fn check_hypervisor(vm: &Vm) -> Result<(), Refusal> {
+/// Checks 6 and 7. Commands do not agree on the noun: `VM` stays as it is after "User", `Instance` does not.
+pub(super) fn check_hypervisor(vm: &Vm, noun: &str, noun_after_user: &str) -> Result<(), Refusal> {
     const SERVED: [&str; 8] = ["XenServer", "VMware", "KVM", "Ovm", "Hyperv", "LXC", "Simulator", "Ovm3"];
+    let refuse = |what: &str| {
+        Err(Refusal::parameter(format!(
+            "Unsupported Hypervisor Type for {what} migration, we support XenServer/VMware/KVM/Ovm/Hyperv/Ovm3 only"
+        )))
+    };
     if !SERVED.iter().any(|kind| vm.hypervisor.eq_ignore_ascii_case(kind)) {
-        return Err(Refusal::parameter(
-            "Unsupported Hypervisor Type for VM migration, we support XenServer/VMware/KVM/Ovm/Hyperv/Ovm3 only",
-        ));
+        return refuse(noun);
     }
     if vm.is_user() && vm.hypervisor.eq_ignore_ascii_case("LXC") {
-        return Err(Refusal::parameter(
-            "Unsupported Hypervisor Type for User VM migration, we support XenServer/VMware/KVM/Ovm/Hyperv/Ovm3 only",
-        ));
+        return refuse(&format!("User {noun_after_user}"));
     }
     Ok(())
 }

@@ -152,8 +152,8 @@ impl Db {
     /// [`StoreError::Database`] with the database's own words.
     pub async fn rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &self.pools {
-            Pools::Sqlite { readers, .. } => sqlite_rows(&bound!(sql, args).fetch_all(readers).await?),
-            Pools::MySql(pool) => mysql_rows(&bound!(sql, args).fetch_all(pool).await?),
+            Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
+            Pools::MySql(pool) => rows_of(&bound!(sql, args).fetch_all(pool).await?, mysql_value),
         }
     }
 
@@ -165,11 +165,11 @@ impl Db {
         match &self.pools {
             Pools::Sqlite { readers, .. } => {
                 let row = bound!(sql, args).fetch_optional(readers).await?;
-                Ok(sqlite_rows(row.as_slice())?.pop())
+                Ok(rows_of(row.as_slice(), sqlite_value)?.pop())
             }
             Pools::MySql(pool) => {
                 let row = bound!(sql, args).fetch_optional(pool).await?;
-                Ok(mysql_rows(row.as_slice())?.pop())
+                Ok(rows_of(row.as_slice(), mysql_value)?.pop())
             }
         }
     }
@@ -221,8 +221,8 @@ impl Tx {
     /// As [`Db::rows`].
     pub async fn rows(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &mut self.0 {
-            Inner::Sqlite(tx) => sqlite_rows(&bound!(sql, args).fetch_all(&mut **tx).await?),
-            Inner::MySql(tx) => mysql_rows(&bound!(sql, args).fetch_all(&mut **tx).await?),
+            Inner::Sqlite(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, sqlite_value),
+            Inner::MySql(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, mysql_value),
         }
     }
 
@@ -264,13 +264,16 @@ impl Tx {
     }
 }
 
-fn sqlite_rows(rows: &[SqliteRow]) -> Result<Vec<Row>, StoreError> {
+/// Rows of either database, each value read by `value`. All rows share one list of column names.
+fn rows_of<R: sqlx::Row>(
+    rows: &[R],
+    value: fn(&R, usize) -> Result<Value, sqlx::Error>,
+) -> Result<Vec<Row>, StoreError> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let columns: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
     rows.iter()
         .map(|row| {
-            let values =
-                (0..columns.len()).map(|index| sqlite_value(row, index)).collect::<Result<_, sqlx::Error>>()?;
+            let values = (0..columns.len()).map(|index| value(row, index)).collect::<Result<_, sqlx::Error>>()?;
             Ok(Row { columns: Arc::clone(&columns), values })
         })
         .collect()
@@ -289,17 +292,6 @@ fn sqlite_value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
         "BLOB" => Value::Bytes(row.try_get_unchecked(index)?),
         _ => Value::Text(row.try_get_unchecked(index)?),
     })
-}
-
-fn mysql_rows(rows: &[MySqlRow]) -> Result<Vec<Row>, StoreError> {
-    let Some(first) = rows.first() else { return Ok(Vec::new()) };
-    let columns: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
-    rows.iter()
-        .map(|row| {
-            let values = (0..columns.len()).map(|index| mysql_value(row, index)).collect::<Result<_, sqlx::Error>>()?;
-            Ok(Row { columns: Arc::clone(&columns), values })
-        })
-        .collect()
 }
 
 fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::Error> {

@@ -40,8 +40,7 @@ impl Bad {
 
     /// Signs and sends; the answer must be well formed, whatever it says.
     async fn call(&self, spec: &CommandSpec, pairs: &Pairs) -> RawResponse {
-        let borrowed: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let text = escape_pairs(&signed("admin", &borrowed));
+        let text = escape_pairs(&signed("admin", pairs));
         let request = if text.len() > LONGEST_QUERY {
             RawRequest::form("/client/api", text)
         } else {
@@ -347,8 +346,7 @@ async fn large_requests() {
         let good = good_call(&bad.world, spec).await;
         let form = |padding: usize, salt: usize| {
             let pairs = with(&with(&good, "padding", Some(&"x".repeat(padding))), "salt", Some(&salt.to_string()));
-            let borrowed: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            escape_pairs(&signed("admin", &borrowed))
+            escape_pairs(&signed("admin", &pairs))
         };
         // The signature's own escapes vary in length, so some attempts miss the size.
         let fitting = |bytes: usize| {
@@ -364,8 +362,7 @@ async fn large_requests() {
         let numbered = |count: usize| {
             let mut pairs = good.clone();
             pairs.extend((0..count).map(|number| (format!("n{number}"), "x".to_owned())));
-            let borrowed: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            RawRequest::form("/client/api", escape_pairs(&signed("admin", &borrowed)))
+            RawRequest::form("/client/api", escape_pairs(&signed("admin", &pairs)))
         };
         let many = bad.send(&numbered(1000)).await;
         assert_answer(spec, &many, &format!("{} with 1000 names: {:.300}", spec.name, many.body));
@@ -379,8 +376,7 @@ async fn broken_encodings() {
     let bad = Bad::start().await;
     for spec in COMMANDS.iter().map(|entry| entry.spec) {
         let good = good_call(&bad.world, spec).await;
-        let borrowed: Vec<_> = good.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let text = escape_pairs(&signed("admin", &borrowed));
+        let text = escape_pairs(&signed("admin", &good));
         for broken in ["x=%", "x=%4", "x=%zz", "%=x", "%4=x", "x=%%41", "x=%-1", "x=%+1", "x=%u0041"] {
             let query = bad.send(&RawRequest::get(format!("/client/api?{text}&{broken}"))).await;
             assert_page(&query, 400, broken);
@@ -485,8 +481,7 @@ async fn random_bytes_do_no_harm() {
     for _ in 0..rounds {
         let spec = dice.of(COMMANDS).spec;
         let good = good_call(&bad.world, spec).await;
-        let borrowed: Vec<_> = good.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let text = escape_pairs(&signed("admin", &borrowed));
+        let text = escape_pairs(&signed("admin", &good));
         let head = "HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded";
         let mut bytes = if dice.below(2) == 0 {
             format!("GET /client/api?{text} {head}\r\n\r\n").into_bytes()

@@ -139,6 +139,11 @@ async fn release(bench: &Bench, id: u64) {
     bench.world.world().faults.release(Some(id));
 }
 
+/// Runs the motion, and lets go of the fault in between where the case says so.
+async fn run_under<T>(case: &Case, run: impl Future<Output = T>, bench: &Bench, id: u64) -> T {
+    if case.release { tokio::join!(run, release(bench, id)).0 } else { run.await }
+}
+
 fn judge(case: &str, end: End, result: &Result<(), String>) {
     match (end, result) {
         (End::Moved, Ok(())) => {}
@@ -153,12 +158,7 @@ async fn volume_case(case: &Case, net: u8, kind: &str, database: database::Datab
     let id = bench.fault(FaultRule::on(VOLUME, (case.fault)(&bench)));
     let request = bench.volume_request();
     let run = bench.motion.migrate_volume(1, &ROOT, &request);
-    let result = if case.release {
-        let (result, ()) = tokio::join!(run, release(&bench, id));
-        result
-    } else {
-        run.await
-    };
+    let result = run_under(case, run, &bench, id).await;
     let result = result.map(|_| ()).map_err(|refusal| refusal.text);
     judge(&name, case.volume, &result);
     let pool = if case.volume == End::Moved { "c1-p2" } else { "c1-p1" };
@@ -174,12 +174,7 @@ async fn vm_case(case: &Case, net: u8, kind: &str, database: database::Database)
     let id = bench.fault(FaultRule::on(WITH_STORAGE, (case.fault)(&bench)));
     let request = bench.vm_request();
     let run = bench.motion.migrate_vm_with_volumes(1, &ROOT, &request);
-    let result = if case.release {
-        let (result, ()) = tokio::join!(run, release(&bench, id));
-        result
-    } else {
-        run.await
-    };
+    let result = run_under(case, run, &bench, id).await;
     let result = result.map_err(|refusal| refusal.text);
     judge(&name, case.vm, &result);
     let (host, root) = match case.vm {

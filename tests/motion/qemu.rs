@@ -55,9 +55,9 @@ fn make(estate: &Estate, folder: &Path) {
     fs::create_dir_all(&aside).expect("a folder");
     let source = aside.join("raw");
     raw(&source);
-    for (name, format, words) in KINDS {
+    for (name, _, words) in KINDS {
         let disk = estate.disk(name).expect("a disk");
-        let file = pool.join(format!("{}.{}", disk.uuid, format.extension()));
+        let file = pool.join(disk.file_name());
         let args = [&["convert", "-f", "raw"], words, &[text(&source), text(&file)]].concat();
         qemu_img(&args);
         fs::copy(&file, aside.join(name)).expect("a copy");

@@ -150,8 +150,7 @@ impl Gateway {
     }
 
     async fn send(&self, method: &str, actor: &str, pairs: &[(String, String)]) -> RawResponse {
-        let borrowed: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let text = escape_pairs(&signed(actor, &borrowed));
+        let text = escape_pairs(&signed(actor, pairs));
         let request = match method {
             "GET" => RawRequest::get(format!("/client/api?{text}")),
             _ => RawRequest::form("/client/api", text),

@@ -85,9 +85,9 @@ impl World {
 }
 
 /// The pairs with key and signature of `user`.
-pub fn signed(user: &str, pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn signed<N: AsRef<str>, V: AsRef<str>>(user: &str, pairs: &[(N, V)]) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> =
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned())).collect();
     all.push(("apiKey".to_owned(), format!("key-{user}")));
     let text = signature::string_to_sign(all.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     all.push(("signature".to_owned(), signature::sign(&format!("secret-{user}"), &text)));
