@@ -230,12 +230,13 @@ fn a_gateway_killed_in_the_middle_of_a_motion_is_followed_by_one_that_ends_it() 
             ],
         ));
         let job = format!("jobid={}", submitted["jobid"].as_str().unwrap());
-        // Each round kills a little later: right after the command went out, and with more and more of the disk copied.
+        // Each round kills a little later, with more and more of the disk copied. That something is copied is the sign that
+        // the host has the command: a kill before that rightly ends in "not done".
         until("the motion to be under way", || {
             let asked = answer(&call(&report, &["queryAsyncJobResult", &job]));
             let percent = asked["jobprocstatus"].as_i64().unwrap();
-            (asked["migration"]["phase"] == "sent" && percent >= 20 * round as i64 || asked["jobstatus"] != 0)
-                .then_some(())
+            let copied = asked["migration"]["bytesdone"].as_i64().unwrap_or_default();
+            (copied > 0 && percent >= 20 * round as i64 || asked["jobstatus"] != 0).then_some(())
         });
         drop(gateway);
         gateway = serving();
