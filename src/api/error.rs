@@ -9,6 +9,9 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// Says that key or signature do not fit. The same for every reason, so that nobody learns which part was right.
 pub const BAD_CREDENTIALS: &str = "unable to verify user credentials and/or request signature";
 
+/// Says that a session does not show who calls.
+pub const UNKNOWN_CALLER: &str = "unable to verify user credentials";
+
 /// What callers who are not root admins see instead of an internal message.
 pub const HIDDEN_TEXT: &str = "Internal error executing command, please contact your system administrator";
 
@@ -67,6 +70,8 @@ pub mod cs_code {
     pub const ACCOUNT_LIMIT: i32 = 4280;
     /// Two operations on the same thing at the same time.
     pub const CONCURRENT_OPERATION: i32 = 4300;
+    /// The second factor of a login is wrong.
+    pub const SECOND_FACTOR: i32 = 4295;
     /// There is not enough capacity.
     pub const INSUFFICIENT_CAPACITY: i32 = 4325;
     /// A parameter's value is not accepted.
@@ -152,6 +157,17 @@ impl ApiError {
     /// 401 without `cserrorcode` and without `X-Description`: key or signature do not fit.
     pub fn bad_credentials() -> Self {
         Self { cs_code: None, described: false, ..Self::new(ErrorCode::Unauthorized, 0, BAD_CREDENTIALS) }
+    }
+
+    /// 401 without `cserrorcode` and without `X-Description`: a session whose key is missing or wrong, or whose user may
+    /// not work any more.
+    pub fn unknown_caller() -> Self {
+        Self { text: UNKNOWN_CALLER.to_owned(), ..Self::bad_credentials() }
+    }
+
+    /// 531 without `cserrorcode` and without `X-Description`: a login that failed.
+    pub fn login_failed(text: impl Into<String>) -> Self {
+        Self { cs_code: None, described: false, ..Self::new(ErrorCode::Account, 0, text) }
     }
 
     /// 432/9999: the role of the caller does not know this command.

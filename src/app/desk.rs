@@ -74,7 +74,6 @@ fn not_written(error: SubmitError) -> ApiError {
 pub(super) struct CommandRunner {
     pub(super) store: Store,
     pub(super) motion: Arc<Motion>,
-    pub(super) desk: Arc<dyn JobDesk>,
     pub(super) policy: Arc<Policy>,
 }
 
@@ -112,9 +111,9 @@ impl CommandRunner {
             store: self.store.clone(),
             motion: Arc::clone(&self.motion),
             ids,
-            jobs: Arc::clone(&self.desk),
             policy: Arc::clone(&self.policy),
             caller: Arc::new(caller),
+            calls: Arc::default(),
             request_id: job.request_id.as_str().into(),
         };
         let ctx = JobCtx { ctx, job_id: job.id, job_uuid: job.uuid.clone(), start_event_id: job.start_event_id };

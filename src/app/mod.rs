@@ -119,7 +119,6 @@ impl App {
         let runner = desk::CommandRunner {
             store: store.clone(),
             motion: Arc::clone(&motion),
-            desk: Arc::clone(&desk),
             policy: Arc::new(settings.policy.clone()),
         };
         let left = jobs.wake_unfinished().await?;
@@ -127,7 +126,7 @@ impl App {
             tracing::info!(jobs = left, "taking up the jobs that were left unfinished");
         }
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
-        let gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone());
+        let gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone()).of_server(&server.uuid);
         let health = Arc::new(Health(store.clone()));
         let server_number = server.id;
         let http = HttpServer::start(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::api::{BoxError, Ids, RoleType};
-use crate::auth::{AccountType, Caller, Credential, Credentials, Rule};
+use crate::auth::{AccountType, Caller, Credential, Credentials, KnownUser, Rule};
 use crate::model::entity::EntityKind;
 use crate::store::{Identity, Store, StoreError};
 
@@ -16,6 +16,14 @@ impl Ids for Store {
 }
 
 impl Credentials for Store {
+    fn known_user(&self, user_id: i64) -> BoxFuture<'_, Result<Option<KnownUser>, BoxError>> {
+        Box::pin(async move {
+            let Some(identity) = self.identity_by_user(user_id).await? else { return Ok(None) };
+            let caller = Arc::new(caller(self, &identity).await?);
+            Ok(Some(KnownUser { caller, enabled: identity.enabled, allowed_cidrs: Vec::new() }))
+        })
+    }
+
     fn credential_by_api_key<'a>(
         &'a self,
         api_key: &'a str,

@@ -89,6 +89,11 @@ impl Caller {
         matches!(self.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin)
     }
 
+    /// Whether the caller's role is the one that may call everything, whatever its rules say.
+    pub fn may_call_everything(&self) -> bool {
+        self.role_id == super::roles::ROOT_ADMIN_ROLE
+    }
+
     /// Whether the caller sees all fields of an object (`contract/api-protocol.md 9.4`).
     pub fn full_view(&self) -> bool {
         self.is_root_admin()
@@ -125,8 +130,22 @@ pub struct Credential {
     pub key_rules: Vec<Rule>,
 }
 
-/// Where keys are looked up. The database implements it.
+/// What the database knows about the user of a session.
+#[derive(Debug, Clone)]
+pub struct KnownUser {
+    /// The user.
+    pub caller: std::sync::Arc<Caller>,
+    /// Whether user and account are enabled (neither disabled nor locked).
+    pub enabled: bool,
+    /// The addresses calls may come from; empty when no check is made. CIDR notation.
+    pub allowed_cidrs: Vec<String>,
+}
+
+/// Where keys and users are looked up. The database implements it.
 pub trait Credentials: Send + Sync {
+    /// What is known about a user, by internal number; `None` when there is no such user.
+    fn known_user(&self, user_id: i64) -> BoxFuture<'_, Result<Option<KnownUser>, BoxError>>;
+
     /// What is known about a key; `None` when there is no such key.
     fn credential_by_api_key<'a>(
         &'a self,

@@ -5,11 +5,14 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
+use crate::auth::limit::{CallCounter, Throttle};
+use crate::auth::session::{KeyCheck, SameSite};
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
@@ -18,6 +21,7 @@ mod failure;
 pub mod filters;
 pub mod find_hosts_for_migration;
 pub mod find_storage_pools_for_migration;
+pub mod get_api_limit;
 mod job_resource;
 pub mod list_apis;
 pub mod list_async_jobs;
@@ -30,16 +34,21 @@ pub mod list_storage_pools;
 pub mod list_virtual_machines;
 pub mod list_volumes;
 pub mod list_zones;
+pub mod login;
+pub mod logout;
 pub mod migrate_virtual_machine;
 pub mod migrate_virtual_machine_with_volume;
 pub mod migrate_volume;
 pub mod query_async_job_result;
+pub mod reset_api_limit;
 pub mod update_hypervisor_capabilities;
+pub mod validate_second_factor;
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
     Entry::sync::<find_hosts_for_migration::FindHostsForMigration>(),
     Entry::sync::<find_storage_pools_for_migration::FindStoragePoolsForMigration>(),
+    Entry::sync::<get_api_limit::GetApiLimit>(),
     Entry::sync::<list_apis::ListApis>(),
     Entry::sync::<list_async_jobs::ListAsyncJobs>(),
     Entry::sync::<list_capabilities::ListCapabilities>(),
@@ -51,11 +60,15 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_virtual_machines::ListVirtualMachines>(),
     Entry::sync::<list_volumes::ListVolumes>(),
     Entry::sync::<list_zones::ListZones>(),
+    Entry::rim::<login::Login>(),
+    Entry::rim::<logout::Logout>(),
     Entry::job::<migrate_virtual_machine::MigrateVirtualMachine>(),
     Entry::job::<migrate_virtual_machine_with_volume::MigrateVirtualMachineWithVolume>(),
     Entry::job::<migrate_volume::MigrateVolume>(),
     Entry::sync::<query_async_job_result::QueryAsyncJobResult>(),
+    Entry::sync::<reset_api_limit::ResetApiLimit>(),
     Entry::sync::<update_hypervisor_capabilities::UpdateHypervisorCapabilities>(),
+    Entry::rim::<validate_second_factor::ValidateSecondFactor>(),
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
@@ -94,12 +107,12 @@ pub struct Ctx {
     pub motion: Arc<Motion>,
     /// Looks ids up.
     pub ids: Arc<dyn Ids>,
-    /// Accepts background work.
-    pub jobs: Arc<dyn JobDesk>,
     /// What the operator decided.
     pub policy: Arc<Policy>,
     /// Who calls.
     pub caller: Arc<Caller>,
+    /// How many calls accounts have made.
+    pub calls: Arc<CallCounter>,
     /// The id that ties log lines of one request, its job and its calls to agents together.
     pub request_id: Arc<str>,
 }
@@ -124,11 +137,48 @@ pub struct Policy {
     pub default_page_size: i64,
     /// Whether commands that change something need a POST and a bounded `expires` (`contract/api-protocol.md 1.5`).
     pub enforce_post: bool,
+    /// How many calls an account may make.
+    pub throttle: Throttle,
+    /// How people log in and stay so.
+    pub session: SessionPolicy,
+}
+
+/// How people log in and stay so (`contract/api-protocol.md 3`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionPolicy {
+    /// A session that is not used for so long has ended.
+    pub idle_timeout: Duration,
+    /// Where the key of a session has to stand.
+    pub key_check: KeyCheck,
+    /// What the cookie with the key says about other sites.
+    pub same_site: SameSite,
+    /// Whether the cookie with the id is for HTTPS only and kept from scripts, also where the gateway itself sees no HTTPS.
+    pub secure_cookie: bool,
+    /// Failed logins after which a user is disabled; 0 means never.
+    pub failed_logins_allowed: i64,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(30 * 60),
+            key_check: KeyCheck::default(),
+            same_site: SameSite::default(),
+            secure_cookie: false,
+            failed_logins_allowed: 5,
+        }
+    }
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { cloudstack_version: "4.23.0.0-SNAPSHOT".to_owned(), default_page_size: 500, enforce_post: false }
+        Self {
+            cloudstack_version: "4.23.0.0-SNAPSHOT".to_owned(),
+            default_page_size: 500,
+            enforce_post: false,
+            throttle: Throttle::default(),
+            session: SessionPolicy::default(),
+        }
     }
 }
 
@@ -308,6 +358,8 @@ type JobFn = for<'a> fn(&'a Args, &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiE
 pub enum Action {
     /// Reads the parameters and answers.
     Sync(SyncFn),
+    /// Served by the rim itself, before it is asked who calls: logging in and out.
+    Rim,
     /// Reads the parameters and prepares a job, and does the job later.
     Async {
         /// Reads the parameters and says what the job is about.
@@ -339,6 +391,11 @@ impl Entry {
     /// The entry of a command that answers at once.
     pub const fn sync<C: SyncCommand>() -> Self {
         Self { spec: C::SPEC, action: Action::Sync(run_sync::<C>) }
+    }
+
+    /// The entry of a command that the rim serves itself; the declaration is for `listApis` and OpenAPI.
+    pub const fn rim<C: Command>() -> Self {
+        Self { spec: C::SPEC, action: Action::Rim }
     }
 
     /// The entry of a command that is done by a job.

@@ -10,6 +10,9 @@ use crate::dispatch::Answer;
 const CONTENT_POLICY: [&str; 6] =
     ["1", "default-src=none", "script-src=self", "connect-src=self", "img-src=self", "style-src=self"];
 
+/// What the container says whenever it sets a cookie.
+const NOT_TO_BE_KEPT: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+
 /// Turns an answer of the API into a response.
 pub fn api(answer: Answer, request_id: &str) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -17,6 +20,10 @@ pub fn api(answer: Answer, request_id: &str) -> HttpResponse {
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(answer.format.content_type())));
     if let Some(description) = answer.description.as_deref().and_then(header_text) {
         response.insert_header(("X-Description", description));
+    }
+    for cookie in answer.cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+        response.append_header((header::SET_COOKIE, cookie));
+        response.insert_header((header::EXPIRES, HeaderValue::from_static(NOT_TO_BE_KEPT)));
     }
     response.insert_header(("X-Content-Type-Options", "nosniff"));
     response.insert_header(("X-XSS-Protection", "1;mode=block"));
@@ -67,7 +74,13 @@ mod tests {
 
     #[test]
     fn api_headers() {
-        let answer = Answer { status: 432, format: Format::Json, body: b"{}".to_vec(), description: Some("no".into()) };
+        let answer = Answer {
+            status: 432,
+            format: Format::Json,
+            body: b"{}".to_vec(),
+            description: Some("no".into()),
+            cookies: vec!["a=1".into(), "b=2".into()],
+        };
         let response = api(answer, "1-2");
         assert_eq!(response.status().as_u16(), 432);
         let header = |name: &str| {
@@ -78,5 +91,8 @@ mod tests {
         assert_eq!(header("x-request-id"), "1-2");
         let lines: Vec<_> = response.headers().get_all("content-security-policy").collect();
         assert_eq!(lines, CONTENT_POLICY);
+        let cookies: Vec<_> = response.headers().get_all("set-cookie").collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(header("expires"), NOT_TO_BE_KEPT);
     }
 }

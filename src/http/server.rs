@@ -196,6 +196,19 @@ fn without_path_parameters(path: &str) -> String {
     path.split('/').map(|part| part.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
 }
 
+/// The session id in `/client/api;jsessionid=x`, where clients without cookies put it.
+fn session_in_path(path: &str) -> Option<String> {
+    let parameters = path.split('/').flat_map(|part| part.split(';').skip(1));
+    parameters.filter_map(|parameter| parameter.strip_prefix("jsessionid=")).last().map(str::to_owned)
+}
+
+/// Name and value of each cookie, in order.
+fn cookies(request: &HttpRequest) -> Vec<(String, String)> {
+    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|item| item.trim().split_once('='));
+    pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().trim_matches('"').to_owned())).collect()
+}
+
 async fn health(shared: &Shared) -> HttpResponse {
     match shared.probe.check().await {
         Ok(()) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n"),
@@ -233,7 +246,15 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
     name_command_by_path(&mut pairs, tail);
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let request_id = telemetry::next_request_id();
-    let raw = RawRequest { pairs, verb, peer, request_id: Arc::clone(&request_id) };
+    let raw = RawRequest {
+        pairs,
+        cookies: cookies(request),
+        session_in_path: session_in_path(request.path()),
+        verb,
+        peer,
+        is_encrypted: request.app_config().secure(),
+        request_id: Arc::clone(&request_id),
+    };
     answer::api(shared.gateway.answer(raw).await, &request_id)
 }
 
@@ -281,6 +302,22 @@ mod tests {
     fn path_parameters_do_not_disturb() {
         assert_eq!(without_path_parameters("/client/api;jsessionid=a"), "/client/api");
         assert_eq!(without_path_parameters("/client;x/api/;y"), "/client/api/");
+    }
+
+    #[test]
+    fn a_session_in_the_path() {
+        assert_eq!(session_in_path("/client/api;jsessionid=node0a.node0").as_deref(), Some("node0a.node0"));
+        assert_eq!(session_in_path("/client;x=1/api;jsessionid=a/;y").as_deref(), Some("a"));
+        assert_eq!(session_in_path("/client/api"), None);
+    }
+
+    #[test]
+    fn cookies_are_taken_apart() {
+        let request = actix_web::test::TestRequest::default()
+            .insert_header(("Cookie", "JSESSIONID=node0a.node0; sessionkey=\"k=\"; flag"))
+            .to_http_request();
+        let found = cookies(&request);
+        assert_eq!(found, [("JSESSIONID".into(), "node0a.node0".into()), ("sessionkey".to_owned(), "k=".to_owned())]);
     }
 
     #[test]

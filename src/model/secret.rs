@@ -26,6 +26,17 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Random bytes that nobody can guess, from the operating system.
+///
+/// # Panics
+/// When the system has none, which no supported system does once it is up: there is nothing to go on with then.
+#[must_use]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::load::{Effective, SettingsError};
 use super::table::Setting;
-use crate::commands::Policy;
+use crate::auth::limit::Throttle;
+use crate::auth::session::{KeyCheck, SameSite};
+use crate::commands::{Policy, SessionPolicy};
 use crate::hypervisors::hyperv::TlsChoice;
 use crate::telemetry::LogFormat;
 
@@ -107,6 +110,12 @@ impl Settings {
                 cloudstack_version: reader.text("api.cloudstack_version").to_owned(),
                 default_page_size: reader.number("api.default_page_size"),
                 enforce_post: reader.switch("api.enforce_post"),
+                throttle: Throttle {
+                    enabled: reader.switch("api.throttle.enabled"),
+                    interval: Duration::from_secs(reader.number("api.throttle.interval_s")),
+                    max: reader.number("api.throttle.max"),
+                },
+                session: reader.session(),
             },
             job_workers: reader.number("jobs.workers"),
             log: LogSettings {
@@ -163,6 +172,25 @@ impl Reader<'_> {
             certificate: self.text("https.certificate").into(),
             key: self.text("https.key").into(),
         }))
+    }
+
+    fn session(&self) -> SessionPolicy {
+        SessionPolicy {
+            idle_timeout: Duration::from_secs(self.number("session.timeout_s")),
+            key_check: match self.text("session.key_check") {
+                "ParameterOnly" => KeyCheck::ParameterOnly,
+                "CookieOrParameter" => KeyCheck::CookieOrParameter,
+                _ => KeyCheck::CookieAndParameter,
+            },
+            same_site: match self.text("session.same_site") {
+                "Strict" => SameSite::Strict,
+                "NoneAndSecure" => SameSite::NoneAndSecure,
+                "Null" => SameSite::Unsaid,
+                _ => SameSite::Lax,
+            },
+            secure_cookie: self.switch("session.secure_cookie"),
+            failed_logins_allowed: self.number("login.failures_allowed"),
+        }
     }
 
     fn agent(&self) -> AgentSettings {

@@ -64,12 +64,14 @@ pub struct Rule {
     pub allow: bool,
 }
 
-const IDENTITY: &str = "u.id AS user_id, u.uuid AS user_uuid, u.username, a.id AS account_id, a.uuid AS account_uuid, \
+/// The columns of an [`Identity`] and where they come from.
+pub(super) const IDENTITY: &str = "u.id AS user_id, u.uuid AS user_uuid, u.username, a.id AS account_id, a.uuid AS account_uuid, \
     a.account_name, a.type AS account_type, d.id AS domain_id, d.uuid AS domain_uuid, d.path, r.id AS role_id, r.role_type, \
     u.state AS user_state, a.state AS account_state, u.removed AS user_removed, a.removed AS account_removed \
     FROM user u JOIN account a ON a.id = u.account_id JOIN domain d ON d.id = a.domain_id LEFT JOIN roles r ON r.id = a.role_id";
 
-fn identity(row: &Row) -> Result<Identity, StoreError> {
+/// Reads the columns of [`IDENTITY`].
+pub(super) fn identity(row: &Row) -> Result<Identity, StoreError> {
     let text = |name: &str| Ok::<_, StoreError>(row.get::<Option<String>>(name)?.unwrap_or_default());
     let enabled = text("user_state")?.eq_ignore_ascii_case("enabled")
         && text("account_state")?.eq_ignore_ascii_case("enabled")

@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError, Tx};
 use crate::args;
-use crate::model::{Secret, Timestamp};
+use crate::model::{Secret, Timestamp, random};
 
 /// An API key pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,7 @@ impl KeyPair {
 
 fn random_text() -> String {
     use base64::Engine as _;
-    let bytes: Vec<u8> = (0..4).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).collect();
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<64>())
 }
 
 /// CloudStack's default roles: id, name, type, description in our words (`contract/api-protocol.md` 9.1).

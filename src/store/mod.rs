@@ -24,6 +24,7 @@ mod lists;
 mod migrations;
 mod rows;
 mod servers;
+mod sessions;
 mod value;
 mod watched;
 
@@ -41,6 +42,7 @@ pub use lists::{
     TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::Server;
+pub use sessions::{LoginUser, SecondFactor, SessionRow};
 pub use value::{FromValue, Row, Value};
 pub use watched::{HostLoadRow, HostReport};
 

@@ -7,11 +7,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
 use stackmotion::api::{ApiError, Args, Envelope, Format, Reply, RoleType};
 use stackmotion::auth::{AccountType, Caller, Rule};
-use stackmotion::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, find};
+use stackmotion::commands::{Action, Call, Ctx, Policy, find};
 use stackmotion::motion::{Motion, Patience};
 use stackmotion::store::{Store, Tx, Value};
 
@@ -66,15 +65,6 @@ pub fn value(json: &Json) -> Value {
     }
 }
 
-/// Lists accept no work; a command that tried to submit some would be told so.
-struct NoWork;
-
-impl JobDesk for NoWork {
-    fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>> {
-        Box::pin(async move { Err(ApiError::service_unavailable(format!("{} is no list", draft.command))) })
-    }
-}
-
 /// The caller that a user of the seeded database is.
 pub async fn caller(store: &Store, username: &str) -> Caller {
     let row = store.db().row("SELECT id FROM user WHERE username = ?", vec![username.into()]).await.expect("users");
@@ -112,9 +102,9 @@ pub async fn call(store: &Store, username: &str, command: &str, args: &[(String,
         motion,
         store: store.clone(),
         ids: Arc::new(store.clone()),
-        jobs: Arc::new(NoWork),
         policy: Arc::new(Policy::default()),
         caller: Arc::new(caller(store, username).await),
+        calls: Arc::default(),
         request_id: "test".into(),
     };
     let known = find(command).unwrap_or_else(|| panic!("{command} is not served"));

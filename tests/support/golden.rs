@@ -1,6 +1,6 @@
 //! The recorded cases: reading them, sending them, comparing answers (`tests/golden/README.md`).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use stackmotion::auth::signature;
 use stackmotion::http::merge;
@@ -10,7 +10,7 @@ use super::raw_http::{RawRequest, RawResponse, escape_pairs};
 
 type Pair = (String, String);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Case {
     pub name: String,
     #[serde(default)]
@@ -18,17 +18,19 @@ pub struct Case {
     pub exchanges: Vec<Exchange>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Exchange {
     pub request: Request,
     pub response: Expected,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Request {
     pub method: String,
     pub path: String,
     pub actor: Option<String>,
+    #[serde(default)]
+    pub auth: String,
     pub query: Option<Vec<Pair>>,
     pub body: Option<Vec<Pair>>,
     pub raw_query: Option<String>,
@@ -37,7 +39,7 @@ pub struct Request {
     pub headers: Vec<Pair>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Expected {
     pub status: u16,
     pub headers: Vec<Pair>,
@@ -73,7 +75,7 @@ impl Request {
         let mut raw_query = self.raw_query.as_deref().map(fill).unwrap_or_default();
         let mut raw_body = self.raw_body.as_deref().map(fill).unwrap_or_default();
         let everything = format!("{query:?}{body:?}{raw_query}{raw_body}{:?}", self.headers);
-        if everything.contains("{{job") || everything.contains("session") || everything.contains("{{new-volume") {
+        if ["{{job", "{{session", "{{jsession", "{{new-volume"].iter().any(|word| everything.contains(word)) {
             return None;
         }
         let user = self.actor.as_deref().unwrap_or("admin");
@@ -164,7 +166,7 @@ fn filled(pairs: &[Pair]) -> Vec<Pair> {
 /// Replaces keys and times. Signatures stay until all else is known.
 fn fill(text: &str) -> String {
     let mut text = text.to_owned();
-    for (word, made) in [("{{apikey:", "key-"), ("{{secretkey:", "secret-")] {
+    for (word, made) in [("{{apikey:", "key-"), ("{{secretkey:", "secret-"), ("{{password:", "password-")] {
         while let Some(start) = text.find(word) {
             let end = start + text[start..].find("}}").unwrap();
             let user = text[start + word.len()..end].to_owned();

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 use stackmotion::api::ApiError;
 use stackmotion::auth::signature;
 use stackmotion::commands::{JobDesk, JobDraft, Policy};
@@ -72,6 +75,8 @@ impl World {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), tls).unwrap();
         let address = listener.address().unwrap();
         let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs.clone(), policy);
+        let server = store.db().row("SELECT uuid FROM mshost", vec![]).await.unwrap().unwrap();
+        let gateway = gateway.of_server(&server.at::<String>(0).unwrap());
         let probe = Arc::new(DatabaseProbe(store.clone()));
         let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
         tokio::spawn(server.run());
@@ -94,7 +99,13 @@ pub fn signed<N: AsRef<str>, V: AsRef<str>>(user: &str, pairs: &[(N, V)]) -> Vec
     all
 }
 
-/// Puts the recorded rows into a fresh database, and a key pair for every user.
+/// The stored form of the password `password-<user>`: salted SHA-256, which costs no time.
+fn stored_password(user: &str) -> String {
+    let digest = Sha256::digest(format!("password-{user}salt"));
+    format!("{}:{}", STANDARD.encode("salt"), STANDARD.encode(digest))
+}
+
+/// Puts the recorded rows into a fresh database, and a key pair and a password for every user.
 pub async fn seed(store: &Store) {
     let tables: serde_json::Map<String, Json> = serde_json::from_str(ROWS).unwrap();
     for (table, rows) in &tables {
@@ -119,6 +130,8 @@ pub async fn seed(store: &Store) {
             Value::Text(format!("secret-{name}")),
         ];
         store.db().run(sql, args).await.unwrap();
+        let sql = "UPDATE user SET password = ? WHERE id = ?";
+        store.db().run(sql, vec![Value::Text(stored_password(name)), Value::Int(id)]).await.unwrap();
     }
 }
 

@@ -1,0 +1,413 @@
+//! Logging in and out, and the second factor: the three commands that the rim serves itself
+//! (`contract/api-protocol.md 3`).
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Semaphore;
+
+use super::request::{Answer, RawRequest, SESSION_COOKIE, SESSION_KEY, Verb};
+use super::{Gateway, NO_COMMAND, Refusal};
+use crate::api::{ApiError, Envelope, ErrorCode, Format, Reply, cs_code};
+use crate::auth::limit::Guesses;
+use crate::auth::session::{self, Ticket};
+use crate::auth::{password, two_factor};
+use crate::commands::login::LoginView;
+use crate::commands::logout::LogoutView;
+use crate::model::{Secret, Timestamp};
+use crate::store::{LoginUser, NewEvent, SecondFactor, SessionRow};
+
+/// What a client that logs in with GET is told, without an envelope.
+const USE_POST: &str = "Please use HTTP POST to authenticate using this API";
+/// Where cookies of sessions are sent to.
+const COOKIE_PATH: &str = "/client";
+/// The time zone of users who have none of their own: the server's.
+const SERVER_TIME_ZONE: &str = "UTC";
+/// The root domain.
+const ROOT_DOMAIN: i64 = 1;
+/// The account type of root administrators, who are never shut out by others' wrong guesses.
+const ROOT_ADMIN: i64 = 1;
+/// Passwords that are checked at the same time: each keeps a processor busy for a third of a second.
+const PASSWORD_CHECKS: usize = 2;
+/// Logins that may wait for their turn.
+const WAITING_LOGINS: usize = 64;
+
+/// What is kept about logins that are under way or have failed.
+#[derive(Debug)]
+pub(super) struct Logins {
+    guesses: Guesses,
+    waiting: Semaphore,
+    turns: Semaphore,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self {
+            guesses: Guesses::default(),
+            waiting: Semaphore::new(WAITING_LOGINS),
+            turns: Semaphore::new(PASSWORD_CHECKS),
+        }
+    }
+}
+
+/// A command that the rim serves itself. Its name is understood in any letter case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Authenticator {
+    Login,
+    Logout,
+    SecondFactor,
+}
+
+impl Authenticator {
+    /// The one that a request names.
+    pub(super) fn named(request: &RawRequest) -> Option<Self> {
+        let name = request.exact("command")?;
+        [Self::Login, Self::Logout, Self::SecondFactor].into_iter().find(|one| name.eq_ignore_ascii_case(one.name()))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::SecondFactor => "validateUserTwoFactorAuthenticationCode",
+        }
+    }
+
+    const fn envelope(self) -> &'static str {
+        match self {
+            Self::Login => "loginresponse",
+            Self::Logout => "logoutresponse",
+            Self::SecondFactor => "validateusertwofactorauthenticationcoderesponse",
+        }
+    }
+
+    /// The envelope of errors: only the name as it is spelled in the list of commands has one of its own.
+    fn error_envelope(self, request: &RawRequest) -> &'static str {
+        if request.exact("command") == Some(self.name()) { self.envelope() } else { NO_COMMAND }
+    }
+}
+
+impl Gateway {
+    /// Answers one of the rim's own commands.
+    pub(super) async fn authenticate(&self, which: Authenticator, request: &RawRequest, format: Format) -> Answer {
+        let mut cookies = Vec::new();
+        let done = match which {
+            Authenticator::Login => self.login(request, &mut cookies).await,
+            Authenticator::Logout => self.logout(request, &mut cookies).await,
+            Authenticator::SecondFactor => self.second_factor(request).await,
+        };
+        let mut answer = match done {
+            Ok(Some(reply)) => {
+                let envelope = Envelope { name: which.envelope(), format, version: None };
+                Answer::new(200, format, envelope.reply(&reply))
+            }
+            Ok(None) => Answer::new(ErrorCode::MethodNotAllowed.number(), format, USE_POST.into()),
+            Err(error) => self.refuse(Refusal::new(which.error_envelope(request), error), format),
+        };
+        answer.cookies = cookies;
+        answer
+    }
+
+    /// Logs in. `None` says that GET is not the way.
+    async fn login(&self, request: &RawRequest, cookies: &mut Vec<String>) -> Result<Option<Reply>, ApiError> {
+        // A session that the client still has ends, and it gets a new cookie whatever becomes of the login: an id that
+        // somebody else has put there is worth nothing.
+        if let Some(id) = request.session_id() {
+            self.store.session_end(&session::id_fingerprint(id)).await?;
+        }
+        let ticket = Ticket::issue();
+        cookies.push(self.session_cookie(request, ticket.id.expose()));
+        if request.verb != Verb::Post {
+            return Ok(None);
+        }
+        let domain_id = self.domain_of_login(request).await?;
+        let username = request.exact("username").unwrap_or_default();
+        let user = self.authenticated(request, username, domain_id).await?;
+        let known = self.credentials.known_user(user.identity.user_id).await.map_err(database_failed)?;
+        let cidrs = known.map(|known| known.allowed_cidrs).unwrap_or_default();
+        if !super::proof::is_allowed_place(&cidrs, request.peer) {
+            return Err(ApiError::login_failed(format!(
+                "Failed to authenticate user '{username}' in domain '{}' from ip {}; please provide valid credentials",
+                user.identity.domain_path, request.peer
+            )));
+        }
+        self.open_session(&user, &ticket, request.peer).await?;
+        cookies.push(self.key_cookie(request, ticket.key.expose()));
+        Ok(Some(Reply::bare(self.login_view(user, ticket.key.expose()))))
+    }
+
+    /// The domain that a login names by id or path; the root without either.
+    async fn domain_of_login(&self, request: &RawRequest) -> Result<i64, ApiError> {
+        if let Some(id) = request.exact("domainid").or_else(|| request.exact("domainId")) {
+            let found = match id.parse::<i64>() {
+                Ok(number) => Some(number),
+                Err(_) => self.store.internal_id(crate::model::entity::EntityKind::Domain, id).await?,
+            };
+            return found.ok_or_else(|| ApiError {
+                cs_code: None,
+                described: false,
+                ..ApiError::new(
+                    ErrorCode::Unauthorized,
+                    cs_code::COMMAND,
+                    "Invalid domain id entered, please enter a valid one",
+                )
+            });
+        }
+        let given = request.exact("domain").unwrap_or_default().trim_matches('/');
+        if given.is_empty() {
+            return Ok(ROOT_DOMAIN);
+        }
+        let path = format!("/{given}/");
+        let found = self.store.domain_by_path(&path).await?;
+        found.ok_or_else(|| ApiError::login_failed(format!("Unable to find the domain from the path {path}")))
+    }
+
+    /// The user, if name and password fit and the user may log in. A name that nobody has costs as much time as a wrong
+    /// password, and is told the same.
+    async fn authenticated(&self, request: &RawRequest, username: &str, domain_id: i64) -> Result<LoginUser, ApiError> {
+        let failed = || {
+            ApiError::login_failed(format!(
+                "Failed to authenticate user {username} in domain {domain_id}; please provide valid credentials"
+            ))
+        };
+        let given = request.exact("password").unwrap_or_default();
+        if username.is_empty() || given.is_empty() {
+            return Err(failed());
+        }
+        self.logins.guesses.may_try(request.peer, username, domain_id).map_err(too_many_guesses)?;
+        let user = self.store.login_user(username, domain_id).await?;
+        let stored = user.as_ref().map(|user| user.password.clone());
+        let fits = self.check_password(stored, given).await?;
+        let Some(user) = user.filter(|_| fits) else {
+            self.logins.guesses.failed(request.peer, username, domain_id);
+            self.count_failure(username, domain_id).await?;
+            tracing::warn!(peer = %request.peer, user = %username.escape_debug(), domain_id, "a login failed");
+            return Err(failed());
+        };
+        if user.source.to_uppercase().starts_with("SAML2") {
+            return Err(ApiError::login_failed("User is not allowed CloudStack login"));
+        }
+        if !user.identity.enabled {
+            return Err(ApiError::login_failed(self.disabled_text(&user).await?));
+        }
+        self.logins.guesses.succeeded(request.peer, username, domain_id);
+        self.store.login_succeeded(user.identity.user_id).await?;
+        Ok(user)
+    }
+
+    /// Whether the password fits the stored one, off the threads that answer requests. Few are checked at a time, and only
+    /// so many may wait: a flood of logins slows down logins, nothing else.
+    async fn check_password(&self, stored: Option<Secret>, given: &str) -> Result<bool, ApiError> {
+        let busy = "Too many people are logging in at this moment. Wait a few seconds and try again.";
+        let _waiting = self.logins.waiting.try_acquire().map_err(|_| ApiError::service_unavailable(busy))?;
+        let _turn = self.logins.turns.acquire().await.map_err(|_| ApiError::service_unavailable(busy))?;
+        let given = Secret::new(given.to_owned());
+        let checked = tokio::task::spawn_blocking(move || match stored {
+            Some(stored) => password::matches(stored.expose(), given.expose()),
+            None => {
+                password::burn(given.expose());
+                false
+            }
+        });
+        checked.await.map_err(|cause| ApiError::internal("The password could not be checked.").caused_by(cause))
+    }
+
+    /// Notes a failed login with the user, who is shut out after too many: but for root administrators, whom anybody could
+    /// keep out then.
+    async fn count_failure(&self, username: &str, domain_id: i64) -> Result<(), ApiError> {
+        let Some(user) = self.store.login_user(username, domain_id).await? else { return Ok(()) };
+        if !user.identity.enabled || user.identity.account_type == ROOT_ADMIN {
+            return Ok(());
+        }
+        let allowed = self.policy.session.failed_logins_allowed;
+        let shut_out = allowed > 0 && user.failed_logins + 1 >= allowed;
+        if shut_out {
+            tracing::warn!(user = %username.escape_debug(), domain_id, "disabled after too many failed logins");
+        }
+        Ok(self.store.login_failed(user.identity.user_id, shut_out).await?)
+    }
+
+    async fn disabled_text(&self, user: &LoginUser) -> Result<String, ApiError> {
+        let who = &user.identity;
+        let account = crate::model::text::Dump::new("UserAccount")
+            .text("accountName", Some(&who.account))
+            .number("id", Some(who.user_id))
+            .text("username", Some(&who.username))
+            .end();
+        let (domain_name, ..) = self.store.domain_by_id(who.domain_id).await?.unwrap_or_default();
+        let domain = crate::model::text::Dump::new("Domain")
+            .number("id", Some(who.domain_id))
+            .text("name", Some(&domain_name))
+            .text("path", Some(&who.domain_path))
+            .text("uuid", Some(&who.domain_uuid))
+            .end();
+        Ok(format!(
+            "User {account}. (or their account) in domain {domain} is disabled/locked. Please contact the administrator."
+        ))
+    }
+
+    async fn open_session(&self, user: &LoginUser, ticket: &Ticket, peer: IpAddr) -> Result<(), ApiError> {
+        self.store.sessions_forget(self.idle_since()).await?;
+        let needs_factor = user.second_factor.is_some();
+        let row = SessionRow {
+            id_hash: session::id_fingerprint(ticket.id.expose()),
+            key_hash: session::fingerprint(ticket.key.expose()),
+            secret: Some(ticket.secret.clone()),
+            user_id: user.identity.user_id,
+            second_factor: if needs_factor { SecondFactor::Awaited } else { SecondFactor::NotNeeded },
+            last_used: Timestamp::now(),
+        };
+        self.store.session_create(&row).await?;
+        self.note(user, "USER.LOGIN", format!("user has logged in from IP Address {peer}")).await
+    }
+
+    /// Writes the event of a login or logout.
+    async fn note(&self, user: &LoginUser, kind: &str, description: String) -> Result<(), ApiError> {
+        let who = &user.identity;
+        let event = NewEvent {
+            kind: kind.to_owned(),
+            state: "Completed",
+            level: "INFO",
+            description,
+            user_id: who.user_id,
+            account_id: who.account_id,
+            domain_id: who.domain_id,
+            resource: Some(("User".to_owned(), who.user_id)),
+            start_id: 0,
+        };
+        let mut tx = self.store.begin().await?;
+        tx.event_insert(&event).await?;
+        Ok(tx.commit().await?)
+    }
+
+    fn login_view(&self, user: LoginUser, key: &str) -> LoginView {
+        let who = user.identity;
+        let provider = user.second_factor.map(|(provider, _)| provider);
+        let has_factor = provider.is_some();
+        let time_zone = user.time_zone.filter(|zone| !zone.is_empty()).unwrap_or_else(|| SERVER_TIME_ZONE.to_owned());
+        LoginView {
+            username: who.username,
+            user_id: who.user_uuid,
+            domain_id: who.domain_uuid,
+            timeout: i64::try_from(self.policy.session.idle_timeout.as_secs()).unwrap_or(i64::MAX),
+            account: who.account,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            kind: who.account_type.to_string(),
+            time_zone_offset: hours_from_utc(&time_zone),
+            time_zone: Some(time_zone),
+            registered: user.is_registered.to_string(),
+            session_key: key.to_owned(),
+            is_2fa_enabled: has_factor.to_string(),
+            is_2fa_verified: (!has_factor).to_string(),
+            provider_for_2fa: provider.filter(|provider| !provider.is_empty()),
+            issuer_for_2fa: "CloudStack".to_owned(),
+            management_server_id: self.server_uuid.clone().filter(|_| who.account_type == ROOT_ADMIN),
+        }
+    }
+
+    async fn logout(&self, request: &RawRequest, cookies: &mut Vec<String>) -> Result<Option<Reply>, ApiError> {
+        let session = self.session(request).await?;
+        let (Some(session), Some(id)) = (session, request.session_id()) else {
+            return Err(ApiError::bad_parameter("Session not found for the logout process."));
+        };
+        self.store.session_end(&session.id_hash).await?;
+        if let Some(user) = self.store.login_user_by_id(session.user_id).await? {
+            self.note(&user, "USER.LOGOUT", "user has logged out".to_owned()).await?;
+        }
+        if let Some(secret) = &session.secret {
+            cookies.push(self.key_cookie(request, session::key_of(secret.expose(), id).expose()));
+        }
+        let expired = |name: &str| format!("{name}=; Expires=Thu, 01-Jan-1970 00:00:00 GMT; Max-Age=0");
+        cookies.extend(request.cookies.iter().filter(|(name, _)| is_cookie_name(name)).map(|(name, _)| expired(name)));
+        Ok(Some(Reply::bare(LogoutView { description: "success".to_owned() })))
+    }
+
+    async fn second_factor(&self, request: &RawRequest) -> Result<Option<Reply>, ApiError> {
+        let Some(session) = self.session(request).await? else { return Err(ApiError::bad_credentials()) };
+        let key = request.exact(SESSION_KEY);
+        if !self.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), key) {
+            self.store.session_end(&session.id_hash).await?;
+            return Err(ApiError::unknown_caller());
+        }
+        let Some(code) = request.exact("codefor2fa").filter(|code| !code.is_empty()) else {
+            return Err(ApiError::new(
+                ErrorCode::Account,
+                cs_code::COMMAND,
+                "Code for two factor authentication is required",
+            ));
+        };
+        let user = self.store.login_user_by_id(session.user_id).await?.filter(|user| user.identity.enabled);
+        let fits = user.and_then(|user| user.second_factor).is_some_and(|(provider, factor)| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            two_factor::code_fits(&provider, factor.expose(), code, now)
+        });
+        if !fits {
+            self.store.session_end(&session.id_hash).await?;
+            let text = "The code is not the one that is expected now. The session has ended: log in again.";
+            return Err(ApiError::new(ErrorCode::SecondFactorNeeded, cs_code::SECOND_FACTOR, text));
+        }
+        self.store.session_second_factor_shown(&session.id_hash).await?;
+        Ok(Some(Reply::success()))
+    }
+
+    /// The cookie with the id. Where nobody can read along, it is kept from scripts and from plain HTTP.
+    fn session_cookie(&self, request: &RawRequest, id: &str) -> String {
+        if self.policy.session.secure_cookie || request.is_encrypted {
+            format!("{SESSION_COOKIE}={id};Secure;HttpOnly;Path={COOKIE_PATH}")
+        } else {
+            format!("{SESSION_COOKIE}={id}; Path={COOKIE_PATH}")
+        }
+    }
+
+    /// The cookie with the key.
+    fn key_cookie(&self, request: &RawRequest, key: &str) -> String {
+        let site = self.policy.session.same_site.attribute();
+        let secure = if request.is_encrypted && !site.contains("Secure") { ";Secure" } else { "" };
+        format!("{SESSION_KEY}={key};HttpOnly;{site}{secure}")
+    }
+}
+
+/// A name that can stand in a cookie: what else a client has sent as one is not repeated to it.
+fn is_cookie_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte))
+}
+
+fn too_many_guesses(wait: Duration) -> ApiError {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    ApiError::new(
+        ErrorCode::ApiLimitExceeded,
+        cs_code::COMMAND,
+        format!("Too many logins have failed for this user or from this address. Try again in {seconds} s."),
+    )
+}
+
+fn database_failed(cause: crate::api::BoxError) -> ApiError {
+    ApiError::internal("The user could not be looked up: the database did not answer. Try again.").caused_by(cause)
+}
+
+/// How far a time zone is from UTC now, in hours, as Java prints such a number: `5.5`, `-7.0`.
+fn hours_from_utc(time_zone: &str) -> Option<String> {
+    let zone = jiff::tz::TimeZone::get(time_zone).ok()?;
+    let seconds = zone.to_offset(jiff::Timestamp::now()).seconds();
+    Some(format!("{:?}", f64::from(seconds) / 3600.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_of_time_zones() {
+        assert_eq!(hours_from_utc("UTC").as_deref(), Some("0.0"));
+        assert_eq!(hours_from_utc("Asia/Kolkata").as_deref(), Some("5.5"));
+        assert_eq!(hours_from_utc("Etc/GMT+7").as_deref(), Some("-7.0"));
+        assert_eq!(hours_from_utc("Nowhere/Land"), None);
+    }
+
+    #[test]
+    fn only_names_of_cookies_are_repeated() {
+        assert!(is_cookie_name("JSESSIONID") && is_cookie_name("a-b.c"));
+        assert!(!is_cookie_name("") && !is_cookie_name("a\r\nSet-Cookie: b") && !is_cookie_name("a;b"));
+    }
+}

@@ -1,0 +1,210 @@
+//! The conductor: from the parameters of a request to its answer, in the order that decides which error wins
+//! (`contract/api-protocol.md 0 and 2.4`).
+
+mod login;
+mod proof;
+mod request;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::Instrument;
+
+use login::{Authenticator, Logins};
+pub use request::{Answer, RawRequest, Verb};
+
+use crate::api::{ApiError, Args, CommandSpec, Envelope, ErrorCode, Format, Ids, Reply, flatten};
+use crate::auth::limit::CallCounter;
+use crate::auth::{Caller, Credentials};
+use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered};
+use crate::motion::Motion;
+use crate::store::Store;
+
+/// The envelope of errors that belong to no known command.
+const NO_COMMAND: &str = "errorresponse";
+
+/// Everything that answering needs. One per process.
+#[derive(Clone)]
+pub struct Gateway {
+    store: Store,
+    credentials: Arc<dyn Credentials>,
+    ids: Arc<dyn Ids>,
+    jobs: Arc<dyn JobDesk>,
+    motion: Arc<Motion>,
+    policy: Arc<Policy>,
+    calls: Arc<CallCounter>,
+    logins: Arc<Logins>,
+    server_uuid: Option<String>,
+}
+
+/// An error with the envelope it is put into.
+struct Refusal {
+    error: ApiError,
+    envelope: &'static str,
+    caller: Option<Arc<Caller>>,
+}
+
+impl Refusal {
+    fn new(envelope: &'static str, error: ApiError) -> Self {
+        Self { error, envelope, caller: None }
+    }
+}
+
+impl Gateway {
+    /// A gateway on the database of `motion` that hands background work to `jobs`.
+    pub fn new(motion: Arc<Motion>, jobs: Arc<dyn JobDesk>, policy: Policy) -> Self {
+        let store = motion.store().clone();
+        Self {
+            credentials: Arc::new(store.clone()),
+            ids: Arc::new(store.clone()),
+            store,
+            jobs,
+            motion,
+            policy: Arc::new(policy),
+            calls: Arc::default(),
+            logins: Arc::default(),
+            server_uuid: None,
+        }
+    }
+
+    /// The same, saying which server it is: its public id, which root administrators are told when they log in.
+    #[must_use]
+    pub fn of_server(self, uuid: &str) -> Self {
+        Self { server_uuid: Some(uuid.to_owned()), ..self }
+    }
+
+    /// Answers a request. Whatever goes wrong becomes an answer; the cause is logged here, once.
+    pub async fn answer(&self, request: RawRequest) -> Answer {
+        let span = tracing::info_span!("request", id = %request.request_id);
+        self.answer_in_span(&request).instrument(span).await
+    }
+
+    async fn answer_in_span(&self, request: &RawRequest) -> Answer {
+        let started = Instant::now();
+        let format = Format::asked(request.exact("response"));
+        let answer = match Authenticator::named(request) {
+            Some(which) => self.authenticate(which, request, format).await,
+            None => match self.handle(request).await {
+                Ok((reply, command)) => {
+                    let envelope = self.envelope(&command.envelope, format, true);
+                    Answer::new(200, format, envelope.reply(&reply))
+                }
+                Err(refusal) => self.refuse(refusal, format),
+            },
+        };
+        tracing::debug!(
+            command = request.exact("command").unwrap_or_default(),
+            status = answer.status,
+            elapsed_us = started.elapsed().as_micros(),
+            "answered"
+        );
+        answer
+    }
+
+    fn envelope<'a>(&'a self, name: &'a str, format: Format, is_known_caller: bool) -> Envelope<'a> {
+        Envelope { name, format, version: is_known_caller.then_some(self.policy.cloudstack_version.as_str()) }
+    }
+
+    fn refuse(&self, refusal: Refusal, format: Format) -> Answer {
+        let Refusal { error, envelope, caller } = refusal;
+        if let Some(cause) = &error.cause {
+            tracing::error!(cause = %crate::telemetry::chain(&**cause), "{}", error.text);
+        }
+        let is_hidden_from = caller.as_ref().is_some_and(|caller| !caller.is_root_admin());
+        let error = error.seen_by(!is_hidden_from);
+        let name = if error.code == ErrorCode::UnsupportedAction { NO_COMMAND } else { envelope };
+        let body = self.envelope(name, format, caller.is_some()).error(&error);
+        let description = error.described.then(|| error.text.clone());
+        Answer { description, ..Answer::new(error.code.number(), format, body) }
+    }
+
+    /// The path of every call: which command, who calls, may they, do it.
+    async fn handle(&self, request: &RawRequest) -> Result<(Reply, &'static Registered), Refusal> {
+        let (command, caller) = self.admit(request).await?;
+        match self.run(request, command, Arc::clone(&caller)).await {
+            Ok(reply) => Ok((reply, command)),
+            Err(error) => Err(Refusal { error, envelope: &command.envelope, caller: Some(caller) }),
+        }
+    }
+
+    async fn run(
+        &self,
+        request: &RawRequest,
+        command: &'static Registered,
+        caller: Arc<Caller>,
+    ) -> Result<Reply, ApiError> {
+        refuse_control_characters(request)?;
+        let args = Args::unpack(request.borrowed())?;
+        let ctx = Ctx {
+            store: self.store.clone(),
+            motion: Arc::clone(&self.motion),
+            ids: Arc::clone(&self.ids),
+            policy: Arc::clone(&self.policy),
+            caller,
+            calls: Arc::clone(&self.calls),
+            request_id: Arc::clone(&request.request_id),
+        };
+        let call = Call { args: &args, ctx: &ctx };
+        match command.entry.action {
+            Action::Sync(run) => run(call).await,
+            // Answered before it is asked who calls; a request never comes here.
+            Action::Rim => Err(ApiError::unknown_command(command.entry.spec.name)),
+            Action::Async { prepare, .. } => {
+                let prepared = prepare(call).await?;
+                let custom_id = custom_job_id(&args)?;
+                let caller = &ctx.caller;
+                let spec = command.entry.spec;
+                let draft = JobDraft {
+                    command: spec.name,
+                    java_class: if caller.is_root_admin() { spec.java_class_admin } else { spec.java_class },
+                    params: stored_params(&args, spec),
+                    user_id: caller.user_id,
+                    account_id: caller.account_id,
+                    instance: prepared.instance,
+                    event: prepared.event,
+                    custom_id,
+                    request_id: Arc::clone(&ctx.request_id),
+                };
+                self.jobs.submit(draft).await.map(Reply::job)
+            }
+        }
+    }
+}
+
+/// Refuses characters that cannot be seen, in any parameter but the one that carries programs. Line ends pass.
+fn refuse_control_characters(request: &RawRequest) -> Result<(), ApiError> {
+    let is_refused = |byte: u8| matches!(byte, 0..=9 | 11 | 12 | 14..=31 | 127);
+    match request.pairs.iter().find(|(name, value)| name != "activationrule" && value.bytes().any(is_refused)) {
+        None => Ok(()),
+        Some((name, _)) => Err(ApiError::bad_parameter(format!(
+            "Received value containing illegal ASCII non-printable characters for parameter {name}"
+        ))),
+    }
+}
+
+/// The id that the client chose for the job. Lower-case UUIDs only.
+fn custom_job_id(args: &Args) -> Result<Option<String>, ApiError> {
+    let Some(id) = args.text("customjobid") else {
+        return Ok(None);
+    };
+    let is_uuid = id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        });
+    if is_uuid {
+        Ok(Some(id.to_owned()))
+    } else {
+        Err(ApiError::invalid_parameter(format!("UUID: {id} doesn't follow the UUID format")))
+    }
+}
+
+/// What a job needs to remember of its parameters: those that the command declares. Whatever else a client sent, also what
+/// proves who it is, is not written down.
+fn stored_params(args: &Args, spec: &'static CommandSpec) -> Vec<(String, String)> {
+    let is_declared = |name: &str| {
+        let plain = name.split('[').next().unwrap_or(name);
+        flatten(spec.params).any(|known| known.name == plain)
+    };
+    args.pairs().into_iter().filter(|(name, _)| is_declared(name)).collect()
+}

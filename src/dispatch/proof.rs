@@ -1,0 +1,247 @@
+//! Who calls: a live session, or a signature (`contract/api-protocol.md 0, 2.4 and 3.4`).
+//!
+//! Both ways end in a command that exists and a caller who may call it. The order of the checks decides which error wins.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::request::{RawRequest, SESSION_KEY, Verb};
+use super::{Gateway, NO_COMMAND, Refusal};
+use crate::api::{ApiError, ErrorCode, Http, cs_code};
+use crate::auth::{Caller, Credential, Verdict, cidr, may_call, session, signature};
+use crate::commands::{Registered, find};
+use crate::model::{Secret, Timestamp};
+use crate::store::{SecondFactor, SessionRow};
+
+/// How exactly the last use of a session is known: a poll every two seconds need not write a row.
+const LAST_USED_TO: i64 = 60;
+/// Commands that a session may call before its second factor was shown.
+const BEFORE_SECOND_FACTOR: [&str; 4] =
+    ["listIdps", "listApis", "listUserTwoFactorAuthenticatorProviders", "setupUserTwoFactorAuthentication"];
+
+/// A command and the caller who may call it.
+pub(super) type Admitted = (&'static Registered, Arc<Caller>);
+
+impl Gateway {
+    /// Which command is called by whom.
+    pub(super) async fn admit(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
+        let session = self.session(request).await.map_err(|error| Refusal::new(envelope_of(request), error))?;
+        match session {
+            Some(session) => self.admit_session(request, &session).await,
+            None => self.admit_signature(request).await,
+        }
+    }
+
+    /// The live session that a request belongs to.
+    pub(super) async fn session(&self, request: &RawRequest) -> Result<Option<SessionRow>, ApiError> {
+        let Some(id) = request.session_id() else { return Ok(None) };
+        let idle_since = self.idle_since();
+        let found = self.store.session_by_id_hash(&session::id_fingerprint(id), idle_since).await;
+        found.map_err(|cause| {
+            ApiError::internal("The session could not be looked up: the database did not answer. Try again.")
+                .caused_by(cause)
+        })
+    }
+
+    /// Sessions that were not used since then have ended.
+    pub(super) fn idle_since(&self) -> Timestamp {
+        let limit = i64::try_from(self.policy.session.idle_timeout.as_secs()).unwrap_or(i64::MAX);
+        Timestamp::from_unix(Timestamp::now().unix().saturating_sub(limit)).unwrap_or_else(Timestamp::now)
+    }
+
+    async fn admit_session(&self, request: &RawRequest, session: &SessionRow) -> Result<Admitted, Refusal> {
+        let envelope = envelope_of(request);
+        let stranger = |error| Refusal::new(envelope, error);
+        let name = request.exact("command");
+        let may_go_first = name.is_some_and(|name| BEFORE_SECOND_FACTOR.contains(&name));
+        if session.second_factor == SecondFactor::Awaited && !may_go_first {
+            return self.end(session, stranger(second_factor_needed())).await;
+        }
+        self.refuse_get(request).map_err(stranger)?;
+        let parameter = request.exact(SESSION_KEY);
+        if !self.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), parameter) {
+            return self.end(session, stranger(ApiError::unknown_caller())).await;
+        }
+        let user = self.credentials.known_user(session.user_id).await.map_err(|cause| {
+            let text = "The user of the session could not be looked up: the database did not answer. Try again.";
+            stranger(ApiError::internal(text).caused_by(cause))
+        })?;
+        let Some(user) = user.filter(|user| user.enabled) else {
+            return self.end(session, stranger(ApiError::unknown_caller())).await;
+        };
+        let Some(name) = name else {
+            return Err(stranger(ApiError::new(ErrorCode::BadRequest, cs_code::COMMAND, "no command specified")));
+        };
+        if !is_allowed_place(&user.allowed_cidrs, request.peer) {
+            return self.end(session, stranger(ApiError::bad_credentials())).await;
+        }
+        let caller = &user.caller;
+        let known = |error| Refusal { caller: Some(Arc::clone(caller)), ..Refusal::new(envelope, error) };
+        self.count_call(caller).map_err(known)?;
+        let command = find(name).filter(|command| may_call(caller, command.entry.spec));
+        let command = command.ok_or_else(|| {
+            known(match find(name) {
+                None if caller.may_call_everything() => ApiError::unknown_command(name),
+                _ => ApiError::not_available(name, &caller.account_name),
+            })
+        })?;
+        self.touch(session).await;
+        Ok((command, Arc::clone(caller)))
+    }
+
+    /// Ends a session and gives the refusal that was the reason.
+    async fn end<T>(&self, session: &SessionRow, refusal: Refusal) -> Result<T, Refusal> {
+        self.store
+            .session_end(&session.id_hash)
+            .await
+            .map_err(|cause| Refusal::new(refusal.envelope, ApiError::from(cause)))?;
+        Err(refusal)
+    }
+
+    async fn touch(&self, session: &SessionRow) {
+        let now = Timestamp::now();
+        if now.unix() - session.last_used.unix() < LAST_USED_TO {
+            return;
+        }
+        // The call is answered all the same; the next one notes it again.
+        if let Err(error) = self.store.session_touch(&session.id_hash, now).await {
+            tracing::warn!(cause = %crate::telemetry::chain(&error), "the use of a session could not be noted");
+        }
+    }
+
+    async fn admit_signature(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
+        let Some(name) = request.exact("command") else {
+            let envelope = if request.pairs.is_empty() { NO_COMMAND } else { "null" };
+            return Err(Refusal::new(envelope, ApiError::bad_credentials()));
+        };
+        self.refuse_get(request).map_err(|error| Refusal::new(envelope_of(request), error))?;
+        // Whether a command exists is not told to strangers.
+        let command = find(name).ok_or_else(|| Refusal::new(NO_COMMAND, ApiError::bad_credentials()))?;
+        let caller = self.signer(request, command).await.map_err(|error| Refusal::new(&command.envelope, error))?;
+        Ok((command, caller))
+    }
+
+    /// Who signed, if the signature holds. A forbidden command is refused before the signature is looked at, as CloudStack
+    /// does.
+    async fn signer(&self, request: &RawRequest, command: &Registered) -> Result<Arc<Caller>, ApiError> {
+        let api_key = request.any_case("apikey").ok_or_else(ApiError::bad_credentials)?;
+        let signed = request.any_case("signature").ok_or_else(ApiError::bad_credentials)?;
+        let known = self.known_key(request, api_key).await?;
+        let spec = command.entry.spec;
+        let not_available = || ApiError::not_available(spec.name, &known.caller.account_name);
+        self.count_call(&known.caller)?;
+        if !may_call(&known.caller, spec) {
+            return Err(not_available());
+        }
+        let secret = valid_secret(&known, Timestamp::now()).ok_or_else(ApiError::bad_credentials)?;
+        if !signature::verify(secret, request.borrowed(), signed) {
+            return Err(ApiError::bad_credentials());
+        }
+        self.count_call(&known.caller)?;
+        if !known.key_rules.is_empty() && Verdict::of(&known.key_rules, spec.name) != Verdict::Allowed {
+            return Err(not_available());
+        }
+        Ok(Arc::clone(&known.caller))
+    }
+
+    /// The key of a request, if its time limit, its owner and its origin let it in.
+    async fn known_key(&self, request: &RawRequest, api_key: &str) -> Result<Arc<Credential>, ApiError> {
+        let version = request.any_case("signatureversion");
+        let expires = request.any_case("expires");
+        if !signature::in_time(version, expires, OffsetDateTime::now_utc(), self.policy.enforce_post) {
+            return Err(ApiError::bad_credentials());
+        }
+        let found = self.credentials.credential_by_api_key(api_key).await.map_err(|cause| {
+            ApiError::internal("The API key could not be looked up: the database did not answer. Try again.")
+                .caused_by(cause)
+        })?;
+        let known = found.ok_or_else(ApiError::bad_credentials)?;
+        if known.enabled && known.key_access && is_allowed_place(&known.allowed_cidrs, request.peer) {
+            Ok(known)
+        } else {
+            Err(ApiError::bad_credentials())
+        }
+    }
+
+    /// Counts a call against the limit of the caller's account. A signed call is counted twice, as in CloudStack.
+    fn count_call(&self, caller: &Caller) -> Result<(), ApiError> {
+        let throttle = self.policy.throttle;
+        if !throttle.enabled || caller.is_root_admin() {
+            return Ok(());
+        }
+        self.calls.count(caller.account_id, throttle).map_err(limit_exceeded)
+    }
+
+    /// Refuses a command that changes something when it comes with GET and POST is enforced
+    /// (`contract/api-protocol.md 1.5`).
+    fn refuse_get(&self, request: &RawRequest) -> Result<(), ApiError> {
+        match request.exact("command") {
+            Some(name) if self.policy.enforce_post && request.verb != Verb::Post && !may_use_get(name) => {
+                Err(post_needed(name))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The envelope of the command that a request names.
+fn envelope_of(request: &RawRequest) -> &'static str {
+    request.exact("command").and_then(find).map_or(NO_COMMAND, |known| known.envelope.as_str())
+}
+
+/// Whether a call may come from this address. No list means any.
+pub(super) fn is_allowed_place(cidrs: &[String], peer: IpAddr) -> bool {
+    cidrs.is_empty() || cidr::allowed(cidrs.iter().map(String::as_str), peer)
+}
+
+/// Whether a command may be sent with GET where POST is enforced.
+fn may_use_get(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let reads = ["get", "list", "query", "find"]
+        .iter()
+        .any(|verb| lower.strip_prefix(verb).is_some_and(|rest| !rest.is_empty()));
+    reads || find(name).is_some_and(|known| known.entry.spec.http == Http::Get)
+}
+
+fn post_needed(name: &str) -> ApiError {
+    ApiError {
+        described: false,
+        ..ApiError::new(
+            ErrorCode::BadRequest,
+            cs_code::COMMAND,
+            format!("State changing command {name} needs to be sent using POST request"),
+        )
+    }
+}
+
+fn limit_exceeded(wait: Duration) -> ApiError {
+    ApiError::new(
+        ErrorCode::ApiLimitExceeded,
+        cs_code::COMMAND,
+        format!("The given user has reached his/her account api limit, please retry after [{}] ms.", wait.as_millis()),
+    )
+}
+
+fn second_factor_needed() -> ApiError {
+    ApiError {
+        described: false,
+        cs_code: None,
+        ..ApiError::new(
+            ErrorCode::SecondFactorNeeded,
+            cs_code::COMMAND,
+            "Unable to process the API request due to :Two factor authentication 2FA is enabled but not verified, please \
+             verify 2FA using validateUserTwoFactorAuthenticationCode API before calling other APIs. Existing session is \
+             invalidated.",
+        )
+    }
+}
+
+/// The secret of a key pair, if the pair has one and is valid now.
+fn valid_secret(known: &Credential, now: Timestamp) -> Option<&str> {
+    let has_begun = known.valid_from.is_none_or(|from| from <= now);
+    let has_ended = known.valid_until.is_some_and(|until| until < now);
+    known.secret.as_ref().map(Secret::expose).filter(|_| has_begun && !has_ended)
+}

@@ -1,0 +1,88 @@
+//! What the conductor is given and what it gives back: neither knows HTTP's library.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::api::Format;
+
+/// The cookie that carries the id of a session.
+pub(super) const SESSION_COOKIE: &str = "JSESSIONID";
+/// The cookie and the parameter that carry the key of a session.
+pub(super) const SESSION_KEY: &str = "sessionkey";
+
+/// The HTTP verb of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// GET, and HEAD whose body is dropped later.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// A request after its parameters were decoded and merged.
+#[derive(Debug, Clone)]
+pub struct RawRequest {
+    /// Parameters in the order they came, each name once.
+    pub pairs: Vec<(String, String)>,
+    /// Cookies in the order they came.
+    pub cookies: Vec<(String, String)>,
+    /// The session id that stands in the path, as in `/client/api;jsessionid=...`.
+    pub session_in_path: Option<String>,
+    /// The verb.
+    pub verb: Verb,
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// Whether nobody on the way could read it.
+    pub is_encrypted: bool,
+    /// The id that ties log lines together.
+    pub request_id: Arc<str>,
+}
+
+impl RawRequest {
+    /// The value of the parameter with exactly this name.
+    pub(super) fn exact(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of the last parameter with this name in any letter case.
+    pub(super) fn any_case(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// All parameters, borrowed.
+    pub(super) fn borrowed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The value of the first cookie with this name.
+    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The id of the session that the request claims to belong to: the cookie's, else the path's.
+    pub(super) fn session_id(&self) -> Option<&str> {
+        self.cookie(SESSION_COOKIE).or(self.session_in_path.as_deref()).filter(|id| !id.is_empty())
+    }
+}
+
+/// What goes back to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON or XML.
+    pub format: Format,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The text of `X-Description`.
+    pub description: Option<String>,
+    /// The texts of `Set-Cookie`, in their order.
+    pub cookies: Vec<String>,
+}
+
+impl Answer {
+    /// An answer with this status and body, and nothing else.
+    pub(super) fn new(status: u16, format: Format, body: Vec<u8>) -> Self {
+        Self { status, format, body, description: None, cookies: Vec::new() }
+    }
+}

@@ -1,0 +1,264 @@
+//! Logging in and out: the recorded cases, and stories about what a session may and may not do.
+
+use std::collections::HashMap;
+
+use crate::support::golden::{Case, cases, differences};
+use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
+use crate::support::world::World;
+use stackmotion::commands::{Policy, SessionPolicy};
+
+/// What a client keeps of a login.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub id: String,
+    pub key: String,
+}
+
+impl Login {
+    /// What an answer to a login left behind; a refused one leaves an id only.
+    fn of(answer: &RawResponse) -> Self {
+        let cookies = answer.all("set-cookie");
+        let value = |name: &str| {
+            let found = cookies.iter().find_map(|cookie| cookie.strip_prefix(name)?.strip_prefix('='));
+            found.and_then(|rest| rest.split(';').next()).unwrap_or_default().to_owned()
+        };
+        Self { id: value("JSESSIONID"), key: value("sessionkey") }
+    }
+
+    fn cookies(&self) -> (String, String) {
+        ("Cookie".to_owned(), format!("JSESSIONID={}; sessionkey={}", self.id, self.key))
+    }
+}
+
+pub async fn post(world: &World, pairs: &[(&str, &str)]) -> RawResponse {
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    RawRequest::form("/client/api", escape_pairs(&pairs)).send(world.address).await
+}
+
+async fn try_login(world: &World, user: &str, password: &str) -> RawResponse {
+    let domain = if user == "bob" { "eng" } else { "/" };
+    let pairs =
+        [("command", "login"), ("username", user), ("password", password), ("domain", domain), ("response", "json")];
+    post(world, &pairs).await
+}
+
+/// Logs in with the right password.
+pub async fn login(world: &World, user: &str) -> Login {
+    let answer = try_login(world, user, &format!("password-{user}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    Login::of(&answer)
+}
+
+/// A call inside a session.
+pub async fn call(world: &World, login: &Login, pairs: &[(&str, &str)]) -> RawResponse {
+    let mut pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pairs.push(("sessionkey".to_owned(), login.key.clone()));
+    pairs.push(("response".to_owned(), "json".to_owned()));
+    let mut request = RawRequest::get(format!("/client/api/?{}", escape_pairs(&pairs)));
+    request.headers.push(login.cookies());
+    request.send(world.address).await
+}
+
+/// The case with the words for sessions replaced by what the logins made for it left.
+async fn with_sessions(world: &World, case: &Case) -> (Case, HashMap<String, Login>) {
+    let mut text = serde_json::to_string(case).unwrap();
+    let mut logins = HashMap::new();
+    for user in ["admin", "alice", "bob"] {
+        if text.contains(&format!("sessionkey:{user}}}}}")) || text.contains(&format!("jsessionid:{user}}}}}")) {
+            logins.insert(user.to_owned(), login(world, user).await);
+        }
+    }
+    if text.contains("{{jsessionid:failed-login}}") {
+        let refused = try_login(world, "admin", "wrong").await;
+        assert_eq!(refused.status, 531);
+        logins.insert("failed-login".to_owned(), Login::of(&refused));
+    }
+    for (user, login) in &logins {
+        text = text.replace(&format!("{{{{sessionkey:{user}}}}}"), &login.key);
+        text = text.replace(&format!("{{{{jsessionid:{user}}}}}"), &login.id);
+    }
+    (serde_json::from_str(&text).unwrap(), logins)
+}
+
+/// The answer with what a fresh login made replaced by the words for it.
+fn without_fresh(mut answer: RawResponse) -> RawResponse {
+    let fresh = Login::of(&answer);
+    if !answer.body.contains("loginresponse") && !answer.body.contains("HTTP POST") && answer.status == 200 {
+        return answer;
+    }
+    let generalize = |text: &str| {
+        let text =
+            if fresh.key.is_empty() { text.to_owned() } else { text.replace(&fresh.key, "{{sessionkey:fresh}}") };
+        if fresh.id.is_empty() { text } else { text.replace(&fresh.id, "{{jsessionid:fresh}}") }
+    };
+    answer.body = generalize(&answer.body);
+    answer.headers.iter_mut().for_each(|(_, value)| *value = generalize(value));
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_sessions() {
+    let world = World::start().await;
+    let mut failed = Vec::new();
+    let mut sent = 0;
+    for case in cases("session") {
+        let (case, _) = with_sessions(&world, &case).await;
+        for exchange in &case.exchanges {
+            let request = exchange.request.ready().unwrap_or_else(|| panic!("{}: a word is not replaced", case.name));
+            let answer = without_fresh(request.send(world.address).await);
+            sent += 1;
+            let mut found = differences(&exchange.response, &answer);
+            for name in ["set-cookie", "expires"] {
+                let wanted: Vec<_> = exchange
+                    .response
+                    .headers
+                    .iter()
+                    .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value.as_str())
+                    .collect();
+                if wanted != answer.all(name) {
+                    found.push(format!("{name} {:?} instead of {wanted:?}", answer.all(name)));
+                }
+            }
+            if !found.is_empty() {
+                failed.push(format!("{}: {}", case.name, found.join("; ")));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} of {sent} differ:\n{}", failed.len(), failed.join("\n"));
+    assert_eq!(sent, 38);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_by_idleness_by_logout_and_with_its_user() {
+    let world = World::start().await;
+    let zones = [("command", "listZones")];
+    let login_of_alice = login(&world, "alice").await;
+    assert_eq!(call(&world, &login_of_alice, &zones).await.status, 200);
+    // Idle for longer than allowed: as if it had never been.
+    let long_ago = "UPDATE motion_session SET last_used = '2020-01-01 00:00:00'";
+    world.store.db().run(long_ago, vec![]).await.unwrap();
+    let late = call(&world, &login_of_alice, &zones).await;
+    assert_eq!(late.status, 401);
+    assert!(late.body.contains("and/or request signature"), "{}", late.body);
+    // Forgotten with the next login.
+    let again = login(&world, "alice").await;
+    assert_eq!(sessions(&world).await, 1);
+    // A user who is disabled is out at once, and the session with it.
+    world.store.db().run("UPDATE user SET state = 'disabled' WHERE username = 'alice'", vec![]).await.unwrap();
+    let refused = call(&world, &again, &zones).await;
+    assert_eq!((refused.status, refused.header("x-description")), (401, None));
+    assert!(refused.body.ends_with("\"unable to verify user credentials\"}}"), "{}", refused.body);
+    assert_eq!(sessions(&world).await, 0);
+}
+
+async fn sessions(world: &World) -> i64 {
+    world.store.db().row("SELECT COUNT(*) FROM motion_session", vec![]).await.unwrap().unwrap().at(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_session_is_told_about_commands() {
+    let world = World::start().await;
+    let (admin, alice) = (login(&world, "admin").await, login(&world, "alice").await);
+    let unknown = [("command", "noSuchThing")];
+    let answer = call(&world, &admin, &unknown).await;
+    assert_eq!(answer.status, 432);
+    assert!(answer.body.contains(r#"{"errorresponse":{"uuidList":[],"errorcode":432,"cserrorcode":9999,"errortext":"Unknown API command: noSuchThing"}}"#));
+    let answer = call(&world, &alice, &unknown).await;
+    assert!(answer.body.contains("The API [noSuchThing] does not exist or is not available for the account alice."));
+    let answer = call(&world, &alice, &[("command", "listHosts")]).await;
+    assert_eq!(answer.status, 432);
+    let answer = call(&world, &alice, &[]).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("no command specified"));
+    // None of it ended a session.
+    assert_eq!(call(&world, &alice, &[("command", "listZones")]).await.status, 200);
+    assert_eq!(sessions(&world).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_id_nor_key_is_in_the_database() {
+    let world = World::start().await;
+    let login = login(&world, "admin").await;
+    let rows = world.store.db().rows("SELECT id_hash, key_hash, secret FROM motion_session", vec![]).await.unwrap();
+    let text = format!("{rows:?}");
+    let bare = login.id.split('.').next().unwrap();
+    assert!(!text.contains(bare) && !text.contains(&login.key), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_guesses_disable_a_user_but_no_root_admin() {
+    let policy =
+        Policy { session: SessionPolicy { failed_logins_allowed: 3, ..SessionPolicy::default() }, ..Policy::default() };
+    let world = World::with(policy).await;
+    for user in ["alice", "admin"] {
+        for _ in 0..3 {
+            assert_eq!(try_login(&world, user, "wrong").await.status, 531);
+        }
+    }
+    let refused = try_login(&world, "alice", "password-alice").await;
+    assert_eq!(refused.status, 531);
+    assert!(refused.body.contains("is disabled/locked. Please contact the administrator."), "{}", refused.body);
+    assert_eq!(try_login(&world, "admin", "password-admin").await.status, 200);
+    let attempts = "SELECT incorrect_login_attempts FROM user WHERE username = 'admin'";
+    assert_eq!(world.store.db().row(attempts, vec![]).await.unwrap().unwrap().at::<i64>(0).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_root_admins_password_cannot_be_guessed_at_speed() {
+    let world = World::start().await;
+    let mut refused = None;
+    for _ in 0..40 {
+        let answer = try_login(&world, "admin", "wrong").await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status, 531);
+    }
+    let refused = refused.expect("guessing goes on for ever");
+    assert!(refused.body.contains("Too many logins have failed"), "{}", refused.body);
+    // Not even the right password is looked at meanwhile, so that a guess that fits is not told from one that does not.
+    assert_eq!(try_login(&world, "admin", "password-admin").await.status, 429);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_factor_is_demanded() {
+    let world = World::start().await;
+    let on = "UPDATE user SET is_user_2fa_enabled = 1, user_2fa_provider = 'staticpin', key_for_2fa = '4711' \
+        WHERE username = 'alice'";
+    world.store.db().run(on, vec![]).await.unwrap();
+    let zones = [("command", "listZones")];
+    let code = |code: &'static str| [("command", "validateUserTwoFactorAuthenticationCode"), ("codefor2fa", code)];
+
+    let answer = try_login(&world, "alice", "password-alice").await;
+    assert!(answer.body.contains(r#""is2faenabled":"true","is2faverified":"false","providerfor2fa":"staticpin""#));
+    let alice = Login::of(&answer);
+    assert_eq!(call(&world, &alice, &[("command", "listApis"), ("name", "listZones")]).await.status, 200);
+    let refused = call(&world, &alice, &zones).await;
+    assert_eq!((refused.status, refused.header("x-description")), (511, None));
+    assert_eq!(call(&world, &alice, &code("4711")).await.status, 401, "the session has ended");
+
+    let alice = login(&world, "alice").await;
+    assert_eq!(call(&world, &alice, &code("4712")).await.status, 511);
+    assert_eq!(call(&world, &alice, &code("4711")).await.status, 401, "one guess a login");
+
+    let alice = login(&world, "alice").await;
+    let shown = call(&world, &alice, &code("4711")).await;
+    assert_eq!(shown.body, r#"{"validateusertwofactorauthenticationcoderesponse":{"success":true}}"#);
+    assert_eq!(call(&world, &alice, &zones).await.status, 200);
+    // Keys need no second factor.
+    assert_eq!(world.get("alice", &zones).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_and_logouts_are_events() {
+    let world = World::start().await;
+    let alice = login(&world, "alice").await;
+    assert_eq!(call(&world, &alice, &[("command", "logout")]).await.status, 200);
+    let rows = world.store.db().rows("SELECT type, state, level, description FROM event ORDER BY id", vec![]).await;
+    let text = format!("{:?}", rows.unwrap());
+    assert!(text.contains("USER.LOGIN") && text.contains("user has logged in from IP Address 127.0.0.1"), "{text}");
+    assert!(text.contains("USER.LOGOUT") && text.contains("user has logged out"), "{text}");
+    assert!(!text.contains("password-alice"));
+}
