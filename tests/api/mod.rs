@@ -4,6 +4,7 @@ mod bad_input;
 mod call;
 mod decoding;
 mod documents;
+mod fuzz_seeds;
 mod golden;
 mod http;
 mod recorded_clients;
