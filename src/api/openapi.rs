@@ -33,9 +33,13 @@ pub fn document(commands: &[&'static CommandSpec], version: &str) -> Value {
             "securitySchemes": security_schemes(),
             "responses": {
                 "Error": {
-                    "description": "The call was refused or failed. The status equals errorcode.",
+                    "description": "The call was refused or failed. The status equals errorcode. What does not reach the API \
+                        (broken encoding, too long, too large) is answered with a page instead.",
                     "headers": {"X-Description": {"schema": {"type": "string"}, "description": "The errortext on one line."}},
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}},
+                        "text/html": {"schema": {"type": "string"}},
+                    },
                 },
             },
             "schemas": schemas,
