@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::param::{ParamSpec, ParamType, flatten};
-use super::spec::{CommandSpec, FieldSpec, Kind, ResponseSpec, Shape};
+use super::spec::{CommandSpec, FieldSpec, Http, Kind, ResponseSpec, Shape};
 
 /// The document for these commands, of OpenAPI 3.1.
 pub fn document(commands: &[&'static CommandSpec], version: &str) -> Value {
@@ -106,10 +106,11 @@ fn shared_schemas() -> Map<String, Value> {
 fn path(spec: &CommandSpec) -> Value {
     let params: Vec<_> = flatten(spec.params).filter(|param| !param.hidden).collect();
     let query: Vec<_> = params.iter().map(|param| query_parameter(param)).chain([response_parameter()]).collect();
-    json!({
-        "get": operation(spec, "get", json!({"parameters": query})),
-        "post": operation(spec, "post", json!({"requestBody": form(&params)})),
-    })
+    let mut path = json!({"post": operation(spec, "post", json!({"requestBody": form(&params)}))});
+    if spec.http != Http::PostOnly {
+        path["get"] = operation(spec, "get", json!({"parameters": query}));
+    }
+    path
 }
 
 fn operation(spec: &CommandSpec, verb: &str, input: Value) -> Value {

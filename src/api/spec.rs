@@ -55,8 +55,10 @@ pub enum Kind {
 pub enum Http {
     /// For what only reads.
     Get,
-    /// For what changes something.
+    /// For what changes something. GET is taken as well unless the operator forbids it.
     Post,
+    /// For what carries a password: GET is never taken.
+    PostOnly,
 }
 
 impl Http {
@@ -64,7 +66,7 @@ impl Http {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Get => "GET",
-            Self::Post => "POST",
+            Self::Post | Self::PostOnly => "POST",
         }
     }
 }

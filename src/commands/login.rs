@@ -14,7 +14,7 @@ crate::command! {
         /// The domain by its id, which wins over the path.
         domain_id "domainId": Option<String>,
     }
-    name "login", kind Sync, http Post, response Bare<LoginView>,
+    name "login", kind Sync, http PostOnly, response Bare<LoginView>,
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "com.cloud.api.auth.DefaultLoginAPIAuthenticatorCmd"
 }
