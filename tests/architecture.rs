@@ -25,6 +25,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["hypervisors", "client", "demo"]),
     ("hmac", &["auth"]),
     ("sha1", &["auth"]),
+    ("pbkdf2", &["auth"]),
     ("clap", &["settings", "client", "agent", "demo"]),
     ("rcgen", &["agent"]),
 ];

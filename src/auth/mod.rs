@@ -2,6 +2,7 @@
 
 mod caller;
 pub mod cidr;
+pub mod password;
 mod roles;
 pub mod signature;
 
