@@ -23,6 +23,6 @@ pub use page::{OwnerScope, Page, PageParams};
 pub use param::{Input, Param, ParamSpec, ParamType, Value, flatten};
 pub use reply::{Envelope, Format, Reply, SuccessView};
 pub use spec::{
-    Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Http, Kind, Params, Response, ResponseSpec,
-    RoleType, Shape,
+    Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Group, Http, Kind, Params, Response,
+    ResponseSpec, RoleType, Shape, printed,
 };
