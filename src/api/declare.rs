@@ -94,7 +94,7 @@ macro_rules! params {
                 ),*
             ];
 
-            #[allow(unused_variables, reason = "a command without parameters reads nothing")]
+            #[allow(unused_variables, unused_mut, reason = "a command without parameters reads nothing")]
             async fn decode(input: &$crate::api::Input<'_>) -> Result<Self, $crate::api::ApiError> {
                 let mut specs = <Self as $crate::api::Params>::PARAMS.iter();
                 $(

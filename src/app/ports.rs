@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::api::{BoxError, Ids, RoleType};
-use crate::auth::{AccountType, Caller, Credential, Credentials, Rule};
+use crate::auth::{AccountType, Caller, CallingKey, Credential, Credentials, Rule};
 use crate::model::entity::EntityKind;
 use crate::store::{Identity, Store, StoreError};
 
@@ -22,14 +22,16 @@ impl Credentials for Store {
     ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, BoxError>> {
         Box::pin(async move {
             let Some(found) = Self::credential_by_api_key(self, api_key).await? else { return Ok(None) };
-            let caller = caller(self, &found.identity).await?;
-            let key_rules = self.rules_of_key(found.key_id).await?.into_iter().map(rule).collect();
+            let mut caller = caller(self, &found.identity).await?;
+            let key_rules: Vec<Rule> = self.rules_of_key(found.key_id).await?.into_iter().map(rule).collect();
+            caller.key = Some(CallingKey { id: found.key_id, rules: key_rules.clone() });
+            let networks = found.networks.as_deref().map(|list| list.split(',').map(str::to_owned).collect());
             Ok(Some(Arc::new(Credential {
                 secret: found.secret.filter(|_| !found.removed),
                 caller: Arc::new(caller),
                 enabled: found.identity.enabled,
                 key_access: !found.keys_off,
-                allowed_cidrs: Vec::new(),
+                allowed_cidrs: networks.unwrap_or_default(),
                 valid_from: found.starts,
                 valid_until: found.ends,
                 key_rules,
@@ -57,6 +59,7 @@ pub(crate) async fn caller(store: &Store, identity: &Identity) -> Result<Caller,
         role_id: identity.role_id,
         role_type: RoleType::parse(&identity.role_type).unwrap_or(RoleType::User),
         rules,
+        key: None,
     })
 }
 

@@ -6,5 +6,5 @@ pub mod password;
 mod roles;
 pub mod signature;
 
-pub use caller::{AccountType, Caller, Credential, Credentials};
-pub use roles::{Rule, Verdict, may_call};
+pub use caller::{AccountType, Caller, CallingKey, Credential, Credentials};
+pub use roles::{Rule, Verdict, may_call, role_may_call, within};
