@@ -94,12 +94,12 @@ pub struct Machines {
 }
 
 impl Store {
-    /// The ids of a page of accounts in their order, and how many match in all.
+    /// The ids of a page of accounts in their order, domain by domain, and how many match in all.
     ///
     /// # Errors
     /// See [`crate::store::Db::rows`]; the same holds for all functions of this file.
     pub async fn accounts_page(&self, filter: &AccountFilter, window: Window) -> Result<(i64, Vec<i64>), StoreError> {
-        self.page("account t", &filter.condition(), "t.id", window).await
+        self.page("account t", &filter.condition(), "t.domain_id, t.id", window).await
     }
 
     /// Everything the view of an account needs, for these ids, in their order.
