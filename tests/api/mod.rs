@@ -7,3 +7,4 @@ mod documents;
 mod golden;
 mod http;
 mod recorded_clients;
+mod role_matrix;
