@@ -13,4 +13,3 @@ CREATE TABLE `motion_session` (
 CREATE UNIQUE INDEX `uc_motion_session__id_hash` ON `motion_session` (`id_hash`);
 CREATE INDEX `i_motion_session__last_used` ON `motion_session` (`last_used`);
 CREATE INDEX `i_motion_session__user_id` ON `motion_session` (`user_id`);
-CREATE INDEX `i_user__username` ON `user` (`username`);

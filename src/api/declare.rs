@@ -190,7 +190,8 @@ macro_rules! command {
 /// }
 /// ```
 ///
-/// A plain field is always printed, an `Option` only with a value, an empty `Vec` as `[]`. Names after the object's, as in
+/// A plain field is always printed, an `Option` only with a value, an empty `Vec` as `[]`. The fields of a
+/// [`Group`](crate::api::Group) are printed in its place. Names after the object's, as in
 /// `as "sleeper", Default`, are derived as well: views with a hundred fields start empty and are filled group by group.
 #[macro_export]
 macro_rules! response {
@@ -222,6 +223,7 @@ macro_rules! response {
                             kind: <$type as $crate::api::Field>::KIND,
                             always: <$type as $crate::api::Field>::ALWAYS,
                             nested: <$type as $crate::api::Field>::NESTED,
+                            group: <$type as $crate::api::Field>::GROUP,
                         }
                     ),*
                 ],
@@ -230,8 +232,12 @@ macro_rules! response {
             fn into_node(self) -> $crate::api::Node {
                 let mut fields = Vec::with_capacity(<$name as $crate::api::Response>::SPEC.fields.len());
                 $(
-                    if let Some(value) = $crate::api::Field::into_field(self.$field) {
-                        fields.push((::std::borrow::Cow::Borrowed($crate::wire_name!($field $($wire)?)), value));
+                    match ($crate::api::Field::into_field(self.$field), <$type as $crate::api::Field>::GROUP) {
+                        (Some($crate::api::Node::Object(members)), Some(_)) => fields.extend(members),
+                        (Some(value), _) => {
+                            fields.push((::std::borrow::Cow::Borrowed($crate::wire_name!($field $($wire)?)), value));
+                        }
+                        (None, _) => {}
                     }
                 )*
                 $crate::api::Node::Object(fields)

@@ -19,10 +19,10 @@ pub use args::{Arg, Args, Row};
 pub use error::{ApiError, BAD_CREDENTIALS, BoxError, ErrorCode, ErrorSubject, HIDDEN_TEXT, cs_code};
 pub use id::{Id, Ids, Rows, Token, contains_uuid};
 pub use node::{Name, Node, java_double};
-pub use page::{OwnerScope, Page, PageParams};
+pub use page::{AccountScope, OwnerScope, Page, PageParams};
 pub use param::{Input, Param, ParamSpec, ParamType, Value, flatten};
 pub use reply::{Envelope, Format, Reply, SuccessView};
 pub use spec::{
-    Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Http, Kind, Params, Response, ResponseSpec,
-    RoleType, Shape,
+    Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Group, Http, Kind, Params, Response,
+    ResponseSpec, RoleType, Shape, printed,
 };

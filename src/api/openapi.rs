@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::param::{ParamSpec, ParamType, flatten};
-use super::spec::{CommandSpec, FieldSpec, Http, Kind, ResponseSpec, Shape};
+use super::spec::{CommandSpec, FieldSpec, Http, Kind, ResponseSpec, Shape, printed};
 
 /// The document for these commands, of OpenAPI 3.1.
 pub fn document(commands: &[&'static CommandSpec], version: &str) -> Value {
@@ -232,15 +232,15 @@ fn add_schema(response: &'static ResponseSpec, schemas: &mut Map<String, Value>)
         return;
     }
     let mut properties = Map::new();
-    for field in response.fields {
+    for field in printed(response.fields) {
         properties.insert(field.name.to_owned(), field_schema(field));
     }
-    let always: Vec<_> = response.fields.iter().filter(|field| field.always).map(|field| field.name).collect();
+    let always: Vec<_> = printed(response.fields).filter(|field| field.always).map(|field| field.name).collect();
     schemas.insert(
         response.type_name.to_owned(),
         json!({"type": "object", "description": response.description, "properties": properties, "required": always}),
     );
-    for nested in response.fields.iter().filter_map(|field| field.nested) {
+    for nested in printed(response.fields).filter_map(|field| field.nested) {
         add_schema(nested, schemas);
     }
 }

@@ -103,6 +103,27 @@ crate::params! {
     }
 }
 
+crate::params! {
+    /// Whose entries a list shows that knows no projects and no tags (`contract/api-protocol.md 6.2`).
+    pub struct AccountScope {
+        /// Only entries of the account with this name, in the given domain or in the caller's own.
+        account: Option<String> [java("accountName")],
+        /// Only entries of this domain.
+        domain_id "domainid": Option<Id<DomainRef>>,
+        /// With a domain: also the domains below it.
+        is_recursive "isrecursive": Option<bool> [java("recursive")],
+        /// Everything the caller may see, not only what the caller's account owns.
+        list_all "listall": Option<bool>,
+    }
+}
+
+impl From<AccountScope> for OwnerScope {
+    fn from(scope: AccountScope) -> Self {
+        let AccountScope { account, domain_id, is_recursive, list_all } = scope;
+        Self { account, domain_id, is_recursive, list_all, project_id: None, tags: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,8 @@ use super::args::{Arg, Args};
 use super::date;
 use super::error::ApiError;
 use super::id::Ids;
-use crate::model::Timestamp;
 use crate::model::entity::EntityKind;
+use crate::model::{Secret, Timestamp};
 
 /// The kind of a parameter as `listApis` prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -332,6 +332,14 @@ impl Value for String {
         } else {
             Ok(Some(raw.into_owned()))
         })
+    }
+}
+
+impl Value for Secret {
+    const KIND: ParamType = ParamType::String;
+
+    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg) -> Result<Option<Self>, ApiError> {
+        Ok(String::convert(input, spec, arg).await?.map(Self::new))
     }
 }
 

@@ -177,6 +177,16 @@ pub struct FieldSpec {
     pub always: bool,
     /// What the members are, when they are objects.
     pub nested: Option<&'static ResponseSpec>,
+    /// The fields that stand in the place of this one.
+    pub group: Option<&'static ResponseSpec>,
+}
+
+/// Fields as they are printed: those of a group stand where the group was declared.
+pub fn printed(fields: &'static [FieldSpec]) -> impl Iterator<Item = &'static FieldSpec> {
+    fields.iter().flat_map(|field| match field.group {
+        Some(group) => group.fields.iter(),
+        None => std::slice::from_ref(field).iter(),
+    })
 }
 
 /// A struct declared with `response!`.
@@ -196,6 +206,8 @@ pub trait Field {
     const ALWAYS: bool = true;
     /// What the members are, when they are objects.
     const NESTED: Option<&'static ResponseSpec> = None;
+    /// The fields that stand in the place of this one.
+    const GROUP: Option<&'static ResponseSpec> = None;
 
     /// The value as it is printed; `None` leaves the field out.
     fn into_field(self) -> Option<Node>;
@@ -244,5 +256,18 @@ impl<T: Field> Field for Vec<T> {
 
     fn into_field(self) -> Option<Node> {
         Some(Node::List(self.into_iter().filter_map(T::into_field).collect()))
+    }
+}
+
+/// Fields that several objects share. They stand in the object that has them, not in one of their own.
+#[derive(Debug, Clone, Default)]
+pub struct Group<T>(pub T);
+
+impl<T: Response> Field for Group<T> {
+    const KIND: &'static str = "responseobject";
+    const GROUP: Option<&'static ResponseSpec> = Some(T::SPEC);
+
+    fn into_field(self) -> Option<Node> {
+        Some(self.0.into_node())
     }
 }

@@ -132,6 +132,9 @@ fn stored(node: &Node) -> String {
             "virtualmachine" => "UserVmResponse",
             "host" => "HostResponse",
             "storagepool" => "StoragePoolResponse",
+            "user" => "UserResponse",
+            "account" => "AccountResponse",
+            "userkeys" => "ApiKeyPairResponse",
             _ => "ObjectResponse",
         };
         return format!("{RESPONSES}.{class}/{object}/{}", inner.to_json());

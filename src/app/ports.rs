@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::api::{BoxError, Ids, RoleType};
-use crate::auth::{AccountType, Caller, Credential, Credentials, KnownUser, Rule};
+use crate::auth::{AccountType, Caller, CallingKey, Credential, Credentials, KnownUser, Rule};
 use crate::model::entity::EntityKind;
 use crate::store::{Identity, Store, StoreError};
 
@@ -20,7 +20,8 @@ impl Credentials for Store {
         Box::pin(async move {
             let Some(identity) = self.identity_by_user(user_id).await? else { return Ok(None) };
             let caller = Arc::new(caller(self, &identity).await?);
-            Ok(Some(KnownUser { caller, enabled: identity.enabled, allowed_cidrs: Vec::new() }))
+            let allowed_cidrs = list_of(self.networks_of_user(user_id).await?);
+            Ok(Some(KnownUser { caller, enabled: identity.enabled, allowed_cidrs }))
         })
     }
 
@@ -30,20 +31,25 @@ impl Credentials for Store {
     ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, BoxError>> {
         Box::pin(async move {
             let Some(found) = Self::credential_by_api_key(self, api_key).await? else { return Ok(None) };
-            let caller = caller(self, &found.identity).await?;
-            let key_rules = self.rules_of_key(found.key_id).await?.into_iter().map(rule).collect();
+            let mut caller = caller(self, &found.identity).await?;
+            let key_rules: Vec<Rule> = self.rules_of_key(found.key_id).await?.into_iter().map(rule).collect();
+            caller.key = Some(CallingKey { id: found.key_id, rules: key_rules.clone() });
             Ok(Some(Arc::new(Credential {
                 secret: found.secret.filter(|_| !found.removed),
                 caller: Arc::new(caller),
                 enabled: found.identity.enabled,
                 key_access: !found.keys_off,
-                allowed_cidrs: Vec::new(),
+                allowed_cidrs: list_of(found.networks.clone()),
                 valid_from: found.starts,
                 valid_until: found.ends,
                 key_rules,
             })))
         })
     }
+}
+
+fn list_of(networks: Option<String>) -> Vec<String> {
+    networks.map_or_else(Vec::new, |list| list.split(',').map(str::to_owned).collect())
 }
 
 /// The caller that a user of the database is, with the rules of its role.
@@ -65,6 +71,7 @@ pub(crate) async fn caller(store: &Store, identity: &Identity) -> Result<Caller,
         role_id: identity.role_id,
         role_type: RoleType::parse(&identity.role_type).unwrap_or(RoleType::User),
         rules,
+        key: None,
     })
 }
 

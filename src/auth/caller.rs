@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::roles::Rule;
+use super::roles::{Rule, within};
 use crate::api::{BoxError, RoleType};
 use crate::model::{Secret, Timestamp};
 
@@ -33,6 +33,18 @@ impl AccountType {
             4 => Self::ReadOnlyAdmin,
             5 => Self::Project,
             _ => Self::Normal,
+        }
+    }
+
+    /// CloudStack's word (`contract/entities.md 4.6`).
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "NORMAL",
+            Self::Admin => "ADMIN",
+            Self::DomainAdmin => "DOMAIN_ADMIN",
+            Self::ResourceDomainAdmin => "RESOURCE_DOMAIN_ADMIN",
+            Self::ReadOnlyAdmin => "READ_ONLY_ADMIN",
+            Self::Project => "PROJECT",
         }
     }
 
@@ -76,6 +88,17 @@ pub struct Caller {
     pub role_type: RoleType,
     /// The rules of the role, in their order.
     pub rules: Vec<Rule>,
+    /// The key pair that signed the call; none for sessions and jobs.
+    pub key: Option<CallingKey>,
+}
+
+/// The key pair that signed a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallingKey {
+    /// Internal number of the pair.
+    pub id: i64,
+    /// Rules of the pair itself; empty when it inherits the role's.
+    pub rules: Vec<Rule>,
 }
 
 impl Caller {
@@ -97,6 +120,15 @@ impl Caller {
     /// Whether the caller sees all fields of an object (`contract/api-protocol.md 9.4`).
     pub fn full_view(&self) -> bool {
         self.is_root_admin()
+    }
+
+    /// Whether the caller may have the halves of a key pair with these rules (none: all of its role). A pair that was made to
+    /// allow little must not give away one that allows more, nor make one (`contract/entities.md 2.9`).
+    pub fn may_see_key(&self, id: i64, rules: &[Rule]) -> bool {
+        match &self.key {
+            Some(key) if !key.rules.is_empty() && key.id != id => !rules.is_empty() && within(rules, &key.rules),
+            _ => true,
+        }
     }
 
     /// The account in the form that error texts use.

@@ -9,5 +9,5 @@ pub mod session;
 pub mod signature;
 pub mod two_factor;
 
-pub use caller::{AccountType, Caller, Credential, Credentials, KnownUser};
-pub use roles::{Rule, Verdict, may_call};
+pub use caller::{AccountType, Caller, CallingKey, Credential, Credentials, KnownUser};
+pub use roles::{Rule, Verdict, may_call, role_may_call, within};

@@ -1,7 +1,7 @@
 //! Whether a role lets its holder call a command (`contract/api-protocol.md 9.1`).
 
 use super::caller::Caller;
-use crate::api::CommandSpec;
+use crate::api::{CommandSpec, RoleType};
 
 /// One line of a role: a pattern and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,14 +46,62 @@ pub(super) const ROOT_ADMIN_ROLE: i64 = 1;
 
 /// Whether the caller's role lets it call the command. Where no rule speaks, the declaration decides.
 pub fn may_call(caller: &Caller, command: &CommandSpec) -> bool {
-    if caller.may_call_everything() {
+    role_may_call(caller.role_id, caller.role_type, &caller.rules, command)
+}
+
+/// Whether a role with this number, of this type and with these rules lets its holders call the command.
+pub fn role_may_call(role_id: i64, role_type: RoleType, rules: &[Rule], command: &CommandSpec) -> bool {
+    if role_id == ROOT_ADMIN_ROLE {
         return true;
     }
-    match Verdict::of(&caller.rules, command.name) {
+    match Verdict::of(rules, command.name) {
         Verdict::Allowed => true,
         Verdict::Denied => false,
-        Verdict::Silent => command.roles.contains(&caller.role_type),
+        Verdict::Silent => command.roles.contains(&role_type),
     }
+}
+
+/// Whether the rules `inner` surely allow nothing that `outer` does not. Where that is not plain to see the answer is no.
+pub fn within(inner: &[Rule], outer: &[Rule]) -> bool {
+    inner == outer
+        || inner.iter().filter(|rule| rule.allow).all(|rule| {
+            // The first rule that says anything about what this one allows must allow all of it. A star in the text of the
+            // inner pattern can only be taken by one in the outer pattern, so whatever it stands for is taken as well.
+            let first = outer.iter().find(|known| overlap(known.pattern.as_bytes(), rule.pattern.as_bytes()));
+            first.is_some_and(|known| known.allow && known.matches(&rule.pattern))
+        })
+}
+
+/// Whether any name fits both patterns. `reached[j]` says that so far the first pattern can meet `j` letters of the second.
+fn overlap(one: &[u8], other: &[u8]) -> bool {
+    let past_stars = |reached: &mut [bool]| {
+        for at in 0..other.len() {
+            reached[at + 1] |= reached[at] && other[at] == b'*';
+        }
+    };
+    let mut reached = vec![false; other.len() + 1];
+    reached[0] = true;
+    past_stars(&mut reached);
+    for letter in one {
+        let mut next = vec![false; other.len() + 1];
+        for at in 0..=other.len() {
+            if !reached[at] {
+                continue;
+            }
+            let facing = other.get(at);
+            if *letter == b'*' {
+                // A star may stand for nothing, and for everything that is left.
+                next[at..].fill(true);
+            } else if facing == Some(&b'*') {
+                next[at] = true;
+            } else if facing.is_some_and(|facing| facing.eq_ignore_ascii_case(letter)) {
+                next[at + 1] = true;
+            }
+        }
+        past_stars(&mut next);
+        reached = next;
+    }
+    reached[other.len()]
 }
 
 /// Fits `pattern` to the whole of `text`, remembering the last `*` to come back to: no more than
@@ -107,6 +155,37 @@ mod tests {
         ] {
             assert_eq!(rule(pattern, true).matches(name), fits, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn patterns_overlap_when_a_name_fits_both() {
+        for (one, other, expected) in [
+            ("listHosts", "LISTHOSTS", true),
+            ("listHosts", "listHost", false),
+            ("list*", "*Hosts", true),
+            ("list*", "get*", false),
+            ("a*c", "*b*", true),
+            ("*", "x", true),
+            ("*", "*", true),
+            ("a*", "*a", true),
+            ("ab", "a*b*c", false),
+            ("list*s", "*Host", false),
+        ] {
+            assert_eq!(overlap(one.as_bytes(), other.as_bytes()), expected, "{one} {other}");
+            assert_eq!(overlap(other.as_bytes(), one.as_bytes()), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn rules_within_others() {
+        let outer = [rule("deleteUserKeys", false), rule("*UserKey*", true), rule("list*", true)];
+        assert!(within(&outer, &outer), "the same rules");
+        assert!(within(&[rule("listUserKeys", true)], &outer));
+        assert!(within(&[rule("listV*", true), rule("*", false)], &outer));
+        assert!(!within(&[rule("deleteUserKeys", true)], &outer));
+        assert!(!within(&[rule("*UserKeys", true)], &outer), "one of them is denied");
+        assert!(!within(&[rule("*", true)], &outer));
+        assert!(!within(&[rule("getUserKeys", true), rule("migrateVolume", true)], &outer));
     }
 
     #[test]

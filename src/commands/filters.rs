@@ -58,6 +58,29 @@ pub(super) fn ids<E>(id: Option<Id<E>>, ids: Option<&[Id<E>]>) -> Result<Option<
     }
 }
 
+/// What is set about the use of keys, as the lists of users and accounts are narrowed to it: `Some(None)` is nothing. Only
+/// root admins may ask.
+///
+/// # Errors
+/// 431 for a word that says none of it.
+pub(super) fn key_access(ctx: &Ctx, word: Option<&str>) -> Result<Option<Option<bool>>, ApiError> {
+    let Some(word) = word.filter(|_| ctx.caller.is_root_admin()) else { return Ok(None) };
+    parse_key_access(word).map(Some)
+}
+
+/// Reads `Enabled`, `Disabled` or `Inherit` (nothing is set) in any letter case.
+///
+/// # Errors
+/// 431 for another word.
+pub(super) fn parse_key_access(word: &str) -> Result<Option<bool>, ApiError> {
+    match word.to_ascii_lowercase().as_str() {
+        "enabled" => Ok(Some(true)),
+        "disabled" => Ok(Some(false)),
+        "inherit" => Ok(None),
+        _ => Err(ApiError::invalid_parameter("ApiKeyAccess value can only be Enabled/Disabled/Inherit")),
+    }
+}
+
 /// Whose entries the caller gets to see (`contract/api-protocol.md 6.2`). `by_id` says that one entry is asked for by id.
 ///
 /// # Errors
@@ -99,17 +122,17 @@ pub(super) async fn owners(ctx: &Ctx, scope: &OwnerScope, by_id: bool) -> Result
     Ok(owners)
 }
 
-/// A domain that the caller may look into.
-struct Domain {
-    id: i64,
-    name: String,
-    path: String,
+/// A domain.
+pub(super) struct Domain {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) path: String,
     uuid: String,
 }
 
 impl Domain {
     /// The form that error texts use.
-    fn dump(&self) -> String {
+    pub(super) fn dump(&self) -> String {
         Dump::new("Domain")
             .number("id", Some(self.id))
             .text("name", Some(&self.name))
@@ -118,31 +141,45 @@ impl Domain {
             .end()
     }
 
-    async fn read(ctx: &Ctx, id: i64) -> Result<Self, ApiError> {
+    /// A living domain.
+    ///
+    /// # Errors
+    /// 431 when there is none.
+    pub(super) async fn read(ctx: &Ctx, id: i64) -> Result<Self, ApiError> {
         let found = ctx.store.domain_by_id(id).await?;
         let (name, path, uuid) =
             found.ok_or_else(|| ApiError::invalid_parameter(format!("Domain id={id} doesn't exist")))?;
         Ok(Self { id, name, path, uuid })
     }
+
+    /// A living domain that the caller may look and work into.
+    ///
+    /// # Errors
+    /// 431 when there is none, 531 when it is none of the caller's.
+    pub(super) async fn open(ctx: &Ctx, id: i64) -> Result<Self, ApiError> {
+        let domain = Self::read(ctx, id).await?;
+        let caller = &ctx.caller;
+        let allowed = match caller.account_type {
+            AccountType::Admin => true,
+            AccountType::DomainAdmin | AccountType::ResourceDomainAdmin => domain.path.starts_with(&caller.domain_path),
+            _ => domain.id == caller.domain_id,
+        };
+        if allowed {
+            return Ok(domain);
+        }
+        Err(ApiError::permission_denied(format!(
+            "Account Account [{}] does not have permission to operate within domain id={}",
+            caller.account_dump(),
+            domain.uuid
+        )))
+    }
 }
 
 async fn domain(ctx: &Ctx, scope: &OwnerScope) -> Result<Option<Domain>, ApiError> {
-    let Some(id) = scope.domain_id else { return Ok(None) };
-    let domain = Domain::read(ctx, id.number()).await?;
-    let caller = &ctx.caller;
-    let allowed = match caller.account_type {
-        AccountType::Admin => true,
-        AccountType::DomainAdmin | AccountType::ResourceDomainAdmin => domain.path.starts_with(&caller.domain_path),
-        _ => domain.id == caller.domain_id,
-    };
-    if allowed {
-        return Ok(Some(domain));
+    match scope.domain_id {
+        Some(id) => Domain::open(ctx, id.number()).await.map(Some),
+        None => Ok(None),
     }
-    Err(ApiError::permission_denied(format!(
-        "Account Account [{}] does not have permission to operate within domain id={}",
-        caller.account_dump(),
-        domain.uuid
-    )))
 }
 
 async fn account(ctx: &Ctx, name: &str, domain: Option<&Domain>) -> Result<i64, ApiError> {
@@ -163,7 +200,8 @@ async fn account(ctx: &Ctx, name: &str, domain: Option<&Domain>) -> Result<i64, 
     Err(not_yours())
 }
 
-fn not_yours() -> ApiError {
+/// 531: the thing is none of the caller's.
+pub(super) fn not_yours() -> ApiError {
     ApiError::permission_denied("Caller does not have permission to operate with provided resource.")
 }
 

@@ -1,7 +1,7 @@
 //! `listApis`: the commands that the caller may use (`contract/api-protocol.md 8.1`).
 
 use super::{COMMANDS, Ctx, SyncCommand};
-use crate::api::{ApiError, CommandSpec, FieldSpec, Kind, Node, ParamSpec, Reply, Shape, flatten};
+use crate::api::{ApiError, CommandSpec, FieldSpec, Kind, Node, ParamSpec, Reply, Shape, flatten, printed};
 use crate::auth::may_call;
 
 crate::command! {
@@ -121,12 +121,12 @@ fn related(object: &str, without: Option<&str>, allowed: &[&'static CommandSpec]
 /// The fields of an answer. Every object may carry a job, and CloudStack ends the list with two empty objects, which
 /// clients know to skip.
 fn response_fields(fields: &'static [FieldSpec]) -> Vec<Node> {
-    let mut nodes: Vec<_> = fields.iter().map(field_node).collect();
+    let mut nodes: Vec<_> = printed(fields).map(field_node).collect();
     for (name, description, kind) in [
         ("jobid", "The id of the newest job that works on the object.", "string"),
         ("jobstatus", "The state of that job: 0 while it runs.", "integer"),
     ] {
-        if !fields.iter().any(|field| field.name == name) {
+        if !printed(fields).any(|field| field.name == name) {
             nodes.push(described(name, description, kind, None));
         }
     }
@@ -135,7 +135,7 @@ fn response_fields(fields: &'static [FieldSpec]) -> Vec<Node> {
 }
 
 fn field_node(field: &FieldSpec) -> Node {
-    let members = field.nested.map(|nested| nested.fields.iter().map(field_node).collect());
+    let members = field.nested.map(|nested| printed(nested.fields).map(field_node).collect());
     described(field.name, field.description, field.kind, members)
 }
 

@@ -3,9 +3,9 @@
 use super::filters;
 use super::job_resource::ResourceType;
 use super::{Ctx, SyncCommand};
-use crate::api::{ApiError, Id, OwnerScope, Page, Reply};
+use crate::api::{AccountScope, ApiError, Id, Page, Reply};
 use crate::model::Timestamp;
-use crate::model::entity::{DomainRef, ManagementServerRef};
+use crate::model::entity::ManagementServerRef;
 use crate::store::JobFilter;
 use crate::views::{self, JobView};
 
@@ -14,14 +14,8 @@ crate::command! {
     pub struct ListAsyncJobs {
         /// Page and search word.
         page: Page,
-        /// Only jobs of the account with this name, in the given domain or in the caller's own.
-        account: Option<String> [java("accountName")],
-        /// Only jobs of this domain.
-        domain_id "domainid": Option<Id<DomainRef>>,
-        /// With a domain: also the domains below it.
-        is_recursive "isrecursive": Option<bool> [java("recursive")],
-        /// Everything the caller may see, not only what the caller's account asked for.
-        list_all "listall": Option<bool>,
+        /// Whose jobs.
+        owner: AccountScope,
         /// Only jobs accepted at this time or later.
         start_date "startdate": Option<Timestamp>,
         /// Only jobs that this server runs.
@@ -54,15 +48,7 @@ impl SyncCommand for ListAsyncJobs {
 impl ListAsyncJobs {
     async fn filter(self, ctx: &Ctx) -> Result<JobFilter, ApiError> {
         let instance = self.instance(ctx).await?;
-        let scope = OwnerScope {
-            account: self.account,
-            domain_id: self.domain_id,
-            is_recursive: self.is_recursive,
-            list_all: self.list_all,
-            project_id: None,
-            tags: None,
-        };
-        let owners = filters::owners(ctx, &scope, false).await?;
+        let owners = filters::owners(ctx, &self.owner.into(), false).await?;
         let mut domain = owners.domain_tree.map(|path| (path, true));
         if let Some(id) = owners.domain_id {
             domain = ctx.store.domain_by_id(id).await?.map(|(_, path, _)| (path, false));

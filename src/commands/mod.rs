@@ -17,20 +17,38 @@ use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
 
+mod audit;
+pub mod create_account;
+pub mod create_user;
+pub mod delete_user_keys;
+pub mod disable_account;
+pub mod disable_user;
+pub mod enable_account;
+pub mod enable_user;
 mod failure;
 pub mod filters;
 pub mod find_hosts_for_migration;
 pub mod find_storage_pools_for_migration;
 pub mod get_api_limit;
+pub mod get_user_keys;
 mod job_resource;
+mod key_pairs;
+pub mod list_accounts;
 pub mod list_apis;
 pub mod list_async_jobs;
 pub mod list_capabilities;
 pub mod list_clusters;
+pub mod list_domains;
 pub mod list_hosts;
 pub mod list_hypervisor_capabilities;
 pub mod list_pods;
+pub mod list_projects;
+pub mod list_role_permissions;
+pub mod list_roles;
 pub mod list_storage_pools;
+pub mod list_user_key_rules;
+pub mod list_user_keys;
+pub mod list_users;
 pub mod list_virtual_machines;
 pub mod list_volumes;
 pub mod list_zones;
@@ -39,24 +57,45 @@ pub mod logout;
 pub mod migrate_virtual_machine;
 pub mod migrate_virtual_machine_with_volume;
 pub mod migrate_volume;
+pub mod named_account;
+mod passwords;
+mod privilege;
 pub mod query_async_job_result;
+pub mod register_user_keys;
 pub mod reset_api_limit;
 pub mod update_hypervisor_capabilities;
+pub mod update_user;
 pub mod validate_second_factor;
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<create_account::CreateAccount>(),
+    Entry::sync::<create_user::CreateUser>(),
+    Entry::job::<delete_user_keys::DeleteUserKeys>(),
+    Entry::job::<disable_account::DisableAccount>(),
+    Entry::job::<disable_user::DisableUser>(),
+    Entry::sync::<enable_account::EnableAccount>(),
+    Entry::sync::<enable_user::EnableUser>(),
     Entry::sync::<find_hosts_for_migration::FindHostsForMigration>(),
     Entry::sync::<find_storage_pools_for_migration::FindStoragePoolsForMigration>(),
     Entry::sync::<get_api_limit::GetApiLimit>(),
+    Entry::sync::<get_user_keys::GetUserKeys>(),
+    Entry::sync::<list_accounts::ListAccounts>(),
     Entry::sync::<list_apis::ListApis>(),
     Entry::sync::<list_async_jobs::ListAsyncJobs>(),
     Entry::sync::<list_capabilities::ListCapabilities>(),
     Entry::sync::<list_clusters::ListClusters>(),
+    Entry::sync::<list_domains::ListDomains>(),
     Entry::sync::<list_hosts::ListHosts>(),
     Entry::sync::<list_hypervisor_capabilities::ListHypervisorCapabilities>(),
     Entry::sync::<list_pods::ListPods>(),
+    Entry::sync::<list_projects::ListProjects>(),
+    Entry::sync::<list_role_permissions::ListRolePermissions>(),
+    Entry::sync::<list_roles::ListRoles>(),
     Entry::sync::<list_storage_pools::ListStoragePools>(),
+    Entry::sync::<list_user_key_rules::ListUserKeyRules>(),
+    Entry::sync::<list_user_keys::ListUserKeys>(),
+    Entry::sync::<list_users::ListUsers>(),
     Entry::sync::<list_virtual_machines::ListVirtualMachines>(),
     Entry::sync::<list_volumes::ListVolumes>(),
     Entry::sync::<list_zones::ListZones>(),
@@ -69,6 +108,8 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<reset_api_limit::ResetApiLimit>(),
     Entry::sync::<update_hypervisor_capabilities::UpdateHypervisorCapabilities>(),
     Entry::rim::<validate_second_factor::ValidateSecondFactor>(),
+    Entry::job::<register_user_keys::RegisterUserKeys>(),
+    Entry::sync::<update_user::UpdateUser>(),
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
@@ -273,9 +314,16 @@ pub enum InstanceType {
     StoragePool,
     /// A cluster.
     Cluster,
+    /// An account.
+    Account,
+    /// A user.
+    User,
 }
 
 impl InstanceType {
+    const ALL: [Self; 7] =
+        [Self::Volume, Self::VirtualMachine, Self::Host, Self::StoragePool, Self::Cluster, Self::Account, Self::User];
+
     /// The word on the wire and in the database.
     pub const fn word(self) -> &'static str {
         match self {
@@ -284,14 +332,14 @@ impl InstanceType {
             Self::Host => "Host",
             Self::StoragePool => "StoragePool",
             Self::Cluster => "Cluster",
+            Self::Account => "Account",
+            Self::User => "User",
         }
     }
 
     /// Reads the word, in any letter case.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Volume, Self::VirtualMachine, Self::Host, Self::StoragePool, Self::Cluster]
-            .into_iter()
-            .find(|known| known.word().eq_ignore_ascii_case(word))
+        Self::ALL.into_iter().find(|known| known.word().eq_ignore_ascii_case(word))
     }
 }
 
@@ -442,7 +490,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::api::{Http, Kind, Shape, flatten};
+    use crate::api::{Http, Kind, Shape, flatten, printed};
 
     #[test]
     fn names_are_unique_and_declarations_agree_with_them() {
@@ -470,7 +518,7 @@ mod tests {
                 assert!(seen.insert(param.name), "{} has {} twice", spec.name, param.name);
                 assert_eq!(param.name, param.name.to_lowercase(), "{}: names are matched in lower case", spec.name);
             }
-            for field in spec.response.fields {
+            for field in printed(spec.response.fields) {
                 assert!(!field.description.is_empty(), "{} {}", spec.name, field.name);
             }
         }

@@ -45,6 +45,8 @@ pub enum EntityKind {
     Network,
     /// Machines that belong together, or apart.
     AffinityGroup,
+    /// A pair of API keys of a user.
+    KeyPair,
 }
 
 impl EntityKind {
@@ -72,6 +74,7 @@ impl EntityKind {
             Self::ManagementServer => "mshost",
             Self::Network => "networks",
             Self::AffinityGroup => "affinity_group",
+            Self::KeyPair => "api_keypair",
         }
     }
 
@@ -101,6 +104,7 @@ impl EntityKind {
             Self::ManagementServer => "managementserver",
             Self::Network => "network",
             Self::AffinityGroup => "affinitygroup",
+            Self::KeyPair => "userapikey",
         }
     }
 }
@@ -168,4 +172,6 @@ entity_refs! {
     NetworkRef => Network,
     /// Marks the id of an affinity group.
     AffinityGroupRef => AffinityGroup,
+    /// Marks the id of a pair of API keys.
+    KeyPairRef => KeyPair,
 }

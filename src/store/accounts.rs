@@ -45,8 +45,10 @@ pub struct Credential {
     pub secret: Option<Secret>,
     /// Whom the key stands for.
     pub identity: Identity,
-    /// True when use of API keys is switched off for the user or the account.
+    /// True when use of API keys is switched off for the user, else for the account, else for the domain.
     pub keys_off: bool,
+    /// The networks from which the account may call, comma-separated; none when no check is made.
+    pub networks: Option<String>,
     /// Not valid before.
     pub starts: Option<Timestamp>,
     /// Not valid after.
@@ -69,6 +71,13 @@ pub(super) const IDENTITY: &str = "u.id AS user_id, u.uuid AS user_uuid, u.usern
     a.account_name, a.type AS account_type, d.id AS domain_id, d.uuid AS domain_uuid, d.path, r.id AS role_id, r.role_type, \
     u.state AS user_state, a.state AS account_state, u.removed AS user_removed, a.removed AS account_removed \
     FROM user u JOIN account a ON a.id = u.account_id JOIN domain d ON d.id = a.domain_id LEFT JOIN roles r ON r.id = a.role_id";
+
+/// The networks that a row with the settings names; none when no check is made.
+fn networks(row: &Row) -> Result<Option<String>, StoreError> {
+    let is_checked = !says_no(row.get::<Option<String>>("checked")?.as_deref());
+    let networks = row.get::<Option<String>>("networks")?.unwrap_or_else(|| ANYWHERE.to_owned());
+    Ok(is_checked.then_some(networks))
+}
 
 /// Reads the columns of [`IDENTITY`].
 pub(super) fn identity(row: &Row) -> Result<Identity, StoreError> {
@@ -94,6 +103,22 @@ pub(super) fn identity(row: &Row) -> Result<Identity, StoreError> {
     })
 }
 
+/// Settings that say who may use a key, each the own one of the owner or else the global one (`contract/api-protocol.md`
+/// 2.4, steps 8 and 9).
+const SETTINGS: &str = "LEFT JOIN configuration g ON g.name = 'api.key.access' \
+    LEFT JOIN configuration c ON c.name = 'api.source.cidr.checks.enabled' \
+    LEFT JOIN configuration n ON n.name = 'api.allowed.source.cidr.list' \
+    LEFT JOIN domain_details o ON o.domain_id = a.domain_id AND o.name = 'api.key.access' \
+    LEFT JOIN account_details q ON q.account_id = a.id AND q.name = 'api.allowed.source.cidr.list'";
+
+/// What CloudStack allows when nothing is set: every address.
+const ANYWHERE: &str = "0.0.0.0/0,::/0";
+
+/// Whether a setting says no. CloudStack reads anything but `true` as no; what is not set is a yes.
+fn says_no(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !value.trim().eq_ignore_ascii_case("true"))
+}
+
 impl Store {
     /// The key pair with this API key, whoever it belongs to and whether or not it may still be used.
     ///
@@ -102,8 +127,9 @@ impl Store {
     pub async fn credential_by_api_key(&self, api_key: &str) -> Result<Option<Credential>, StoreError> {
         let sql = format!(
             "SELECT k.id AS key_id, k.api_key, k.secret_key, k.start_date, k.end_date, k.removed AS key_removed, \
-             u.api_key_access AS user_access, a.api_key_access AS account_access, {IDENTITY} \
-             JOIN api_keypair k ON k.user_id = u.id WHERE k.api_key = ? ORDER BY k.removed IS NOT NULL, k.id"
+             u.api_key_access AS user_access, a.api_key_access AS account_access, \
+             COALESCE(o.value, g.value) AS domain_access, COALESCE(c.value, c.default_value) AS checked, \
+             COALESCE(q.value, n.value) AS networks, {IDENTITY} JOIN api_keypair k ON k.user_id = u.id {SETTINGS} WHERE k.api_key = ? ORDER BY k.removed IS NOT NULL, k.id"
         );
         for row in self.db().rows(&sql, args![api_key]).await? {
             // Text compares without regard to case in both databases; a key does not.
@@ -111,17 +137,48 @@ impl Store {
                 continue;
             }
             let access = row.get::<Option<bool>>("user_access")?.or(row.get("account_access")?);
+            let domain_access = row.get::<Option<String>>("domain_access")?;
             return Ok(Some(Credential {
                 key_id: row.get("key_id")?,
                 secret: Some(row.get::<String>("secret_key")?).filter(|text| !text.is_empty()).map(Secret::new),
                 identity: identity(&row)?,
-                keys_off: access == Some(false),
+                keys_off: access.map_or_else(|| says_no(domain_access.as_deref()), |allowed| !allowed),
+                networks: networks(&row)?,
                 starts: row.get("start_date")?,
                 ends: row.get("end_date")?,
                 removed: row.get::<Option<String>>("key_removed")?.is_some(),
             }));
         }
         Ok(None)
+    }
+
+    /// The networks from which a user may call, comma-separated; none when no check is made.
+    ///
+    /// # Errors
+    /// See [`Store::credential_by_api_key`].
+    pub async fn networks_of_user(&self, user_id: i64) -> Result<Option<String>, StoreError> {
+        let sql = format!(
+            "SELECT COALESCE(c.value, c.default_value) AS checked, COALESCE(q.value, n.value) AS networks, {IDENTITY} \
+             {SETTINGS} WHERE u.id = ?"
+        );
+        self.db().row(&sql, args![user_id]).await?.as_ref().map_or(Ok(None), networks)
+    }
+
+    /// Whether keys of a user may be used: what is set for the user, else for the account, else for the domain.
+    ///
+    /// # Errors
+    /// See [`Store::credential_by_api_key`].
+    pub async fn key_access_of(&self, user_id: i64) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT u.api_key_access, a.api_key_access, COALESCE(o.value, g.value) FROM user u \
+             JOIN account a ON a.id = u.account_id {SETTINGS} WHERE u.id = ?"
+        );
+        let Some(row) = self.db().row(&sql, args![user_id]).await? else { return Ok(false) };
+        let set = row.at::<Option<bool>>(0)?.or(row.at(1)?);
+        Ok(match set {
+            Some(allowed) => allowed,
+            None => !says_no(row.at::<Option<String>>(2)?.as_deref()),
+        })
     }
 
     /// The user with the internal id.

@@ -38,26 +38,80 @@ const ROLES: [(i64, &str, &str, &str); 8] = [
     (8, "Support User - Default", "User", "Sees its own and restarts it"),
 ];
 
-/// Rules of the default roles that the declarations of commands do not give: role, pattern, allowed.
-const RULES: [(i64, &str, bool); 20] = [
+/// Commands that default roles may call by a rule, and the roles: what a fresh CloudStack has about the commands that are
+/// served here and those that the web client asks for (`contract/api-protocol.md` 9.3, `contract/entities.md` 0.4). Where
+/// no rule speaks, the declaration of the command decides.
+const ALLOWED: [(&str, &[i64]); 53] = [
+    ("createAccount", &[2, 3]),
+    ("createUser", &[2, 3]),
+    ("deleteUserKeys", &[2, 3, 4]),
+    ("disableAccount", &[2, 3]),
+    ("disableUser", &[2, 3]),
+    ("enableAccount", &[2, 3]),
+    ("enableUser", &[2, 3]),
+    ("getApiLimit", &[2, 3, 4, 6, 8]),
+    ("listAccounts", &[2, 3, 4, 6, 8]),
+    ("listAffinityGroups", &[2, 3, 4, 6, 8]),
+    ("listAlerts", &[2]),
+    ("listApis", &[2, 3, 4, 6, 8]),
+    ("listAsyncJobs", &[2, 3, 4, 6, 8]),
+    ("listCapabilities", &[2, 3, 4, 6, 8]),
+    ("listCapacity", &[2]),
+    ("listClusters", &[2]),
+    ("listConfigurations", &[3]),
+    ("listDiskOfferings", &[2, 3, 4, 6, 8]),
+    ("listDomains", &[2, 3]),
+    ("listEvents", &[2, 3, 4, 6, 8]),
+    ("listEventTypes", &[2, 3, 4, 6, 8]),
+    ("listHosts", &[2]),
+    ("listHypervisors", &[2, 3, 4, 6, 8]),
+    ("listInstanceGroups", &[2, 3, 4, 6, 8]),
+    ("listIsos", &[2, 3, 4, 6, 8]),
+    ("listNetworks", &[2, 3, 4, 6, 8]),
+    ("listNics", &[2, 3, 4, 6, 8]),
+    ("listOsCategories", &[2, 3, 4, 6, 8]),
+    ("listOsTypes", &[2, 3, 4, 6, 8]),
+    ("listPods", &[2]),
+    ("listProjects", &[2, 3, 4, 6, 8]),
+    ("listPublicIpAddresses", &[2, 3, 4, 6, 8]),
+    ("listResourceDetails", &[2, 3, 4, 6, 8]),
+    ("listResourceLimits", &[2, 3, 4, 6, 8]),
+    ("listRouters", &[2, 3]),
+    ("listSecurityGroups", &[2, 3, 4, 6, 8]),
+    ("listServiceOfferings", &[2, 3, 4, 6, 8]),
+    ("listSnapshots", &[2, 3, 4, 6, 8]),
+    ("listSSHKeyPairs", &[2, 3, 4, 6, 8]),
+    ("listStoragePools", &[2]),
+    ("listSystemVms", &[2]),
+    ("listTags", &[2, 3, 4, 6, 8]),
+    ("listTemplates", &[2, 3, 4, 6, 8]),
+    ("listUserKeyRules", &[2, 3, 4]),
+    ("listUsers", &[2, 3, 4, 6, 8]),
+    ("listVirtualMachines", &[2, 3, 4, 6, 8]),
+    ("listVMSnapshot", &[2, 3, 4, 6, 8]),
+    ("listVolumes", &[2, 3, 4, 6, 8]),
+    ("listVPCs", &[2, 3, 4, 6, 8]),
+    ("listZones", &[2, 3, 4, 6, 8]),
+    ("queryAsyncJobResult", &[2, 3, 4, 6, 8]),
+    ("registerUserKeys", &[2, 3, 4]),
+    ("updateUser", &[2, 3, 4]),
+];
+
+/// Rules with patterns, in their order: role, pattern, allowed. They come after the others of their role.
+const PATTERNS: [(i64, &str, bool); 15] = [
     (1, "*", true),
     (5, "list*", true),
     (5, "getUploadParamsFor*", false),
     (5, "get*", true),
     (5, "queryAsyncJobResult", true),
     (5, "*", false),
-    (6, "listVirtualMachines", true),
-    (6, "listVolumes", true),
-    (6, "listZones", true),
-    (6, "listAsyncJobs", true),
-    (6, "queryAsyncJobResult", true),
-    (6, "listApis", true),
-    (6, "listCapabilities", true),
     (6, "*", false),
     (7, "list*", true),
+    (7, "get*", true),
     (7, "queryAsyncJobResult", true),
     (7, "prepareHostForMaintenance", true),
     (7, "cancelHostMaintenance", true),
+    (7, "enableStorageMaintenance", true),
     (7, "*", false),
     (8, "*", false),
 ];
@@ -91,7 +145,8 @@ async fn insert_roles(tx: &mut Tx) -> Result<(), StoreError> {
             VALUES (?, ?, ?, ?, ?, 1, 1, 'enabled')";
         tx.run(sql, args![id, new_id(), name, kind, description]).await?;
     }
-    for (order, (role_id, rule, allow)) in RULES.into_iter().enumerate() {
+    let named = ALLOWED.iter().flat_map(|(rule, roles)| roles.iter().map(|role_id| (*role_id, *rule, true)));
+    for (order, (role_id, rule, allow)) in named.chain(PATTERNS).enumerate() {
         let sql = "INSERT INTO role_permissions (uuid, role_id, rule, permission, sort_order) VALUES (?, ?, ?, ?, ?)";
         let permission = if allow { "ALLOW" } else { "DENY" };
         tx.run(sql, args![new_id(), role_id, rule, permission, order as i64]).await?;

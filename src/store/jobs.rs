@@ -114,7 +114,9 @@ const JOB: &str = "SELECT j.id, j.uuid, j.account_id, a.uuid AS account_uuid, a.
     WHEN 'VirtualMachine' THEN (SELECT v.uuid FROM vm_instance v WHERE v.id = j.instance_id) \
     WHEN 'Host' THEN (SELECT h.uuid FROM host h WHERE h.id = j.instance_id) \
     WHEN 'StoragePool' THEN (SELECT p.uuid FROM storage_pool p WHERE p.id = j.instance_id) \
-    WHEN 'Cluster' THEN (SELECT c.uuid FROM cluster c WHERE c.id = j.instance_id) END AS instance_uuid \
+    WHEN 'Cluster' THEN (SELECT c.uuid FROM cluster c WHERE c.id = j.instance_id) \
+    WHEN 'Account' THEN (SELECT o.uuid FROM account o WHERE o.id = j.instance_id) \
+    WHEN 'User' THEN (SELECT w.uuid FROM user w WHERE w.id = j.instance_id) END AS instance_uuid \
     FROM async_job j LEFT JOIN account a ON a.id = j.account_id LEFT JOIN domain d ON d.id = a.domain_id \
     LEFT JOIN user u ON u.id = j.user_id LEFT JOIN mshost m ON m.msid = j.job_executing_msid";
 

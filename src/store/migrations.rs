@@ -15,6 +15,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (2, "motion tables", include_str!("../../migrations/0002_motion_tables.sql")),
     (3, "capabilities", include_str!("../../migrations/0003_capabilities.sql")),
     (4, "lists", include_str!("../../migrations/0004_lists.sql")),
+    (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
 ];
 

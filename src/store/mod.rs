@@ -15,6 +15,7 @@ mod copies;
 mod db;
 mod error;
 mod events;
+mod identities;
 mod ids;
 mod installation;
 mod inventory;
@@ -35,11 +36,13 @@ pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use db::{Db, Done, Tx};
 pub use error::StoreError;
 pub use events::NewEvent;
+pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChange};
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
-    CapabilityChange, ClusterFilter, HostFilter, Owners, PodFilter, Projects, ResourceKind, StoragePoolFilter,
-    TagFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    AccountFilter, CapabilityChange, ClusterFilter, DomainFilter, Holder, HostFilter, KeyFilter, Machines, Owners,
+    PodFilter, ProjectFilter, Projects, ResourceKind, ResourceUse, RoleFilter, StoragePoolFilter, TagFilter,
+    UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::Server;
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

@@ -210,6 +210,7 @@ mod tests {
             role_id: 1,
             role_type: RoleType::User,
             rules: Vec::new(),
+            key: None,
         }
     }
 

@@ -4,31 +4,45 @@
 //! out. It asks the database a fixed number of questions, however many ids there are. The same functions serve lists and
 //! the results of jobs. What a caller who is not root admin may not see is left out here.
 
+mod account;
 mod capabilities;
 mod cluster;
+mod domain;
 mod host;
 mod job;
+mod key;
+mod limits;
 mod nic;
 mod pod;
+mod project;
+mod role;
 mod row;
 mod storage_pool;
 mod tag;
+mod user;
 mod virtual_machine;
 mod virtual_machine_view;
 mod volume;
 mod words;
 mod zone;
 
+pub use account::{AccountView, accounts};
 pub use capabilities::{CapabilitiesChangedView, CapabilitiesView, capabilities, capabilities_changed};
 pub use cluster::{ClusterView, clusters};
+pub use domain::{DomainView, domains};
 pub use host::{HostView, hosts, hosts_with};
 pub use job::{JobView, MigrationView, job, job_result, migration};
+pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};
+pub use limits::{MachineLimitsView, StorageLimitsView};
 pub use nic::NicView;
 pub use pod::{IpRangeView, PodView, pods};
+pub use project::{ProjectOwnerView, ProjectView, projects};
+pub use role::{KeyPermissionView, RolePermissionView, RoleView, role_permissions, roles};
 pub use storage_pool::{StoragePoolView, path_without_secrets, storage_pools};
 pub use tag::TagView;
+pub use user::{UserView, users};
 pub use virtual_machine::{virtual_machines, virtual_machines_with};
 pub use virtual_machine_view::VirtualMachineView;
 pub use volume::{VolumeView, volumes};
-pub use words::{HOST_DETAILS, VIRTUAL_MACHINE_DETAILS, Words, WordsError};
+pub use words::{HOST_DETAILS, OWNER_DETAILS, VIRTUAL_MACHINE_DETAILS, Words, WordsError};
 pub use zone::{ZoneView, zones};

@@ -8,6 +8,9 @@ pub const VIRTUAL_MACHINE_DETAILS: &[&str] = &[
     "affgrp", "vnfnics",
 ];
 
+/// The groups of `listAccounts`, `listDomains` and `listProjects`.
+pub const OWNER_DETAILS: &[&str] = &["all", "resource", "min"];
+
 /// The groups that were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words(Vec<&'static str>);

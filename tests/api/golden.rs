@@ -14,6 +14,10 @@ const ON_PURPOSE: &[(&str, &str)] = &[
     ("suu-listCapabilities", "no Kubernetes: the answer says so"),
     ("listPods-json", "ranges for system machines are not kept: there are none here"),
     ("listPods-xml", "ranges for system machines are not kept: there are none here"),
+    ("listDomains-json", "what is left of an unlimited number of backups is unlimited"),
+    ("listDomains-xml", "what is left of an unlimited number of backups is unlimited"),
+    ("listUserKeys-json", "the users of these tests have one pair each"),
+    ("listUserKeys-xml", "the users of these tests have one pair each"),
     ("sign-value-emoji", "our tables hold every letter, so searching for one is no fault of the database"),
     ("listVolumes-pagesize-minus2", "a size that makes no sense is the caller's mistake, not the database's"),
 ];
@@ -47,8 +51,19 @@ async fn replay(world: &World, area: &str) -> (usize, Vec<String>) {
     (sent, failed)
 }
 
+/// Accounts that were made after the lists had been recorded.
+const LATE_ACCOUNTS: &str = "(11, 12)";
+
 async fn replays_alike(area: &str, at_least: usize) {
     let world = World::start().await;
+    if area == "lists" {
+        for sql in [
+            format!("DELETE FROM user WHERE account_id IN {LATE_ACCOUNTS}"),
+            format!("DELETE FROM account WHERE id IN {LATE_ACCOUNTS}"),
+        ] {
+            world.store.db().run(&sql, vec![]).await.unwrap();
+        }
+    }
     let (sent, failed) = replay(&world, area).await;
     assert!(failed.is_empty(), "{} of {sent} differ:\n{}", failed.len(), failed.join("\n"));
     assert!(sent >= at_least, "only {sent} exchanges of {area} were sent");
@@ -56,15 +71,15 @@ async fn replays_alike(area: &str, at_least: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_auth_cases() {
-    replays_alike("auth", 93).await;
+    replays_alike("auth", 98).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_parameter_cases() {
-    replays_alike("params", 138).await;
+    replays_alike("params", 139).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_list_cases() {
-    replays_alike("lists", 37).await;
+    replays_alike("lists", 54).await;
 }

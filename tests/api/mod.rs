@@ -8,4 +8,5 @@ mod fuzz_seeds;
 mod golden;
 mod http;
 mod recorded_clients;
+mod role_matrix;
 mod sessions;

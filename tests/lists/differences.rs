@@ -7,8 +7,19 @@ use serde_json::Value as Json;
 /// Fields whose values are times: only their form is compared.
 const TIMES: &[&str] = &["created", "completed", "lastupdated", "lastpinged", "updated"];
 /// Fields whose values are statistics or drift while the recorded server works: only that they are there is compared.
-const NUMBERS: &[&str] =
-    &["disksizeused", "disksizeallocated", "usediops", "cpuallocatedvalue", "memoryallocated", "memoryallocatedbytes"];
+const NUMBERS: &[&str] = &[
+    "disksizeused",
+    "disksizeallocated",
+    "usediops",
+    "cpuallocatedvalue",
+    "memoryallocated",
+    "memoryallocatedbytes",
+    "volumetotal",
+    "primarystoragetotal",
+    "secondarystoragetotal",
+    "volumeavailable",
+    "primarystorageavailable",
+];
 
 /// Compares a recorded answer with ours. Each difference is `object.field word`: `absent` and `added` say which side lacks
 /// the field, `order` that fields stand in another order, `value` that the values are not alike.

@@ -84,6 +84,7 @@ pub async fn caller(store: &Store, username: &str) -> Caller {
         role_id: identity.role_id,
         role_type: RoleType::parse(&identity.role_type).unwrap_or(RoleType::User),
         rules: rules.into_iter().map(|rule| Rule { pattern: rule.pattern, allow: rule.allow }).collect(),
+        key: None,
     }
 }
 

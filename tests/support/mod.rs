@@ -2,6 +2,7 @@
 //! recorded cases.
 
 pub mod database;
+pub mod direct;
 pub mod golden;
 pub mod raw_http;
 pub mod world;

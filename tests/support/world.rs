@@ -19,7 +19,10 @@ use stackmotion::store::{Store, Value};
 
 use super::raw_http::{RawRequest, RawResponse, escape_pairs};
 
-const TABLES: &str = include_str!("../../migrations/0001_cloudstack_tables.sql");
+const TABLES: &str = concat!(
+    include_str!("../../migrations/0001_cloudstack_tables.sql"),
+    include_str!("../../migrations/0005_accounts.sql")
+);
 const INVENTORY: &str = include_str!("../golden/inventory.json");
 const ROWS: &str = include_str!("../golden/rows.json");
 

@@ -21,6 +21,8 @@ pub enum ResourceKind {
     Cluster,
     /// A zone.
     Zone,
+    /// A project.
+    Project,
 }
 
 impl ResourceKind {
@@ -33,6 +35,7 @@ impl ResourceKind {
             Self::StoragePool => "StoragePool",
             Self::Cluster => "Cluster",
             Self::Zone => "Zone",
+            Self::Project => "Project",
         }
     }
 
@@ -52,7 +55,7 @@ impl ResourceKind {
             Self::Host => Some(("host_details", "host_id", false)),
             Self::StoragePool => Some(("storage_pool_details", "pool_id", true)),
             Self::Cluster => Some(("cluster_details", "cluster_id", false)),
-            Self::Zone => None,
+            Self::Zone | Self::Project => None,
         }
     }
 }

@@ -3,12 +3,18 @@
 //!
 //! One file per noun. Wide rows are handed out as [`Row`]; the views know the names of their columns.
 
+mod accounts;
 mod capabilities;
 mod extras;
 mod hosts;
 mod jobs;
+mod keys;
+mod limits;
 mod owner;
+mod projects;
+mod roles;
 mod storage_pools;
+mod users;
 mod virtual_machines;
 mod volumes;
 mod zones;
@@ -18,11 +24,17 @@ use std::collections::HashMap;
 use super::value::{Row, Value};
 use super::{Store, StoreError};
 
+pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
 pub use extras::ResourceKind;
 pub use hosts::HostFilter;
+pub use keys::KeyFilter;
+pub use limits::{Holder, ResourceUse};
 pub use owner::{Owners, Projects};
+pub use projects::ProjectFilter;
+pub use roles::RoleFilter;
 pub use storage_pools::StoragePoolFilter;
+pub use users::UserFilter;
 pub use virtual_machines::VirtualMachineFilter;
 pub use volumes::VolumeFilter;
 pub use zones::{ClusterFilter, PodFilter, ZoneFilter};
@@ -191,7 +203,12 @@ impl Store {
     }
 
     /// The rows that `sql` gives for these ids, in any order. `sql` has `{ids}` where the list of ids belongs.
-    async fn rows_of(&self, sql: &str, ids: &[i64], before: &[Value]) -> Result<Vec<Row>, StoreError> {
+    pub(in crate::store) async fn rows_of(
+        &self,
+        sql: &str,
+        ids: &[i64],
+        before: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::with_capacity(ids.len());
         for part in ids.chunks(IDS_PER_STATEMENT) {
             // The number of marks is a power of two, so that few different texts have to be prepared.

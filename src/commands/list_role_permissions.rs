@@ -1,0 +1,27 @@
+//! `listRolePermissions` (`contract/entities.md 3.21`).
+
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Id, Page, Reply};
+use crate::model::entity::RoleRef;
+use crate::views::{self, RolePermissionView};
+
+crate::command! {
+    /// Lists the rules of a role, or of all roles, in the order in which they are tried.
+    pub struct ListRolePermissions {
+        /// Page and search word. The word has no effect.
+        page: Page,
+        /// Only the rules of this role.
+        role_id "roleid": Option<Id<RoleRef>>,
+    }
+    name "listRolePermissions", since "4.9.0", kind Sync, http Get, response [RolePermissionView],
+    roles [Admin],
+    java "org.apache.cloudstack.api.command.admin.acl.ListRolePermissionsCmd"
+}
+
+impl SyncCommand for ListRolePermissions {
+    async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let rules = views::role_permissions(&ctx.store, self.role_id.map(|id| id.number())).await?;
+        let count = i64::try_from(rules.len()).unwrap_or(i64::MAX);
+        Ok(Reply::list(count, self.page.cut(rules)))
+    }
+}
