@@ -65,10 +65,11 @@ pub fn role_may_call(role_id: i64, role_type: RoleType, rules: &[Rule], command:
 pub fn within(inner: &[Rule], outer: &[Rule]) -> bool {
     inner == outer
         || inner.iter().filter(|rule| rule.allow).all(|rule| {
-            // The first rule that says anything about what this one allows must allow all of it. A star in the text of the
-            // inner pattern can only be taken by one in the outer pattern, so whatever it stands for is taken as well.
-            let first = outer.iter().find(|known| overlap(known.pattern.as_bytes(), rule.pattern.as_bytes()));
-            first.is_some_and(|known| known.allow && known.matches(&rule.pattern))
+            // Of the rules that say anything about what this one allows, one must allow all of it, and none before that may
+            // deny. A star in the text of the inner pattern can only be taken by one in the outer pattern, so whatever it
+            // stands for is taken as well.
+            let mut speaking = outer.iter().filter(|known| overlap(known.pattern.as_bytes(), rule.pattern.as_bytes()));
+            speaking.find(|known| !known.allow || known.matches(&rule.pattern)).is_some_and(|known| known.allow)
         })
 }
 

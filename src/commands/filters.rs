@@ -205,12 +205,14 @@ pub(super) fn not_yours() -> ApiError {
     ApiError::permission_denied("Caller does not have permission to operate with provided resource.")
 }
 
-/// Members of projects are not known here, so only admins get to see what belongs to one.
+/// What belongs to projects is seen by their members, by root admins, and by admins of the domain.
 async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) -> Result<(), ApiError> {
     let caller = &ctx.caller;
     if project == -1 {
         if !caller.is_root_admin() {
-            owners.accounts = Some(if list_all { vec![caller.account_id] } else { Vec::new() });
+            let mut accounts = ctx.store.accounts_of_own_projects(caller.account_id, caller.user_id).await?;
+            accounts.extend(list_all.then_some(caller.account_id));
+            owners.accounts = Some(accounts);
         } else if !list_all {
             owners.projects = Projects::Only;
         }
@@ -219,7 +221,10 @@ async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) 
     let found = ctx.store.project_account(project).await?;
     let (account_id, path) = found.ok_or_else(|| ApiError::invalid_parameter("Unable to find project by id"))?;
     let in_reach = caller.is_domain_admin() && path.starts_with(&caller.domain_path);
-    if !caller.is_root_admin() && !in_reach {
+    if !caller.is_root_admin()
+        && !in_reach
+        && !ctx.store.accounts_of_own_projects(caller.account_id, caller.user_id).await?.contains(&account_id)
+    {
         return Err(not_yours());
     }
     owners.accounts = Some(vec![account_id]);

@@ -1,8 +1,9 @@
 //! The object `asyncjobs`, which `queryAsyncJobResult` prints bare (`contract/api-protocol.md 7.3`).
 
+use super::key::NewKeyView;
 use super::row::domain_path;
-use crate::api::Node;
-use crate::auth::Caller;
+use crate::api::{Node, Response};
+use crate::auth::{Caller, Rule};
 use crate::model::Timestamp;
 use crate::store::{JobRow, MotionRow};
 
@@ -79,7 +80,9 @@ crate::response! {
 /// A job, with the newest motion that it carries out, as `caller` may see it.
 #[must_use]
 pub fn job(row: JobRow, motion: Option<&MotionRow>, caller: &Caller) -> JobView {
+    let is_own = row.user_uuid == caller.user_uuid;
     let result = row.result.as_deref().and_then(|stored| job_result(stored, caller));
+    let result = result.map(|node| keys_kept(node, caller, is_own));
     let (management_server_id, management_server_name) = row.server.unzip();
     JobView {
         account_id: row.account_uuid,
@@ -102,6 +105,30 @@ pub fn job(row: JobRow, motion: Option<&MotionRow>, caller: &Caller) -> JobView 
         job_id: row.uuid,
         job_status: row.status,
     }
+}
+
+/// The result of a job without the halves of a key pair that it made, unless it is for those who may have them: who
+/// submitted the job, with a key pair that is allowed no less. CloudStack gives them to everybody who may see the job.
+fn keys_kept(node: Node, caller: &Caller, is_own: bool) -> Node {
+    let Some(Node::Object(pair)) = node.field(NewKeyView::SPEC.object) else { return node };
+    let text = |node: Option<&Node>| match node {
+        Some(Node::Text(text)) => text.to_string(),
+        _ => String::new(),
+    };
+    let rule = |rule: &Node| Rule {
+        pattern: text(rule.field("rule")),
+        allow: text(rule.field("permission")).eq_ignore_ascii_case("allow"),
+    };
+    let rules: Vec<Rule> = match pair.iter().find(|(name, _)| name == "permissions").map(|(_, list)| list) {
+        Some(Node::List(rules)) => rules.iter().map(rule).collect(),
+        _ => Vec::new(),
+    };
+    // No pair has the number 0: which one it is does not matter here.
+    if is_own && caller.may_see_key(0, &rules) {
+        return node;
+    }
+    let shown = pair.iter().filter(|(name, _)| !matches!(&**name, "apikey" | "secretkey")).cloned().collect();
+    Node::wrap(NewKeyView::SPEC.object, Node::Object(shown))
 }
 
 /// A motion as clients see it.
@@ -128,7 +155,9 @@ pub fn migration(motion: &MotionRow) -> MigrationView {
 }
 
 /// Fields of results that only root admins see, by the name of the object (`contract/entities.md 1.24`).
-const HIDDEN: [(&str, &[&str]); 2] = [
+const HIDDEN: [(&str, &[&str]); 4] = [
+    ("user", &["apikeyaccess"]),
+    ("account", &["apikeyaccess"]),
     ("virtualmachine", &["hostid", "hostname", "instancename", "displayvm", "arch"]),
     (
         "volume",
@@ -179,7 +208,7 @@ pub fn job_result(stored: &str, caller: &Caller) -> Option<Node> {
 }
 
 /// Fields whose names are free; in XML CloudStack prints them on one line.
-const MAPS: [&str; 3] = ["details", "resourcedetails", "vnfdetails"];
+const MAPS: [&str; 4] = ["accountdetails", "details", "resourcedetails", "vnfdetails"];
 
 fn with_maps(node: Node) -> Node {
     let Node::Object(fields) = node else { return node };
@@ -194,7 +223,7 @@ fn with_maps(node: Node) -> Node {
 mod tests {
     use super::*;
     use crate::api::RoleType;
-    use crate::auth::AccountType;
+    use crate::auth::{AccountType, CallingKey};
 
     fn caller(account_type: AccountType) -> Caller {
         Caller {
@@ -232,6 +261,23 @@ mod tests {
         for plain in ["job cancelled because of management server restart or shutdown", "", "a.B/c/{broken", "{}"] {
             assert!(job_result(plain, &admin).is_none(), "{plain}");
         }
+    }
+
+    #[test]
+    fn keys_are_for_who_asked_for_them() {
+        let stored = r#"a.ApiKeyPairResponse/userkeys/{"name":"n","apikey":"k","secretkey":"s","permissions":[{"rule":"list*","permission":"allow"}]}"#;
+        let shows = |caller: &Caller, is_own: bool| {
+            let json = keys_kept(job_result(stored, caller).unwrap(), caller, is_own).to_json();
+            assert!(json.contains(r#""name":"n""#) && json.contains("list*"), "{json}");
+            json.contains(r#""apikey":"k","secretkey":"s""#)
+        };
+        let mut admin = caller(AccountType::Admin);
+        assert!(shows(&admin, true) && !shows(&admin, false));
+        let key = |pattern: &str| CallingKey { id: 7, rules: vec![Rule { pattern: pattern.to_owned(), allow: true }] };
+        admin.key = Some(key("list*"));
+        assert!(shows(&admin, true), "as wide as the pair that signs");
+        admin.key = Some(key("listZones"));
+        assert!(!shows(&admin, true), "wider than the pair that signs");
     }
 
     #[test]

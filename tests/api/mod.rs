@@ -1,5 +1,6 @@
 //! The rim: what clients send and what they get.
 
+mod accounts;
 mod bad_input;
 mod call;
 mod decoding;

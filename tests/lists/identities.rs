@@ -107,6 +107,9 @@ async fn an_account_is_made_with_a_user_who_can_log_in() {
     }
 }
 
+/// Who calls what with what, and the refusal: status and a part of its text.
+type Refused<'a> = (&'a Person, &'a str, Vec<(&'a str, &'a str)>, u16, &'a str);
+
 #[tokio::test]
 async fn accounts_and_users_that_cannot_be_are_refused_and_leave_nothing() {
     let database = database::sqlite().await;
@@ -127,7 +130,7 @@ async fn accounts_and_users_that_cannot_be_are_refused_and_leave_nothing() {
         row.expect("the role").at::<String>(0).expect("an id")
     };
     let (root_role, own_role) = (role(1).await, role(3).await);
-    let cases: Vec<(&Person, &str, Vec<(&str, &str)>, u16, &str)> = vec![
+    let cases: Vec<Refused<'_>> = vec![
         (&root, "createAccount", account("x1", &[]), 431, "Neither account type and role ID are not provided"),
         (&root, "createAccount", account("x1", &[("accounttype", "7")]), 431, "Invalid account type 7 given"),
         (&root, "createAccount", account("x1", &[("accounttype", "5")]), 431, "Invalid account type 5 given"),

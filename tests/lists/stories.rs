@@ -103,6 +103,18 @@ async fn things_of_projects_are_shown_when_asked_for() {
         let (_, items) = entries(store, "admin", vms, &[("projectid", project)]).await;
         assert_eq!((items[0]["project"].as_str(), items[0]["projectid"].as_str()), (Some("p"), Some(project)));
         assert!(items[0].get("account").is_none());
+        let alice = caller(store, "alice").await;
+        let member = json!({"id": 1, "account_id": alice.account_id, "account_role": "Regular",
+                            "project_account_id": 501, "project_id": 1});
+        seed(store, &json!({ "project_account": [member] })).await;
+        assert_eq!(names(store, "alice", vms, &[("projectid", project)]).await, ["projects"], "a member");
+        assert_eq!(names(store, "alice", vms, &[("projectid", "-1")]).await, ["projects"]);
+        let own = names(store, "alice", vms, &[("projectid", "-1"), ("listall", "true")]).await;
+        assert_eq!(own.len(), 2, "{own:?}");
+        let (_, shown) = entries(store, "alice", "listProjects", &[]).await;
+        assert_eq!((shown[0]["name"].as_str(), shown[0]["vmrunning"].as_i64()), (Some("p"), Some(1)));
+        assert!(entries(store, "admin", "listProjects", &[]).await.1.is_empty(), "not a member");
+        assert_eq!(names(store, BOB, "listProjects", &[("listall", "true")]).await, ["p"]);
         let both = list(store, "admin", vms, &[("projectid", project), ("account", "alice")]).await;
         assert!(both.body.contains("Account and projectId can't be specified together"), "{}", both.body);
     }

@@ -87,6 +87,16 @@ impl Store {
         self.wide_rows(WIDE, ids).await
     }
 
+    /// The accounts behind the living projects that an account, or one user of it, is a member of.
+    ///
+    /// # Errors
+    /// See [`Store::projects_page`].
+    pub async fn accounts_of_own_projects(&self, account_id: i64, user_id: i64) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT DISTINCT p.project_account_id FROM project_account m JOIN projects p ON p.id = m.project_id \
+            WHERE p.removed IS NULL AND (m.user_id = ? OR (m.account_id = ? AND m.user_id IS NULL))";
+        self.db().rows(sql, args![user_id, account_id]).await?.iter().map(|row| row.at(0)).collect()
+    }
+
     /// Who administers projects, by project: rows with `account_name` and, for a single user, `user_uuid` and `username`.
     ///
     /// # Errors
