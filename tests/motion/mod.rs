@@ -5,5 +5,8 @@ mod crash;
 mod faults;
 mod good;
 mod http_storm;
+#[cfg(debug_assertions)]
+mod killed;
+mod late;
 mod qemu;
 mod storm;
