@@ -48,6 +48,13 @@ pub enum Fault {
         /// 0 to 1.
         fraction: f64,
     },
+    /// The request lies unread for a while: nobody knows of it, then it is done as if it had come just now, also when
+    /// whoever sent it is gone.
+    StartLate {
+        /// After this time; when absent, when the fault is released.
+        #[serde(default)]
+        ms: Option<u64>,
+    },
     /// The work is done, and the answer comes later.
     AnswerLate {
         /// After this time; when absent, when the fault is released.

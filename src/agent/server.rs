@@ -96,7 +96,11 @@ async fn handle(request: HttpRequest, place: Data<Place>, body: Bytes) -> HttpRe
         return wrong_method(request.method());
     }
     let reply = match media_type(&request) {
-        Ok(()) => answer(&place, class, &body).await,
+        // What was read is carried out, also when whoever sent it is gone.
+        Ok(()) => {
+            let answered = actix_web::rt::spawn(async move { answer(&place, class, &body).await });
+            answered.await.unwrap_or(Reply::Close)
+        }
         Err(thrown) => crash(&thrown),
     };
     send(&request, reply)
@@ -144,7 +148,7 @@ async fn answer(place: &Place, class: &'static str, body: &[u8]) -> Reply {
         body,
         strikes,
     };
-    let reply = match before(&call) {
+    let reply = match before(&call).await {
         Some(reply) => reply,
         None => after(&call, carry_out(&call).await).await,
     };
@@ -166,7 +170,12 @@ async fn carry_out(call: &Call) -> Reply {
 }
 
 /// Misfortune that strikes before anything is done.
-fn before(call: &Call) -> Option<Reply> {
+async fn before(call: &Call) -> Option<Reply> {
+    for strike in &call.strikes {
+        if let Fault::StartLate { ms } = &strike.fault {
+            wait(strike, *ms).await;
+        }
+    }
     call.strikes.iter().find_map(|strike| match &strike.fault {
         Fault::Refuse { details } => Some(endpoints::refusal(call, details)),
         Fault::WmiReturn { code } => Some(endpoints::wmi_refusal(call, *code)),

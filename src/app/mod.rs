@@ -2,6 +2,8 @@
 
 mod desk;
 mod estate;
+#[cfg(debug_assertions)]
+mod kill;
 mod ports;
 
 use std::collections::BTreeMap;
@@ -112,9 +114,11 @@ impl App {
         let motion =
             Motion::new(store.clone(), patience(&settings.agent)).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _);
         let add = |motion: Motion, (kind, client): (&str, _)| motion.with_hypervisor(kind, client);
-        let motion = Arc::new(hypervisors.into_iter().fold(motion, add));
+        let motion = hypervisors.into_iter().fold(motion, add);
         let (jobs, woken) = Jobs::new(store.clone(), server.clone());
-        let jobs = Arc::new(jobs);
+        #[cfg(debug_assertions)]
+        let (motion, jobs) = kill::arm(motion, jobs);
+        let (motion, jobs) = (Arc::new(motion), Arc::new(jobs));
         let desk: Arc<dyn JobDesk> = Arc::new(desk::Desk { jobs: Arc::clone(&jobs), store: store.clone() });
         let runner = desk::CommandRunner {
             store: store.clone(),

@@ -7,19 +7,48 @@ mod worker;
 
 pub use worker::{Ended, Failure, Runner, work};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::store::{NewEvent, NewJob, Server, Store, StoreError};
 
+/// The moments of a job between which something is promised and not yet kept, for those who want to stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The row is written; no worker knows of it, and the client has no answer yet.
+    Accepted,
+    /// A worker has claimed it and has not begun.
+    Taken,
+    /// What it says is done; its end is not written.
+    Over,
+    /// Its end is written.
+    Ended,
+}
+
+impl Moment {
+    /// All moments, in their order.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Taken, Self::Over, Self::Ended];
+}
+
+/// Called at every moment. A test that never returns from it has killed the gateway there.
+pub type Probe = Arc<dyn Fn(Moment) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Accepts jobs and wakes the workers.
-#[derive(Debug)]
 pub struct Jobs {
     store: Store,
     server: Server,
     wake: UnboundedSender<i64>,
     closed: AtomicBool,
+    probe: Option<Probe>,
+}
+
+impl std::fmt::Debug for Jobs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Jobs").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 /// A job was not accepted.
@@ -41,7 +70,20 @@ impl Jobs {
     #[must_use]
     pub fn new(store: Store, server: Server) -> (Self, UnboundedReceiver<i64>) {
         let (wake, woken) = unbounded_channel();
-        (Self { store, server, wake, closed: AtomicBool::new(false) }, woken)
+        (Self { store, server, wake, closed: AtomicBool::new(false), probe: None }, woken)
+    }
+
+    /// Stands at the moments of jobs.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Probe) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    async fn probe(&self, moment: Moment) {
+        if let Some(probe) = &self.probe {
+            probe(moment).await;
+        }
     }
 
     /// The server that the jobs belong to.
@@ -70,6 +112,7 @@ impl Jobs {
         job.start_event_id = tx.event_insert(event).await?;
         let job_id = tx.job_insert(&job, self.server.id).await?;
         tx.commit().await?;
+        self.probe(Moment::Accepted).await;
         // A receiver that is gone means that the process ends: the row will be found at the next start.
         let _ = self.wake.send(job_id);
         Ok(job.uuid)

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::Instrument;
 
-use super::Jobs;
+use super::{Jobs, Moment};
 use crate::model::JobStatus;
 use crate::store::{QueuedJob, StoreError};
 
@@ -62,16 +62,19 @@ async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), St
     let Some(job) = jobs.store.job_queued(job_id).await? else { return Ok(()) };
     let span = tracing::info_span!("job", id = %job.uuid, command = %job.command, request = %job.request_id);
     async {
+        jobs.probe(Moment::Taken).await;
         let end = runner.run(&job).await;
         match &end {
             Ok(_) => tracing::info!("the job succeeded"),
             Err(failure) => tracing::warn!(code = failure.code, result = %failure.result, "the job failed"),
         }
+        jobs.probe(Moment::Over).await;
         // The work is done and settled; only its end is missing. It is written as soon as the database lets it be.
         while let Err(error) = finish(jobs, &job, &end).await {
             tracing::error!(cause = %crate::telemetry::chain(&error), "the end of the job could not be written; trying again");
             tokio::time::sleep(RETRY).await;
         }
+        jobs.probe(Moment::Ended).await;
     }
     .instrument(span)
     .await;

@@ -1,9 +1,10 @@
-//! The saga of one motion: mark, send, judge, settle, clean.
+//! The saga of one motion: mark, announce, send, judge, settle, clean.
 //!
 //! | step | effect | class |
 //! | --- | --- | --- |
 //! | mark | one transaction: the motion is journaled, rows go to `Migrating`, the target host is charged | undoable by settle |
-//! | send | the journal says `sent`, then the command goes out; returns when the host says that it is over | point of no return |
+//! | announce | the journal says `sent`: from here on the hosts know best | repeatable |
+//! | send | the command goes out; returns when the host says that it is over | point of no return |
 //! | judge | the hosts are asked where everything is | repeatable |
 //! | settle | one transaction: rows leave `Migrating` and say where everything is; the journal has the verdict | repeatable, takes effect once |
 //! | clean | what a cold copy leaves behind is deleted | repeatable |
@@ -36,7 +37,8 @@ pub struct Patience {
     pub poll: Duration,
     /// How long a host that does not answer is asked again before the outcome is called unknown.
     pub unreachable: Duration,
-    /// How long an answer may be late after the host has said that the motion is over.
+    /// How long an answer may be late after the host has said that the motion is over, and how long a request may lie
+    /// unread in an agent that says that it has not heard of the motion.
     pub late_answer: Duration,
 }
 
@@ -56,6 +58,8 @@ pub enum Step {
     /// See the module's table.
     Mark,
     /// See the module's table.
+    Announce,
+    /// See the module's table.
     Send,
     /// See the module's table.
     Judge,
@@ -67,7 +71,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in their order.
-    pub const ALL: [Self; 5] = [Self::Mark, Self::Send, Self::Judge, Self::Settle, Self::Clean];
+    pub const ALL: [Self; 6] = [Self::Mark, Self::Announce, Self::Send, Self::Judge, Self::Settle, Self::Clean];
 }
 
 /// Called before (`true`) and after (`false`) every step. A test that never returns from it has killed the gateway there.
@@ -149,8 +153,10 @@ impl Motion {
         if let Some(obstacle) = clean::obstacle(order, hypervisor).await {
             return Ok(Said::No(obstacle));
         }
-        self.probe(Step::Send, true).await;
+        self.probe(Step::Announce, true).await;
         self.store.motion_sent(order.id).await?;
+        self.probe(Step::Announce, false).await;
+        self.probe(Step::Send, true).await;
         tracing::info!(motion = %order.uuid, kind = order.kind.word(), strategy = strategy.name(), "sending");
         let said = watch::until_over(&self.store, order, strategy, hypervisor, &self.patience).await;
         self.probe(Step::Send, false).await;
@@ -204,6 +210,7 @@ impl Motion {
     /// Asks the hosts until they have said what became of the motion.
     async fn judge(&self, order: &Order, hypervisor: &dyn Hypervisor, said: &Said) -> Verdict {
         let mut patient_until = Instant::now() + self.patience.unreachable;
+        let mut unheard_until = None;
         loop {
             let wait = match verdict::look(hypervisor, order, said).await {
                 Look::Over(verdict) => return verdict,
@@ -212,7 +219,16 @@ impl Motion {
                     Some("the agent cannot tell whether it is still at work".to_owned())
                 }
                 Look::CannotTell => return verdict::from_words(order, said),
+                // The request of a gateway that is gone may lie unread in the agent, and begin yet.
+                Look::Unheard(verdict) => {
+                    let until = *unheard_until.get_or_insert_with(|| Instant::now() + self.patience.late_answer);
+                    if Instant::now() >= until {
+                        return verdict;
+                    }
+                    None
+                }
                 Look::Running => {
+                    unheard_until = None;
                     watch::note_progress(&self.store, order, hypervisor).await;
                     patient_until = Instant::now() + self.patience.unreachable;
                     None
@@ -243,8 +259,7 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] when the database fails or a row that the motion speaks of is gone.
     pub(super) async fn resume(&self, row: &MotionRow) -> Result<(Order, Verdict), Refusal> {
-        let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
-        let _held = self.locks.hold(&key_of(row.vm_id, volume_id)).await;
+        let _held = self.hold(row).await?;
         self.resume_held(row).await
     }
 
@@ -273,27 +288,41 @@ impl Motion {
         }
     }
 
-    async fn hold(&self, order: &Order) -> Held {
-        let volume_id = order.disks.first().map(|disk| disk.volume.id);
-        self.locks.hold(&key_of(order.vm.as_ref().map(|vm| vm.id), volume_id)).await
-    }
-
     /// Asks again about motions whose outcome is not known, and corrects the rows when a host answers now.
     ///
     /// # Errors
-    /// See [`Store::motions_unknown`].
+    /// See [`Store::motions_unknown`]. A motion that cannot be asked about is logged, and does not keep the others waiting.
     pub async fn ask_again(&self) -> Result<(), Refusal> {
         for row in self.store.motions_unknown().await? {
-            let order = Order::from_journal(&self.store, &row).await?;
-            let _held = self.hold(&order).await;
-            let hypervisor = self.hypervisor(&order)?;
-            let said = Said::Nothing(row.reason.clone().unwrap_or_default());
-            if let Look::Over(verdict) = verdict::look(hypervisor.as_ref(), &order, &said).await
-                && verdict.outcome != super::Outcome::Unknown
-            {
-                settle::correct(&self.store, &order, &verdict).await?;
+            if let Err(refusal) = self.ask_again_about(&row).await {
+                tracing::warn!(motion = %row.uuid, reason = %refusal.text, "an unknown outcome could not be asked about");
             }
         }
         Ok(())
+    }
+
+    async fn ask_again_about(&self, row: &MotionRow) -> Result<(), Refusal> {
+        let _held = self.hold(row).await?;
+        // Rows are read when it is this motion's turn: whoever was first may have changed them.
+        let order = Order::from_journal(&self.store, row).await?;
+        let hypervisor = self.hypervisor(&order)?;
+        let said = Said::Nothing(row.reason.clone().unwrap_or_default());
+        let mut look = verdict::look(hypervisor.as_ref(), &order, &said).await;
+        if matches!(look, Look::Unheard(_)) {
+            tokio::time::sleep(self.patience.late_answer).await;
+            look = verdict::look(hypervisor.as_ref(), &order, &said).await;
+        }
+        if let Look::Over(verdict) | Look::Unheard(verdict) = look
+            && verdict.outcome != super::Outcome::Unknown
+        {
+            settle::correct(&self.store, &order, &verdict).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the turn of a motion that is in the journal.
+    async fn hold(&self, row: &MotionRow) -> Result<Held, Refusal> {
+        let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
+        Ok(self.locks.hold(&key_of(row.vm_id, volume_id)).await)
     }
 }

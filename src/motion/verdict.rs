@@ -55,6 +55,9 @@ pub enum Look {
     Over(Verdict),
     /// It goes on.
     Running,
+    /// Nothing has moved and the agent has not heard of the motion: this is what became of it, unless the request is
+    /// still on its way.
+    Unheard(Verdict),
     /// The agents answer, but cannot tell.
     CannotTell,
     /// A host does not answer.
@@ -143,14 +146,18 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn over(&self, outcome: Outcome, vm_moved: bool, disks_moved: Vec<bool>, verified: String) -> Look {
-        let reason = if outcome == Outcome::Done { None } else { self.said.reason() };
-        Look::Over(Verdict { outcome, vm_moved, disks_moved, verified, reason })
+        Look::Over(self.verdict(outcome, vm_moved, disks_moved, verified))
     }
 
-    /// Whether the motion goes on. `None` when the agent cannot tell.
-    async fn running(&self) -> Result<Option<bool>, String> {
+    fn verdict(&self, outcome: Outcome, vm_moved: bool, disks_moved: Vec<bool>, verified: String) -> Verdict {
+        let reason = if outcome == Outcome::Done { None } else { self.said.reason() };
+        Verdict { outcome, vm_moved, disks_moved, verified, reason }
+    }
+
+    /// How far the motion is. `None` when the agent cannot tell.
+    async fn state(&self) -> Result<Option<MotionState>, String> {
         match self.hypervisor.motion_status(&self.source, &self.order.uuid).await {
-            Ok(status) => Ok(status.map(|status| status.state == MotionState::Running)),
+            Ok(status) => Ok(status.map(|status| status.state)),
             Err(error) => Err(error.text),
         }
     }
@@ -189,9 +196,12 @@ impl Asked<'_> {
 
     /// Nothing has moved so far: it goes on, or it is over and was not done.
     async fn not_yet(&self, verified: String, disks_moved: Vec<bool>) -> Look {
-        match self.running().await {
-            Ok(Some(true)) => Look::Running,
-            Ok(Some(false)) => self.over(Outcome::NotDone, false, disks_moved, verified),
+        match self.state().await {
+            Ok(Some(MotionState::Running)) => Look::Running,
+            Ok(Some(MotionState::Unknown)) if !self.said.is_definite() => {
+                Look::Unheard(self.verdict(Outcome::NotDone, false, disks_moved, verified))
+            }
+            Ok(Some(_)) => self.over(Outcome::NotDone, false, disks_moved, verified),
             Ok(None) if self.said.is_definite() => self.over(Outcome::NotDone, false, disks_moved, verified),
             Ok(None) => Look::CannotTell,
             Err(text) => Look::Unreachable(text),
@@ -235,8 +245,8 @@ impl Asked<'_> {
                 let text = format!("Host {} has {name}, host {} has not.", self.source.name, target.name);
                 self.not_yet(text, stay).await
             }
-            _ => match self.running().await {
-                Ok(Some(true)) => Look::Running,
+            _ => match self.state().await {
+                Ok(Some(MotionState::Running)) => Look::Running,
                 Ok(_) => {
                     let where_is = if here { "both hosts have it" } else { "neither host has it" };
                     let text = format!("{name}: {where_is} ({} and {}).", self.source.name, target.name);

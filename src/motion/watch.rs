@@ -20,11 +20,17 @@ pub(super) async fn until_over(
 ) -> Said {
     let mut answer = strategy.execute(order, hypervisor);
     loop {
-        tokio::select! {
+        let question = async {
+            tokio::time::sleep(patience.poll).await;
+            note_progress(store, order, hypervisor).await
+        };
+        // The command goes on while the host is asked: it may hold what the question waits for, such as the database's
+        // writer or a row's lock.
+        let is_over = tokio::select! {
             answer = &mut answer => return answer.into(),
-            () = tokio::time::sleep(patience.poll) => {}
-        }
-        if note_progress(store, order, hypervisor).await {
+            is_over = question => is_over,
+        };
+        if is_over {
             // It is over, the answer should be here at once. If not, it was lost and the facts decide.
             return match tokio::time::timeout(patience.late_answer, &mut answer).await {
                 Ok(answer) => answer.into(),

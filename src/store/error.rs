@@ -33,4 +33,11 @@ impl StoreError {
     pub(super) fn open(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Open(cause.into())
     }
+
+    /// True when a row was to be written whose key another row has.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(cause)) = self else { return false };
+        cause.is_unique_violation()
+    }
 }

@@ -138,12 +138,14 @@ impl Store {
     /// # Errors
     /// See [`Store::host_up`].
     pub async fn pin_keep(&self, address: &str, fingerprint: &str) -> Result<String, StoreError> {
-        let mut tx = self.begin().await?;
-        let sql = "INSERT INTO motion_pin (address, fingerprint, created) SELECT ?, ?, ? FROM (SELECT 1 AS one) AS anything \
-            WHERE NOT EXISTS (SELECT address FROM motion_pin WHERE address = ?)";
-        tx.run(sql, args![address, fingerprint, Timestamp::now(), address]).await?;
-        let row = tx.row("SELECT fingerprint FROM motion_pin WHERE address = ?", args![address]).await?;
-        tx.commit().await?;
-        row.map_or_else(|| Ok(fingerprint.to_owned()), |row| row.at(0))
+        // No transaction: two first uses at once would hold each other up, or be chosen as a deadlock's victim.
+        let sql = "INSERT INTO motion_pin (address, fingerprint, created) VALUES (?, ?, ?)";
+        match self.db().run(sql, args![address, fingerprint, Timestamp::now()]).await {
+            Ok(_) => Ok(fingerprint.to_owned()),
+            Err(error) if error.is_duplicate() => {
+                Ok(self.pin(address).await?.unwrap_or_else(|| fingerprint.to_owned()))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -12,14 +12,20 @@ use stackmotion::store::Store;
 
 /// One recorded call.
 #[derive(Deserialize)]
-struct Case {
-    name: String,
-    phase: String,
-    actor: String,
-    command: String,
-    args: Vec<(String, String)>,
-    status: u16,
-    body: String,
+pub struct Case {
+    pub name: String,
+    /// What was going on: nothing, or jobs that ran, had ended or had failed.
+    pub phase: String,
+    pub actor: String,
+    pub command: String,
+    pub args: Vec<(String, String)>,
+    pub status: u16,
+    pub body: String,
+}
+
+/// All of them.
+pub fn recorded() -> Vec<Case> {
+    serde_json::from_value(golden_json("lists/cases.json")).expect("cases")
 }
 
 /// An answer in either format.
@@ -64,7 +70,7 @@ async fn replay(store: &Store, phase: &str, cases: &[Case], found: &mut BTreeMap
 
 #[tokio::test]
 async fn lists_and_job_queries_are_answered_as_recorded() {
-    let cases: Vec<Case> = serde_json::from_value(golden_json("lists/cases.json")).expect("cases");
+    let cases = recorded();
     for (kind, database) in database::each().await {
         let store = &database.store;
         reset(store, &golden_json("lists/rows.json")).await;

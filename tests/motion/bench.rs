@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use stackmotion::agent::faults::FaultRule;
 use stackmotion::agent::{RunningWorld, World};
 use stackmotion::args;
+use stackmotion::client::Client;
 use stackmotion::demo::{DiskPlan, Estate, EstateDisk, Plan, VmPlan, seed};
 use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings, HyperV, MemoryPins, PinPolicy};
 use stackmotion::model::{HYPERV, VmState, VolumeState};
@@ -84,6 +85,14 @@ impl Bench {
             Some(probe) => motion.with_probe(probe),
             None => motion,
         })
+    }
+
+    /// A client of the administrator at the gateway with this address.
+    pub async fn client(&self, url: &str) -> Client {
+        let keys = self.store.db().row("SELECT api_key, secret_key FROM api_keypair", vec![]).await.expect("keys");
+        let keys = keys.expect("a key of the administrator");
+        let (key, secret): (String, String) = (keys.at(0).expect("a key"), keys.at(1).expect("a secret"));
+        Client::new(url.to_owned(), &key, &secret).expect("a client")
     }
 
     pub fn vm_id(&self, name: &str) -> i64 {

@@ -25,8 +25,9 @@ fn stop_at(step: Step, before: bool) -> (Probe, Arc<Notify>) {
     (probe, reached)
 }
 
-#[derive(Clone, Copy, Debug)]
-enum What {
+/// The kinds of motion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum What {
     Volume,
     VmWithVolumes,
     Vm,
@@ -74,9 +75,13 @@ async fn killed_at(what: What, step: Step, before: bool, net: u8, database: data
             assert_eq!(bench.pool_of("ROOT-off").await, "c1-p2", "{case}");
         }
         (Step::Mark, true) => assert!(result.is_ok(), "{case}: nothing was begun, so it is begun now: {result:?}"),
-        (Step::Mark, false) | (Step::Send, true) => {
+        (Step::Mark, false) | (Step::Announce, true) => {
             let text = result.expect_err(&case);
             assert!(text.contains("before anything was sent"), "{case}: {text}");
+        }
+        (Step::Announce, false) | (Step::Send, true) => {
+            let text = result.expect_err(&case);
+            assert!(text.contains("while the motion was under way"), "{case}: {text}");
         }
         _ => assert!(result.is_ok(), "{case}: {result:?}"),
     }
@@ -96,7 +101,7 @@ async fn killed_at(what: What, step: Step, before: bool, net: u8, database: data
 }
 
 fn result_was_ok(step: Step, before: bool) -> bool {
-    !matches!((step, before), (Step::Mark, false) | (Step::Send, true))
+    !matches!((step, before), (Step::Mark, false) | (Step::Announce, _) | (Step::Send, true))
 }
 
 async fn kill_everywhere(what: What, net: u8) {

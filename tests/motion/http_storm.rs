@@ -37,10 +37,7 @@ async fn gateway(bench: &Bench, url: String, folder: &std::path::Path) -> (App, 
     };
     let effective = Effective::load(&Sources { env: Vec::new(), flags }).expect("settings");
     let app = App::start(&Settings::from_effective(&effective).expect("settings")).await.expect("a gateway");
-    let keys = bench.store.db().row("SELECT api_key, secret_key FROM api_keypair", vec![]).await.expect("keys");
-    let keys = keys.expect("a key of the administrator");
-    let (key, secret): (String, String) = (keys.at(0).expect("a key"), keys.at(1).expect("a secret"));
-    let client = Client::new(format!("http://{}/client/api", app.address), &key, &secret).expect("a client");
+    let client = bench.client(&format!("http://{}/client/api", app.address)).await;
     (app, client)
 }
 

@@ -1,9 +1,12 @@
 //! Motions end to end: real images, simulated hosts, real databases.
 
-mod bench;
+pub mod bench;
 mod crash;
 mod faults;
 mod good;
 mod http_storm;
+#[cfg(debug_assertions)]
+mod killed;
+mod late;
 mod qemu;
 mod storm;

@@ -1,11 +1,13 @@
-//! Every recorded motion, submitted through HTTP to the whole gateway and followed to its end: answers, states of the job,
-//! events and changed rows are those of CloudStack, except for what `docs/api-compat.md` tells.
+//! Every recorded motion, submitted through HTTP to the whole gateway and followed to its end, and every recorded question
+//! about jobs: answers, states of the job, events and changed rows are those of CloudStack, except for what
+//! `docs/api-compat.md` tells.
 
 mod agent;
 mod cases;
 mod compare;
 mod documented;
 mod estate;
+mod jobs;
 mod replay;
 
 use std::collections::BTreeMap;
@@ -27,7 +29,10 @@ async fn recorded_motions() {
                 found.entry(difference).or_default().insert(case.name.clone(), detail);
             }
         }
-        documented::check(kind, &found);
+        for (case, (difference, detail)) in jobs::replay(&gateway).await {
+            found.entry(difference).or_default().insert(case, detail);
+        }
         gateway.stop().await;
+        documented::check(kind, &found);
     }
 }

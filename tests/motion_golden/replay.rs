@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value as Json};
 use stackmotion::app::App;
 use stackmotion::settings::{Effective, Settings, SettingsArgs, Sources};
+use stackmotion::store::Store;
 use tempfile::TempDir;
 
 use super::agent::{Agents, nonsense, refusal};
 use super::cases::{Case, Exchange};
 use super::compare::{self, Found};
 use super::estate;
+use crate::motion::bench::wait_for;
 use crate::support::database::Database;
 use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
 use crate::support::world::signed;
@@ -33,13 +35,18 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one on an empty database.
     pub async fn start(database: &Database) -> Self {
+        Self::start_with(database, &[]).await
+    }
+
+    /// The same with further settings.
+    pub async fn start_with(database: &Database, set: &[&str]) -> Self {
         estate::fill(&database.store).await;
         let folder = tempfile::tempdir().expect("a folder");
         let flags = SettingsArgs {
             port: Some("0".to_owned()),
             data_dir: Some(folder.path().display().to_string()),
             database_url: Some(database.url.clone()),
-            set: ["motion.poll_ms=20", "motion.unreachable_s=1"].map(str::to_owned).to_vec(),
+            set: ["motion.poll_ms=20", "motion.unreachable_s=1"].iter().chain(set).map(|&one| one.to_owned()).collect(),
             ..SettingsArgs::default()
         };
         let effective = Effective::load(&Sources { env: Vec::new(), flags }).expect("settings");
@@ -48,6 +55,36 @@ impl Gateway {
         let hypervisors = ["Simulator", "Hyperv"].map(|kind| (kind, Arc::clone(&agents) as _)).to_vec();
         let app = App::start_with(&settings, hypervisors).await.expect("a gateway");
         Self { app, agents, base: estate::base(), jobs: Mutex::default(), _folder: folder }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.app.store
+    }
+
+    /// Holds the next command to the hosts until [`Gateway::release`]; it will go well.
+    pub fn hold(&self) {
+        self.agents.expect(Ok(()));
+    }
+
+    /// True when a command has come to the hosts.
+    pub fn is_reached(&self) -> bool {
+        self.agents.is_reached()
+    }
+
+    pub fn release(&self) {
+        self.agents.release();
+    }
+
+    /// Waits, as the administrator, until a job is over.
+    pub async fn wait_for_job(&self, job: &str) {
+        let query = [("command", "queryAsyncJobResult"), ("jobid", job), ("response", "json")];
+        let query = query.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        wait_for("the job to end", async || {
+            let answer = self.send("GET", "admin", &query).await;
+            let body: Json = serde_json::from_str(&answer.body).expect("JSON");
+            body["queryasyncjobresultresponse"]["jobstatus"] != 0
+        })
+        .await;
     }
 
     pub async fn stop(self) {
@@ -149,7 +186,7 @@ impl Gateway {
             .collect()
     }
 
-    async fn send(&self, method: &str, actor: &str, pairs: &[(String, String)]) -> RawResponse {
+    pub async fn send(&self, method: &str, actor: &str, pairs: &[(String, String)]) -> RawResponse {
         let text = escape_pairs(&signed(actor, pairs));
         let request = match method {
             "GET" => RawRequest::get(format!("/client/api?{text}")),
