@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use stackmotion::commands::COMMANDS;
+use stackmotion::commands::{Action, COMMANDS};
 
 use crate::lists::support::seed;
 use crate::support::database;
@@ -59,6 +59,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("migrateVolume", "x-------"),
     ("queryAsyncJobResult", "xxxxxxxx"),
     ("registerUserKeys", "xxxx----"),
+    ("resetApiLimit", "x-------"),
     ("updateHypervisorCapabilities", "x-------"),
     ("updateUser", "xxxx----"),
 ];
@@ -165,7 +166,9 @@ fn may(command: &str, role: usize) -> bool {
 
 #[test]
 fn the_table_has_every_command() {
-    let served: BTreeSet<_> = COMMANDS.iter().map(|entry| entry.spec.name).collect();
+    // What the rim serves itself is called by strangers.
+    let by_callers = COMMANDS.iter().filter(|entry| !matches!(entry.action, Action::Rim));
+    let served: BTreeSet<_> = by_callers.map(|entry| entry.spec.name).collect();
     let told: BTreeSet<_> = MATRIX.iter().map(|(name, _)| *name).collect();
     assert_eq!(served, told);
     assert!(MATRIX.iter().all(|(_, roles)| roles.len() == ROLES.len()));
