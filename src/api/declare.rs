@@ -123,7 +123,7 @@ macro_rules! params {
 /// }
 /// ```
 ///
-/// `since` may be left out. `response View` is one object, `response [View]` a list, `response Bare<View>` fields without
+/// `since` may be left out, and `envelope "name",` may follow it where answers stand in another command's envelope. `response View` is one object, `response [View]` a list, `response Bare<View>` fields without
 /// an object name. The result of a job is what `response` says too. `java A admin B` gives another class for root admins.
 #[macro_export]
 macro_rules! command {
@@ -137,6 +137,7 @@ macro_rules! command {
         }
         name $api_name:literal,
         $(since $since:literal,)?
+        $(envelope $envelope:literal,)?
         kind $kind:ident,
         http $http:ident,
         response $response:ty,
@@ -159,6 +160,7 @@ macro_rules! command {
                 name: $api_name,
                 description: concat!($($doc),*).trim_ascii(),
                 since: $crate::command!(@since $($since)?),
+                foreign_envelope: $crate::command!(@since $($envelope)?),
                 kind: $crate::api::Kind::$kind,
                 http: $crate::api::Http::$http,
                 params: <$name as $crate::api::Params>::PARAMS,

@@ -219,7 +219,7 @@ fn envelope(spec: &CommandSpec) -> Value {
             },
         }),
     };
-    let name = format!("{}response", spec.name.to_lowercase());
+    let name = spec.envelope();
     json!({"type": "object", "properties": {&name: inside}, "required": [name]})
 }
 

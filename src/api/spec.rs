@@ -118,6 +118,8 @@ pub struct CommandSpec {
     pub description: &'static str,
     /// The version of CloudStack that brought it.
     pub since: Option<&'static str>,
+    /// The name of the envelope where it is not the command's own.
+    pub foreign_envelope: Option<&'static str>,
     /// Sync or async.
     pub kind: Kind,
     /// The recommended method.
@@ -134,6 +136,13 @@ pub struct CommandSpec {
     pub java_class: &'static str,
     /// The same for root admins, where it differs.
     pub java_class_admin: &'static str,
+}
+
+impl CommandSpec {
+    /// The name of the envelope of its answers, such as `listhostsresponse`.
+    pub fn envelope(&self) -> String {
+        self.foreign_envelope.map_or_else(|| format!("{}response", self.name.to_lowercase()), str::to_owned)
+    }
 }
 
 /// A struct declared with `params!` or `command!`.

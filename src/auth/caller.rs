@@ -102,6 +102,30 @@ pub struct CallingKey {
 }
 
 impl Caller {
+    /// Somebody who has not said who he is: no account, no rights.
+    pub fn nobody() -> Self {
+        Self {
+            user_id: 0,
+            user_uuid: String::new(),
+            username: String::new(),
+            account_id: 0,
+            account_uuid: String::new(),
+            account_name: String::new(),
+            account_type: AccountType::Normal,
+            domain_id: 0,
+            domain_path: String::new(),
+            role_id: 0,
+            role_type: RoleType::User,
+            rules: Vec::new(),
+            key: None,
+        }
+    }
+
+    /// Whether anybody is behind it.
+    pub fn is_somebody(&self) -> bool {
+        self.user_id != 0
+    }
+
     /// Whether the account is a root admin's (any role of type Admin).
     pub fn is_root_admin(&self) -> bool {
         self.account_type == AccountType::Admin

@@ -7,9 +7,9 @@ use crate::model::entity::{ClusterRef, PodRef, ZoneRef};
 use crate::store::ClusterFilter;
 use crate::views::{self, ClusterView};
 
-crate::command! {
-    /// Lists clusters.
-    pub struct ListClusters {
+crate::params! {
+    /// Which clusters are listed.
+    pub struct ClusterChoice {
         /// Page and search word.
         page: Page,
         /// Only this cluster.
@@ -35,6 +35,14 @@ crate::command! {
         /// Only clusters with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
     }
+}
+
+crate::command! {
+    /// Lists clusters.
+    pub struct ListClusters {
+        /// Which clusters.
+        choice: ClusterChoice,
+    }
     name "listClusters", kind Sync, http Get, response [ClusterView],
     roles [Admin, ResourceAdmin],
     java "org.apache.cloudstack.api.command.admin.cluster.ListClustersCmd"
@@ -42,6 +50,17 @@ crate::command! {
 
 impl SyncCommand for ListClusters {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let (count, views) = self.choice.found(ctx).await?;
+        Ok(Reply::list(count, views))
+    }
+}
+
+impl ClusterChoice {
+    /// How many there are in all, and a page of them.
+    ///
+    /// # Errors
+    /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
+    pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<ClusterView>), ApiError> {
         let window = filters::window(&self.page, None);
         let filter = ClusterFilter {
             id: self.id.map(|id| id.number()),
@@ -56,6 +75,6 @@ impl SyncCommand for ListClusters {
             storage_access_group: self.storage_access_group,
         };
         let (count, ids) = ctx.store.clusters_page(&filter, window).await?;
-        Ok(Reply::list(count, views::clusters(&ctx.store, &ids).await?))
+        Ok((count, views::clusters(&ctx.store, &ids).await?))
     }
 }

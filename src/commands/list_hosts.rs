@@ -7,9 +7,9 @@ use crate::model::entity::{ClusterRef, HostRef, ManagementServerRef, PodRef, VmR
 use crate::store::HostFilter;
 use crate::views::{self, HOST_DETAILS, HostView, Words};
 
-crate::command! {
-    /// Lists hosts.
-    pub struct ListHosts {
+crate::params! {
+    /// Which hosts are listed.
+    pub struct HostChoice {
         /// Page and search word.
         page: Page,
         /// Only hosts of this cluster.
@@ -50,6 +50,14 @@ crate::command! {
         /// Only hosts managed by software of this version.
         version: Option<String> [since("4.20.3")],
     }
+}
+
+crate::command! {
+    /// Lists hosts.
+    pub struct ListHosts {
+        /// Which hosts.
+        choice: HostChoice,
+    }
     name "listHosts", kind Sync, http Get, response [HostView],
     roles [Admin, ResourceAdmin],
     java "org.apache.cloudstack.api.command.admin.host.ListHostsCmd"
@@ -57,6 +65,17 @@ crate::command! {
 
 impl SyncCommand for ListHosts {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let (count, views) = self.choice.found(ctx).await?;
+        Ok(Reply::list(count, views))
+    }
+}
+
+impl HostChoice {
+    /// How many there are in all, and a page of them.
+    ///
+    /// # Errors
+    /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
+    pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<HostView>), ApiError> {
         if self.virtual_machine_id.is_some() {
             return Err(ApiError::invalid_parameter(
                 "virtualmachineid is not supported by listHosts; findHostsForMigration lists the hosts that a machine can \
@@ -67,11 +86,11 @@ impl SyncCommand for ListHosts {
             .map_err(|error| ApiError::invalid_parameter(error.to_string()))?;
         let window = filters::window(&self.page, None);
         let (count, ids) = ctx.store.hosts_page(&self.filter(ctx).await?, window).await?;
-        Ok(Reply::list(count, views::hosts_with(&ctx.store, &ctx.caller, &ids, &details).await?))
+        Ok((count, views::hosts_with(&ctx.store, &ctx.caller, &ids, &details).await?))
     }
 }
 
-impl ListHosts {
+impl HostChoice {
     async fn filter(self, ctx: &Ctx) -> Result<HostFilter, ApiError> {
         let switched = self.out_of_band_management_enabled == Some(true)
             || self.out_of_band_management_power_state.is_some_and(|state| !state.is_empty());

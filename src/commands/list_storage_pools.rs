@@ -23,9 +23,9 @@ const STATES: &[&str] = &[
     "Removed",
 ];
 
-crate::command! {
-    /// Lists primary storage pools.
-    pub struct ListStoragePools {
+crate::params! {
+    /// Which pools are listed.
+    pub struct PoolChoice {
         /// Page and search word.
         page: Page,
         /// Only pools of this cluster, and those that serve a whole zone.
@@ -53,6 +53,14 @@ crate::command! {
         /// Only pools with this access group. None has one here.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
     }
+}
+
+crate::command! {
+    /// Lists primary storage pools.
+    pub struct ListStoragePools {
+        /// Which pools.
+        choice: PoolChoice,
+    }
     name "listStoragePools", kind Sync, http Get, response [StoragePoolView],
     roles [Admin, ResourceAdmin],
     java "org.apache.cloudstack.api.command.admin.storage.ListStoragePoolsCmd"
@@ -69,6 +77,17 @@ fn known(word: Option<String>, words: &[&str], what: &str) -> Result<Option<Stri
 
 impl SyncCommand for ListStoragePools {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let (count, views) = self.choice.found(ctx).await?;
+        Ok(Reply::list(count, views))
+    }
+}
+
+impl PoolChoice {
+    /// How many there are in all, and a page of them.
+    ///
+    /// # Errors
+    /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
+    pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<StoragePoolView>), ApiError> {
         let window = filters::window(&self.page, None);
         let filter = StoragePoolFilter {
             id: self.id.map(|id| id.number()),
@@ -91,6 +110,6 @@ impl SyncCommand for ListStoragePools {
             pool.job_id = None;
             pool.job_status = None;
         }
-        Ok(Reply::list(count, pools))
+        Ok((count, pools))
     }
 }

@@ -10,9 +10,9 @@ use crate::model::entity::{
 use crate::store::VirtualMachineFilter;
 use crate::views::{self, VIRTUAL_MACHINE_DETAILS, VirtualMachineView, Words};
 
-crate::command! {
-    /// Lists machines of users.
-    pub struct ListVirtualMachines {
+crate::params! {
+    /// Which machines are listed.
+    pub struct MachineChoice {
         /// Whose machines.
         owner: OwnerScope,
         /// Page and search word.
@@ -91,6 +91,14 @@ crate::command! {
         /// Only the number of machines.
         count_only "retrieveonlyresourcecount": Option<bool>,
     }
+}
+
+crate::command! {
+    /// Lists machines of users.
+    pub struct ListVirtualMachines {
+        /// Which machines.
+        choice: MachineChoice,
+    }
     name "listVirtualMachines", kind Sync, http Get, response [VirtualMachineView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.vm.ListVMsCmd"
@@ -99,6 +107,17 @@ crate::command! {
 
 impl SyncCommand for ListVirtualMachines {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let (count, views) = self.choice.found(ctx).await?;
+        Ok(Reply::list(count, views))
+    }
+}
+
+impl MachineChoice {
+    /// How many there are in all, and a page of them.
+    ///
+    /// # Errors
+    /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
+    pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<VirtualMachineView>), ApiError> {
         let details = Words::parse(self.details.as_deref(), VIRTUAL_MACHINE_DETAILS)
             .map_err(|error| ApiError::invalid_parameter(error.to_string()))?;
         let window = filters::window(&self.page, self.count_only);
@@ -109,14 +128,14 @@ impl SyncCommand for ListVirtualMachines {
         if !with_user_data {
             machines.iter_mut().for_each(|machine| machine.user_data = None);
         }
-        Ok(Reply::list(count, machines))
+        Ok((count, machines))
     }
 }
 
 /// The setting that lets ordinary users see their destroyed machines.
 const SHOW_DESTROYED: &str = "allow.user.view.destroyed.vm";
 
-impl ListVirtualMachines {
+impl MachineChoice {
     async fn filter(self, ctx: &Ctx) -> Result<VirtualMachineFilter, ApiError> {
         let hypervisor = match &self.hypervisor {
             Some(word) => Some(

@@ -9,9 +9,9 @@ use crate::model::entity::{
 use crate::store::VolumeFilter;
 use crate::views::{self, VolumeView};
 
-crate::command! {
-    /// Lists disks.
-    pub struct ListVolumes {
+crate::params! {
+    /// Which disks are listed.
+    pub struct VolumeChoice {
         /// Whose disks.
         owner: OwnerScope,
         /// Page and search word.
@@ -53,6 +53,14 @@ crate::command! {
         /// Only the number of disks.
         count_only "retrieveonlyresourcecount": Option<bool>,
     }
+}
+
+crate::command! {
+    /// Lists disks.
+    pub struct ListVolumes {
+        /// Which disks.
+        choice: VolumeChoice,
+    }
     name "listVolumes", kind Sync, http Get, response [VolumeView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.volume.ListVolumesCmd"
@@ -61,14 +69,25 @@ crate::command! {
 
 impl SyncCommand for ListVolumes {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let window = filters::window(&self.page, self.count_only);
-        let filter = self.filter(ctx).await?;
-        let (count, ids) = ctx.store.volumes_page(&filter, window).await?;
-        Ok(Reply::list(count, views::volumes(&ctx.store, &ctx.caller, &ids).await?))
+        let (count, views) = self.choice.found(ctx).await?;
+        Ok(Reply::list(count, views))
     }
 }
 
-impl ListVolumes {
+impl VolumeChoice {
+    /// How many there are in all, and a page of them.
+    ///
+    /// # Errors
+    /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
+    pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<VolumeView>), ApiError> {
+        let window = filters::window(&self.page, self.count_only);
+        let filter = self.filter(ctx).await?;
+        let (count, ids) = ctx.store.volumes_page(&filter, window).await?;
+        Ok((count, views::volumes(&ctx.store, &ctx.caller, &ids).await?))
+    }
+}
+
+impl VolumeChoice {
     async fn filter(self, ctx: &Ctx) -> Result<VolumeFilter, ApiError> {
         let mut filter = VolumeFilter {
             owners: filters::owners(ctx, &self.owner, self.id.is_some()).await?,

@@ -7,9 +7,9 @@ use crate::model::entity::{DomainRef, ZoneRef};
 use crate::store::ZoneFilter;
 use crate::views::{self, ZoneView};
 
-crate::command! {
-    /// Lists zones.
-    pub struct ListZones {
+crate::params! {
+    /// Which zones are listed.
+    pub struct ZoneChoice {
         /// Page and search word.
         page: Page,
         /// Only this zone.
@@ -33,6 +33,14 @@ crate::command! {
         /// Only zones with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
     }
+}
+
+crate::command! {
+    /// Lists zones.
+    pub struct ListZones {
+        /// Which zones.
+        choice: ZoneChoice,
+    }
     name "listZones", kind Sync, http Get, response [ZoneView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.command.user.zone.ListZonesCmd"
@@ -41,6 +49,17 @@ crate::command! {
 
 impl SyncCommand for ListZones {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let (count, views) = self.choice.found(ctx).await?;
+        Ok(Reply::list(count, views))
+    }
+}
+
+impl ZoneChoice {
+    /// How many there are in all, and a page of them.
+    ///
+    /// # Errors
+    /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
+    pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<ZoneView>), ApiError> {
         let caller = &ctx.caller;
         let window = filters::window(&self.page, None);
         let ids = filters::ids(self.id, self.ids.as_deref())?;
@@ -66,6 +85,6 @@ impl SyncCommand for ListZones {
             }
         }
         let (count, ids) = ctx.store.zones_page(&filter, window).await?;
-        Ok(Reply::list(count, views::zones(&ctx.store, caller, &ids).await?))
+        Ok((count, views::zones(&ctx.store, caller, &ids).await?))
     }
 }

@@ -18,11 +18,13 @@ use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
 
 mod audit;
+pub mod cloudian_is_enabled;
 pub mod create_account;
 pub mod create_user;
 pub mod delete_user_keys;
 pub mod disable_account;
 pub mod disable_user;
+pub mod empty_lists;
 pub mod enable_account;
 pub mod enable_user;
 mod failure;
@@ -38,20 +40,26 @@ pub mod list_apis;
 pub mod list_async_jobs;
 pub mod list_capabilities;
 pub mod list_clusters;
+pub mod list_clusters_metrics;
 pub mod list_domains;
 pub mod list_hosts;
+pub mod list_hosts_metrics;
 pub mod list_hypervisor_capabilities;
 pub mod list_pods;
 pub mod list_projects;
 pub mod list_role_permissions;
 pub mod list_roles;
 pub mod list_storage_pools;
+pub mod list_storage_pools_metrics;
 pub mod list_user_key_rules;
 pub mod list_user_keys;
 pub mod list_users;
 pub mod list_virtual_machines;
+pub mod list_virtual_machines_metrics;
 pub mod list_volumes;
+pub mod list_volumes_metrics;
 pub mod list_zones;
+pub mod list_zones_metrics;
 pub mod login;
 pub mod logout;
 pub mod migrate_virtual_machine;
@@ -69,6 +77,7 @@ pub mod validate_second_factor;
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<cloudian_is_enabled::CloudianIsEnabled>(),
     Entry::sync::<create_account::CreateAccount>(),
     Entry::sync::<create_user::CreateUser>(),
     Entry::job::<delete_user_keys::DeleteUserKeys>(),
@@ -84,20 +93,26 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_apis::ListApis>(),
     Entry::sync::<list_async_jobs::ListAsyncJobs>(),
     Entry::sync::<list_capabilities::ListCapabilities>(),
+    Entry::sync::<list_clusters_metrics::ListClustersMetrics>(),
     Entry::sync::<list_clusters::ListClusters>(),
     Entry::sync::<list_domains::ListDomains>(),
+    Entry::sync::<list_hosts_metrics::ListHostsMetrics>(),
     Entry::sync::<list_hosts::ListHosts>(),
     Entry::sync::<list_hypervisor_capabilities::ListHypervisorCapabilities>(),
     Entry::sync::<list_pods::ListPods>(),
     Entry::sync::<list_projects::ListProjects>(),
     Entry::sync::<list_role_permissions::ListRolePermissions>(),
     Entry::sync::<list_roles::ListRoles>(),
+    Entry::sync::<list_storage_pools_metrics::ListStoragePoolsMetrics>(),
     Entry::sync::<list_storage_pools::ListStoragePools>(),
     Entry::sync::<list_user_key_rules::ListUserKeyRules>(),
     Entry::sync::<list_user_keys::ListUserKeys>(),
     Entry::sync::<list_users::ListUsers>(),
+    Entry::sync::<list_virtual_machines_metrics::ListVirtualMachinesMetrics>(),
     Entry::sync::<list_virtual_machines::ListVirtualMachines>(),
+    Entry::sync::<list_volumes_metrics::ListVolumesMetrics>(),
     Entry::sync::<list_volumes::ListVolumes>(),
+    Entry::sync::<list_zones_metrics::ListZonesMetrics>(),
     Entry::sync::<list_zones::ListZones>(),
     Entry::rim::<login::Login>(),
     Entry::rim::<logout::Logout>(),
@@ -110,6 +125,25 @@ pub static COMMANDS: &[Entry] = &[
     Entry::rim::<validate_second_factor::ValidateSecondFactor>(),
     Entry::job::<register_user_keys::RegisterUserKeys>(),
     Entry::sync::<update_user::UpdateUser>(),
+    // Lists of what there is none of here.
+    Entry::sync::<empty_lists::ListAnnotations>(),
+    Entry::sync::<empty_lists::ListClusterDrsPlan>(),
+    Entry::sync::<empty_lists::ListDedicatedHosts>(),
+    Entry::sync::<empty_lists::ListGuiThemes>(),
+    Entry::sync::<empty_lists::ListHsmProfiles>(),
+    Entry::sync::<empty_lists::ListImageStores>(),
+    Entry::sync::<empty_lists::ListIsos>(),
+    Entry::sync::<empty_lists::ListLdapConfigurations>(),
+    Entry::sync::<empty_lists::ListNetworks>(),
+    Entry::sync::<empty_lists::ListNetworkServiceProviders>(),
+    Entry::sync::<empty_lists::ListOauthProvider>(),
+    Entry::sync::<empty_lists::ListResourceIcon>(),
+    Entry::sync::<empty_lists::ListRouters>(),
+    Entry::sync::<empty_lists::ListSnapshots>(),
+    Entry::sync::<empty_lists::ListSshKeyPairs>(),
+    Entry::sync::<empty_lists::ListSystemVms>(),
+    Entry::sync::<empty_lists::ListTemplates>(),
+    Entry::sync::<empty_lists::ListVpcs>(),
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
@@ -117,7 +151,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
         .iter()
         .map(|entry| {
             let lower = entry.spec.name.to_lowercase();
-            let envelope = format!("{lower}response");
+            let envelope = entry.spec.envelope();
             (entry.spec.name, Registered { entry, lower, envelope })
         })
         .collect()
@@ -497,7 +531,8 @@ mod tests {
         assert_eq!(BY_NAME.len(), COMMANDS.len());
         for entry in COMMANDS {
             let spec = entry.spec;
-            let reads = ["list", "find", "query", "get"].iter().any(|verb| spec.name.starts_with(verb));
+            let reads = ["list", "find", "query", "get"].iter().any(|verb| spec.name.starts_with(verb))
+                || spec.name == "cloudianIsEnabled";
             assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
             assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
             let is_list =

@@ -85,8 +85,8 @@ impl Gateway {
         let answer = match Authenticator::named(request) {
             Some(which) => self.authenticate(which, request, format).await,
             None => match self.handle(request).await {
-                Ok((reply, command)) => {
-                    let envelope = self.envelope(&command.envelope, format, true);
+                Ok((reply, command, is_known)) => {
+                    let envelope = self.envelope(&command.envelope, format, is_known);
                     Answer::new(200, format, envelope.reply(&reply))
                 }
                 Err(refusal) => self.refuse(refusal, format),
@@ -119,10 +119,10 @@ impl Gateway {
     }
 
     /// The path of every call: which command, who calls, may they, do it.
-    async fn handle(&self, request: &RawRequest) -> Result<(Reply, &'static Registered), Refusal> {
+    async fn handle(&self, request: &RawRequest) -> Result<(Reply, &'static Registered, bool), Refusal> {
         let (command, caller) = self.admit(request).await?;
         match self.run(request, command, Arc::clone(&caller)).await {
-            Ok(reply) => Ok((reply, command)),
+            Ok(reply) => Ok((reply, command, caller.is_somebody())),
             Err(error) => Err(Refusal { error, envelope: &command.envelope, caller: Some(caller) }),
         }
     }

@@ -22,6 +22,9 @@ const LAST_USED_TO: i64 = 60;
 const BEFORE_SECOND_FACTOR: [&str; 4] =
     ["listIdps", "listApis", "listUserTwoFactorAuthenticatorProviders", "setupUserTwoFactorAuthentication"];
 
+/// Commands that the page for logging in calls, before anybody is known.
+const OPEN: [&str; 2] = ["listGuiThemes", "listOauthProvider"];
+
 /// A command and the caller who may call it.
 pub(super) type Admitted = (&'static Registered, Arc<Caller>);
 
@@ -118,6 +121,12 @@ impl Gateway {
             return Err(Refusal::new(envelope, ApiError::bad_credentials()));
         };
         self.refuse_get(request).map_err(|error| Refusal::new(envelope_of(request), error))?;
+        if let Some(command) = OPEN.iter().find(|open| open.eq_ignore_ascii_case(name)) {
+            // Open as CloudStack spells it; in other letters it is a command that nobody knows, and that is said.
+            let command = find(command).filter(|command| command.entry.spec.name == name);
+            let unknown = || Refusal::new(NO_COMMAND, ApiError::unknown_command(name));
+            return command.map(|command| (command, Arc::new(Caller::nobody()))).ok_or_else(unknown);
+        }
         // Whether a command exists is not told to strangers.
         let command = find(name).ok_or_else(|| Refusal::new(NO_COMMAND, ApiError::bad_credentials()))?;
         let caller = self.signer(request, command).await.map_err(|error| Refusal::new(&command.envelope, error))?;

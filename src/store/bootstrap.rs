@@ -98,11 +98,12 @@ const ALLOWED: [(&str, &[i64]); 53] = [
 ];
 
 /// Rules with patterns, in their order: role, pattern, allowed. They come after the others of their role.
-const PATTERNS: [(i64, &str, bool); 15] = [
+const PATTERNS: [(i64, &str, bool); 16] = [
     (1, "*", true),
     (5, "list*", true),
     (5, "getUploadParamsFor*", false),
     (5, "get*", true),
+    (5, "cloudianIsEnabled", true),
     (5, "queryAsyncJobResult", true),
     (5, "*", false),
     (6, "*", false),

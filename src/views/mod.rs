@@ -8,6 +8,7 @@ mod account;
 mod capabilities;
 mod cluster;
 mod domain;
+mod figures;
 mod host;
 mod job;
 mod key;
@@ -30,6 +31,10 @@ pub use account::{AccountView, accounts};
 pub use capabilities::{CapabilitiesChangedView, CapabilitiesView, capabilities, capabilities_changed};
 pub use cluster::{ClusterView, clusters};
 pub use domain::{DomainView, domains};
+pub use figures::{
+    ClusterFiguresView, DiskFiguresView, HostFiguresView, MachineFiguresView, PoolFiguresView, ZoneFiguresView,
+    cluster_figures, disk_figures, host_figures, machine_figures, pool_figures, zone_figures,
+};
 pub use host::{HostView, hosts, hosts_with};
 pub use job::{JobView, MigrationView, job, job_result, migration};
 pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};

@@ -24,6 +24,7 @@ const ROLES: [(&str, i64); 8] = [
 
 /// Which roles may call a command, in the order of [`ROLES`]: `x` may.
 const MATRIX: &[(&str, &str)] = &[
+    ("cloudianIsEnabled", "xxxxx---"),
     ("createAccount", "xxx-----"),
     ("createUser", "xxx-----"),
     ("deleteUserKeys", "xxxx----"),
@@ -36,24 +37,48 @@ const MATRIX: &[(&str, &str)] = &[
     ("getApiLimit", "xxxxxxxx"),
     ("getUserKeys", "xxxxx-x-"),
     ("listAccounts", "xxxxxxxx"),
+    ("listAnnotations", "xxxxx-x-"),
     ("listApis", "xxxxxxxx"),
     ("listAsyncJobs", "xxxxxxxx"),
     ("listCapabilities", "xxxxxxxx"),
+    ("listClusterDrsPlan", "x---x-x-"),
     ("listClusters", "xx--x-x-"),
+    ("listClustersMetrics", "x---x-x-"),
+    ("listDedicatedHosts", "x---x-x-"),
     ("listDomains", "xxx-x-x-"),
+    ("listGuiThemes", "xxxxxxxx"),
     ("listHosts", "xx--x-x-"),
+    ("listHostsMetrics", "x---x-x-"),
+    ("listHSMProfiles", "xxxxx-x-"),
     ("listHypervisorCapabilities", "x---x-x-"),
+    ("listImageStores", "xx--x-x-"),
+    ("listIsos", "xxxxxxxx"),
+    ("listLdapConfigurations", "xxxxx-x-"),
+    ("listNetworks", "xxxxxxxx"),
+    ("listNetworkServiceProviders", "xx--x-x-"),
+    ("listOauthProvider", "xxxxxxxx"),
     ("listPods", "xx--x-x-"),
     ("listProjects", "xxxxxxxx"),
+    ("listResourceIcon", "xxxxx-x-"),
     ("listRolePermissions", "x---x-x-"),
     ("listRoles", "xxx-x-x-"),
+    ("listRouters", "xxx-x-x-"),
+    ("listSnapshots", "xxxxxxxx"),
+    ("listSSHKeyPairs", "xxxxxxxx"),
     ("listStoragePools", "xx--x-x-"),
+    ("listStoragePoolsMetrics", "x---x-x-"),
+    ("listSystemVms", "xx--x-x-"),
+    ("listTemplates", "xxxxxxxx"),
     ("listUserKeyRules", "xxxxx-x-"),
     ("listUserKeys", "xxxxx-x-"),
     ("listUsers", "xxxxxxxx"),
     ("listVirtualMachines", "xxxxxxxx"),
+    ("listVirtualMachinesMetrics", "xxxxx-x-"),
     ("listVolumes", "xxxxxxxx"),
+    ("listVolumesMetrics", "xxxxx-x-"),
+    ("listVPCs", "xxxxxxxx"),
     ("listZones", "xxxxxxxx"),
+    ("listZonesMetrics", "x---x-x-"),
     ("migrateVirtualMachine", "x-------"),
     ("migrateVirtualMachineWithVolume", "x-------"),
     ("migrateVolume", "x-------"),
@@ -207,6 +232,11 @@ async fn a_wrong_signature_tells_no_more_than_the_role() {
     forged.secret = "wrong".to_owned();
     for (command, _) in MATRIX {
         let answer = estate.direct.call(&forged, command, &[]).await;
+        if ["listGuiThemes", "listOauthProvider"].contains(command) {
+            // The page for logging in asks before anybody is known.
+            assert_eq!(answer.status, 200, "{command}: {}", answer.body);
+            continue;
+        }
         assert_eq!(answer.status, if may(command, 3) { 401 } else { 432 }, "{command}: {}", answer.body);
     }
 }

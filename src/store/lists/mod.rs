@@ -6,6 +6,7 @@
 mod accounts;
 mod capabilities;
 mod extras;
+mod figures;
 mod hosts;
 mod jobs;
 mod keys;
@@ -27,6 +28,7 @@ use super::{Store, StoreError};
 pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
 pub use extras::ResourceKind;
+pub use figures::{HostFigures, HostGroup, HostMachines, Promised, UpOf};
 pub use hosts::HostFilter;
 pub use keys::KeyFilter;
 pub use limits::{Holder, ResourceUse};

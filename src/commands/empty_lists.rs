@@ -1,0 +1,93 @@
+//! Lists of things that there are none of here. Clients ask for them on their way to something else, and an empty list is
+//! what they go on with; a refusal would break their screen (`contract/ui.md 2`, `contract/entities.md 5.9`).
+
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Page, Reply};
+
+macro_rules! empty_lists {
+    ($($(#[doc = $doc:literal])* $name:ident $view:ident = $api:literal $(in $envelope:literal)?, $object:literal,
+        [$($role:ident),*], $java:literal;)*) => {$(
+        crate::command! {
+            $(#[doc = $doc])*
+            pub struct $name {
+                /// Page and search word.
+                page: Page,
+            }
+            name $api, $(envelope $envelope,)? kind Sync, http Get, response [$view],
+            roles [$($role),*],
+            java $java
+        }
+
+        crate::response! {
+            /// There is none here.
+            pub struct $view as $object {
+                /// Its id.
+                id: String,
+            }
+        }
+
+        impl SyncCommand for $name {
+            async fn run(self, _: &Ctx) -> Result<Reply, ApiError> {
+                Ok(Reply::list(0, Vec::<$view>::new()))
+            }
+        }
+    )*};
+}
+
+empty_lists! {
+    /// Lists notes that people have left on things. There are none here.
+    ListAnnotations AnnotationView = "listAnnotations", "annotation", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.admin.annotation.ListAnnotationsCmd";
+    /// Lists plans that spread machines over a cluster. There are none here.
+    ListClusterDrsPlan DrsPlanView = "listClusterDrsPlan", "drsPlan", [Admin],
+        "org.apache.cloudstack.api.command.admin.cluster.ListClusterDrsPlanCmd";
+    /// Lists hosts that are kept for one domain or account. There are none here.
+    ListDedicatedHosts DedicatedHostView = "listDedicatedHosts", "dedicatedhost", [Admin],
+        "org.apache.cloudstack.api.command.admin.host.ListDedicatedHostsCmd";
+    /// Lists looks of the web interface. There is only its own; anybody may ask.
+    ListGuiThemes GuiThemeView = "listGuiThemes", "guithemes", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.gui.theme.ListGuiThemesCmd";
+    /// Lists devices that keep keys. There are none here.
+    ListHsmProfiles HsmProfileView = "listHSMProfiles", "hsmprofile", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.kms.hsm.ListHSMProfilesCmd";
+    /// Lists stores for templates and snapshots. There are none here.
+    ListImageStores ImageStoreView = "listImageStores", "imagestore", [Admin, ResourceAdmin],
+        "org.apache.cloudstack.api.command.admin.storage.ListImageStoresCmd";
+    /// Lists images of discs. There are none here.
+    ListIsos IsoView = "listIsos", "iso", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.iso.ListIsosCmd";
+    /// Lists directories that users may be in. There are none here.
+    ListLdapConfigurations LdapConfigurationView = "listLdapConfigurations" in "ldapconfigurationresponse",
+        "LdapConfiguration", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.LdapListConfigurationCmd";
+    /// Lists networks. There are none here.
+    ListNetworks NetworkView = "listNetworks", "network", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.network.ListNetworksCmd";
+    /// Lists what serves networks. There is nothing here.
+    ListNetworkServiceProviders NetworkServiceProviderView = "listNetworkServiceProviders", "networkserviceprovider",
+        [Admin, ResourceAdmin], "org.apache.cloudstack.api.command.admin.network.ListNetworkServiceProvidersCmd";
+    /// Lists other web sites that vouch for users. There are none here; anybody may ask.
+    ListOauthProvider OauthProviderView = "listOauthProvider", "oauthprovider", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.oauth2.api.command.ListOAuthProvidersCmd";
+    /// Lists pictures of things. There are none here.
+    ListResourceIcon ResourceIconView = "listResourceIcon", "icon", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.resource.ListResourceIconCmd";
+    /// Lists virtual routers. There are none here.
+    ListRouters RouterView = "listRouters", "router", [Admin, ResourceAdmin, DomainAdmin],
+        "org.apache.cloudstack.api.command.admin.router.ListRoutersCmd";
+    /// Lists snapshots of disks. There are none here.
+    ListSnapshots SnapshotView = "listSnapshots", "snapshot", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.snapshot.ListSnapshotsCmd";
+    /// Lists keys for logging in to machines. There are none here.
+    ListSshKeyPairs SshKeyPairView = "listSSHKeyPairs", "sshkeypair", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.ssh.ListSSHKeyPairsCmd";
+    /// Lists the system's own machines. There are none here.
+    ListSystemVms SystemVmView = "listSystemVms", "systemvm", [Admin, ResourceAdmin],
+        "org.apache.cloudstack.api.command.admin.systemvm.ListSystemVMsCmd";
+    /// Lists templates that machines are made from. Machines are not made here, so there are none.
+    ListTemplates TemplateView = "listTemplates", "template", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.template.ListTemplatesCmd";
+    /// Lists private clouds of networks. There are none here.
+    ListVpcs VpcView = "listVPCs", "vpc", [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.vpc.ListVPCsCmd";
+}
