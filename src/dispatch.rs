@@ -207,7 +207,7 @@ impl Gateway {
         let known = found.ok_or_else(ApiError::bad_credentials)?;
         let is_from_allowed_place = known.allowed_cidrs.is_empty()
             || cidr::allowed(known.allowed_cidrs.iter().map(String::as_str), request.peer);
-        if known.user_enabled && known.account_enabled && known.key_access && is_from_allowed_place {
+        if known.enabled && known.key_access && is_from_allowed_place {
             Ok(known)
         } else {
             Err(ApiError::bad_credentials())

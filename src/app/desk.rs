@@ -142,7 +142,7 @@ fn stored(node: &Node) -> String {
 
 /// An error as CloudStack stores it.
 fn failure(error: &ApiError) -> Failure {
-    let code = i64::from(error.code.number());
+    let code = i64::from(error.job_code().number());
     let node = Node::Object(vec![
         ("errorcode".into(), Node::Int(code)),
         ("errortext".into(), Node::Text(error.text.clone().into())),

@@ -37,20 +37,14 @@ impl Inventory for Estate {
 
     fn pools_of<'a>(&'a self, host: &'a KnownHost) -> BoxFuture<'a, Kept<Vec<PoolRef>>> {
         Box::pin(async move {
-            let mut pools = Vec::new();
-            for pool in self.store.pools_of_zone(host.place.zone_id).await.map_err(words)? {
-                let reached = match pool.scope {
-                    Scope::Zone => true,
-                    Scope::Cluster => pool.cluster_id == Some(host.place.cluster_id),
-                    Scope::Host | Scope::Other => {
-                        self.store.hosts_of_pool(pool.id).await.map_err(words)?.contains(&host.host.id)
-                    }
-                };
-                if reached {
-                    pools.push(pool_ref(&pool));
-                }
-            }
-            Ok(pools)
+            let connected = self.store.pools_of_host(host.host.id).await.map_err(words)?;
+            let pools = self.store.pools_of_zone(host.place.zone_id).await.map_err(words)?;
+            let reached = pools.iter().filter(|pool| match pool.scope {
+                Scope::Zone => true,
+                Scope::Cluster => pool.cluster_id == Some(host.place.cluster_id),
+                Scope::Host | Scope::Other => connected.contains(&pool.id),
+            });
+            Ok(reached.map(pool_ref).collect())
         })
     }
 

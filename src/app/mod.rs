@@ -17,12 +17,12 @@ use tokio::task::JoinHandle;
 use crate::commands::JobDesk;
 use crate::dispatch::Gateway;
 use crate::http::{HttpError, HttpServer, Listener, Probe, TlsFiles};
-use crate::hypervisors::hyperv::{self, client, monitor, pin, tls};
+use crate::hypervisors::hyperv::{self, client, monitor, pin};
 use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Motion, Patience};
-use crate::settings::{AgentSettings, AgentTls, Settings};
+use crate::settings::{AgentSettings, Settings};
 use crate::store::{KeyPair, Store, StoreError};
 
 /// Where a new installation's first API key is written, inside the data folder.
@@ -188,11 +188,7 @@ fn hyperv(settings: &AgentSettings, store: &Store) -> Result<hyperv::HyperV, Sta
     let client = client::ClientSettings {
         port: settings.port,
         connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
-        tls: match settings.tls {
-            AgentTls::Auto => tls::TlsChoice::Auto,
-            AgentTls::Rustls => tls::TlsChoice::Rustls,
-            AgentTls::Openssl => tls::TlsChoice::OpenSsl,
-        },
+        tls: settings.tls,
         ..client::ClientSettings::default()
     };
     Ok(hyperv::HyperV::new(Arc::new(client::AgentClient::new(client, pins))))

@@ -27,8 +27,7 @@ impl Credentials for Store {
             Ok(Some(Arc::new(Credential {
                 secret: found.secret.filter(|_| !found.removed),
                 caller: Arc::new(caller),
-                user_enabled: found.identity.enabled,
-                account_enabled: found.identity.enabled,
+                enabled: found.identity.enabled,
                 key_access: !found.keys_off,
                 allowed_cidrs: Vec::new(),
                 valid_from: found.starts,

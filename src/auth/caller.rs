@@ -84,6 +84,11 @@ impl Caller {
         self.account_type == AccountType::Admin
     }
 
+    /// Whether the account is an admin's of a domain and those below it.
+    pub fn is_domain_admin(&self) -> bool {
+        matches!(self.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin)
+    }
+
     /// Whether the caller sees all fields of an object (`contract/api-protocol.md 9.4`).
     pub fn full_view(&self) -> bool {
         self.is_root_admin()
@@ -106,10 +111,8 @@ pub struct Credential {
     pub secret: Option<Secret>,
     /// Whose key it is.
     pub caller: std::sync::Arc<Caller>,
-    /// Whether the user is enabled (neither disabled nor locked).
-    pub user_enabled: bool,
-    /// Whether the account is enabled.
-    pub account_enabled: bool,
+    /// Whether user and account are enabled (neither disabled nor locked).
+    pub enabled: bool,
     /// Whether keys may be used: the user's flag, else the account's, else the domain's setting.
     pub key_access: bool,
     /// The addresses calls may come from; empty when no check is made. CIDR notation.

@@ -73,8 +73,7 @@ pub(super) async fn owners(ctx: &Ctx, scope: &OwnerScope, by_id: bool) -> Result
         }
         owners.accounts = Some(vec![account(ctx, name, domain.as_ref()).await?]);
     }
-    let is_ordinary = !caller.is_root_admin()
-        && !matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin);
+    let is_ordinary = !caller.is_root_admin() && !caller.is_domain_admin();
     if let Some(project) = scope.project_id {
         projects(ctx, project.number(), list_all, &mut owners).await?;
     } else {
@@ -157,8 +156,7 @@ async fn account(ctx: &Ctx, name: &str, domain: Option<&Domain>) -> Result<i64, 
     };
     // Domains were checked already, so an account in one of them is an admin's to look at, and one's own is everybody's.
     let caller = &ctx.caller;
-    let is_admin = caller.is_root_admin()
-        || matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin);
+    let is_admin = caller.is_root_admin() || caller.is_domain_admin();
     if is_admin || id == caller.account_id {
         return Ok(id);
     }
@@ -182,8 +180,7 @@ async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) 
     }
     let found = ctx.store.project_account(project).await?;
     let (account_id, path) = found.ok_or_else(|| ApiError::invalid_parameter("Unable to find project by id"))?;
-    let is_domain_admin = matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin);
-    let in_reach = is_domain_admin && path.starts_with(&caller.domain_path);
+    let in_reach = caller.is_domain_admin() && path.starts_with(&caller.domain_path);
     if !caller.is_root_admin() && !in_reach {
         return Err(not_yours());
     }

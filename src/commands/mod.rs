@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use futures_util::future::BoxFuture;
 
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
-use crate::auth::{AccountType, Caller};
+use crate::auth::Caller;
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
@@ -169,7 +169,7 @@ impl JobCtx {
             account_id: caller.account_id,
             domain_path: caller.domain_path.clone(),
             root_admin: caller.is_root_admin(),
-            domain_admin: matches!(caller.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin),
+            domain_admin: caller.is_domain_admin(),
         }
     }
 }
@@ -180,7 +180,6 @@ impl From<Refusal> for ApiError {
         let error = match refusal.kind {
             RefusalKind::Parameter => Self::invalid_parameter(refusal.text),
             RefusalKind::Failed => Self::internal(refusal.text),
-            RefusalKind::Unavailable => Self::resource_unavailable(refusal.text),
         };
         let error = match refusal.subject.map(|subject| *subject) {
             Some((id, what)) => error.about(id, what),

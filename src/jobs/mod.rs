@@ -81,8 +81,8 @@ impl Jobs {
     /// See [`Store::jobs_unfinished`].
     pub async fn wake_unfinished(&self) -> Result<usize, StoreError> {
         let unfinished = self.store.jobs_unfinished().await?;
-        for job in &unfinished {
-            let _ = self.wake.send(job.id);
+        for &job_id in &unfinished {
+            let _ = self.wake.send(job_id);
         }
         Ok(unfinished.len())
     }

@@ -50,8 +50,8 @@ pub struct Host {
     pub hypervisor: String,
     /// Hypervisor version.
     pub hypervisor_version: Option<String>,
-    /// Storage access groups, comma separated.
-    pub storage_access_groups: Option<String>,
+    /// Storage access groups.
+    pub storage_access_groups: Vec<String>,
     /// When the row was removed, if it was.
     pub removed: bool,
 }

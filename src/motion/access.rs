@@ -26,7 +26,7 @@ impl Mover {
             return Ok(());
         }
         if self.domain_admin
-            && let Some((_, path)) = store.owner(account_id).await?
+            && let Some(path) = store.account_domain_path(account_id).await?
             && path.starts_with(&self.domain_path)
         {
             return Ok(());

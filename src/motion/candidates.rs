@@ -6,7 +6,7 @@
 
 use super::pools::{self, SpaceLimits};
 use super::refusal::Refusal;
-use super::vm_checks::{check_hypervisor, disks_of, offering, source_host};
+use super::vm_checks::{check_hypervisor, disks_of, is_full, offering, source_host};
 use crate::model::{Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume, VolumeState};
 use crate::store::{Store, StoreError};
 
@@ -144,8 +144,7 @@ async fn host_fits(store: &Store, host: &Host, offering: &ServiceOffering) -> Re
     {
         return Ok(false);
     }
-    let guests = store.vms_on_host(host.id).await?;
-    if guests >= store.max_guests(&host.hypervisor, host.hypervisor_version.as_deref()).await? {
+    if is_full(store, host).await? {
         return Ok(false);
     }
     let Some(room) = store.host_room(host.id).await? else { return Ok(true) };

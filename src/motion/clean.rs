@@ -71,9 +71,7 @@ async fn remove_half_copy(order: &Order, disk: &OrderDisk, hypervisor: &dyn Hype
     if files.is_empty() || files.iter().any(|file| file.complete) {
         return;
     }
-    let mut half = disk_ref(&disk.volume, &disk.target);
-    half.stem.clone_from(&disk.stem);
-    match hypervisor.delete_volume(&host, &half).await {
+    match hypervisor.delete_volume(&host, &disk.target_file(&disk.volume)).await {
         Ok(()) => tracing::info!(motion = %order.uuid, stem = %disk.stem, pool = %pool.name, "removed a half copy"),
         Err(error) => {
             tracing::warn!(motion = %order.uuid, stem = %disk.stem, pool = %pool.name, %error, "a half copy stays behind");
@@ -91,13 +89,7 @@ async fn clean_copy(
 ) -> Result<(), Refusal> {
     let Some(copy) = &disk.copy else { return Ok(()) };
     let superfluous_id = if moved { disk.volume.id } else { copy.id };
-    let file = if moved {
-        disk_ref(&disk.volume, &disk.source)
-    } else {
-        let mut file = disk_ref(copy, &disk.target);
-        file.stem.clone_from(&disk.stem);
-        file
-    };
+    let file = if moved { disk_ref(&disk.volume, &disk.source) } else { disk.target_file(copy) };
     let Some(row) = store.volume_by_id(superfluous_id).await? else { return Ok(()) };
     if row.state != VolumeState::Expunging {
         return Ok(());

@@ -2,8 +2,9 @@
 
 use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
+use super::settle::step;
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
-use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, VolumePlace};
+use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace};
 
 /// Marks an order and gives it back as the rows are now.
 ///
@@ -20,8 +21,7 @@ pub(super) async fn mark(store: &Store, mut order: Order, strategy: &str) -> Res
         if order.kind == Kind::LiveVm {
             continue;
         }
-        let transition = disk.volume.state.on(VolumeEvent::MigrationRequested).map_err(|error| illegal(&error))?;
-        disk.volume = tx.volume_transition(&disk.volume, transition).await?;
+        disk.volume = step(&mut tx, &disk.volume, VolumeEvent::MigrationRequested).await?;
     }
     if order.kind.moves_vm() {
         order.vm = Some(mark_vm(&mut tx, &order).await?);
@@ -31,24 +31,12 @@ pub(super) async fn mark(store: &Store, mut order: Order, strategy: &str) -> Res
     Ok(order)
 }
 
-fn illegal(error: &crate::model::IllegalTransition) -> Refusal {
-    Refusal::failed(error.to_string())
-}
-
 async fn insert_copy(tx: &mut Tx, disk: &OrderDisk) -> Result<Volume, Refusal> {
-    let place = VolumePlace {
-        pool_id: disk.target.id,
-        pool_type: disk.target.kind.clone(),
-        pod_id: disk.target.pod_id,
-        folder: disk.target.bare_path().to_owned(),
-        path: disk.stem.clone(),
-    };
     // The copy's row begins with the name of the file that will be made: both are new and unique.
-    let id = tx.volume_copy_insert(&disk.volume, &disk.stem, &place).await?;
+    let id = tx.volume_copy_insert(&disk.volume, &disk.stem, &disk.target_place()).await?;
     let missing = || Refusal::failed("The row of the copy could not be read back");
     let copy = tx.volume_in(id).await?.ok_or_else(missing)?;
-    let transition = copy.state.on(VolumeEvent::MigrationCopyRequested).map_err(|error| illegal(&error))?;
-    Ok(tx.volume_transition(&copy, transition).await?)
+    step(tx, &copy, VolumeEvent::MigrationCopyRequested).await
 }
 
 async fn mark_vm(tx: &mut Tx, order: &Order) -> Result<Vm, Refusal> {

@@ -9,6 +9,7 @@ use super::pools;
 use super::refusal::{Refusal, refuse_unknown};
 use super::saga::Motion;
 use super::verdict::Outcome;
+use super::vm_checks::{check_managed, named};
 use crate::model::{Pool, Vm, VmEvent, VmState, Volume, VolumeState};
 use crate::store::{MotionRow, Store, StoreError, VmPlace};
 
@@ -132,12 +133,7 @@ async fn moves(store: &Store, vm: &Vm, to: &OfflineTarget) -> Result<Vec<(Volume
         OfflineTarget::Map(map) => {
             let mut clusters = Vec::new();
             for (volume, pool) in map {
-                let missing = || Refusal::parameter(format!("There is no volume present with the given id {volume}"));
-                let volume = store.volume_by_uuid(volume).await?.filter(|found| !found.removed).ok_or_else(missing)?;
-                let pool_id = pool.as_deref().unwrap_or("null");
-                let missing =
-                    || Refusal::parameter(format!("There is no storage pool present with the given id {pool_id}"));
-                let pool = store.pool_by_uuid(pool_id).await?.filter(|pool| !pool.removed).ok_or_else(missing)?;
+                let (volume, pool) = named(store, volume, pool.as_deref()).await?;
                 clusters.extend(pool.cluster_id);
                 if volume.vm_id == Some(vm.id) {
                     moves.push((volume, pool));
@@ -184,8 +180,7 @@ async fn check_pool(store: &Store, vm: &Vm, pool: &Pool) -> Result<(), Refusal> 
 }
 
 async fn mark(store: &Store, vm: &Vm, job_id: i64) -> Result<Vm, Refusal> {
-    let transition =
-        vm.state.on(VmEvent::StorageMigrationRequested).map_err(|error| Refusal::failed(error.to_string()))?;
+    let transition = vm.state.on(VmEvent::StorageMigrationRequested)?;
     let mut tx = store.begin().await?;
     let place = VmPlace { host_id: vm.host_id, last_host_id: vm.last_host_id, pod_id: vm.pod_id };
     let vm = tx.vm_transition(vm, transition, place).await?;
@@ -196,7 +191,7 @@ async fn mark(store: &Store, vm: &Vm, job_id: i64) -> Result<Vm, Refusal> {
 
 /// `moved` is the pod of the ROOT disk when all disks were moved.
 async fn unmark(store: &Store, vm: &Vm, moved: Option<Option<i64>>) -> Result<(), Refusal> {
-    let transition = vm.state.on(VmEvent::AgentReportStopped).map_err(|error| Refusal::failed(error.to_string()))?;
+    let transition = vm.state.on(VmEvent::AgentReportStopped)?;
     let mut tx = store.begin().await?;
     // The VM may have to start near its disks next time, not where it ran last (`contract/migration.md` 3.6).
     let (last_host_id, pod_id) = match moved {
@@ -218,15 +213,8 @@ async fn one(motion: &Motion, job_id: i64, vm: &Vm, volume: Volume, target: Pool
     let pod = if volume.kind == "ROOT" { target.pod_id } else { None };
     let Some(pool_id) = volume.pool_id.filter(|pool_id| *pool_id != target.id) else { return Ok(pod) };
     let source = motion.store.pool_by_id(pool_id).await?.ok_or_else(|| Refusal::failed("The volume's pool is gone"))?;
-    if source.managed {
-        return Err(Refusal::failed(format!(
-            "Currently, a volume on managed storage can only be 'migrated' to itself [volumeId={volume_uuid}, \
-             currentStoragePoolId={}, targetStoragePoolId={}].",
-            source.uuid, target.uuid
-        )));
-    }
-    let order = cold::order(&motion.store, job_id, volume, (source, target), None).await?;
-    let mut order = order;
+    check_managed(&volume_uuid, &source, &target)?;
+    let mut order = cold::order(&motion.store, job_id, volume, (source, target), None).await?;
     order.vm = Some(vm.clone());
     let (order, verdict) = motion.carry_out(order).await?;
     match (verdict.outcome, order.disks.first()) {

@@ -5,7 +5,7 @@
 use super::hypervisor::{DiskRef, HostRef, PoolRef, VmRef};
 use super::refusal::Refusal;
 use crate::model::{Host, Pool, ServiceOffering, Vm, Volume};
-use crate::store::{MotionRow, Store};
+use crate::store::{MotionRow, Store, VolumePlace};
 
 /// The kinds of motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,24 @@ impl OrderDisk {
     #[must_use]
     pub fn moves(&self) -> bool {
         self.source.id != self.target.id
+    }
+
+    /// What its row says once it is in the target pool.
+    #[must_use]
+    pub fn target_place(&self) -> VolumePlace {
+        VolumePlace {
+            pool_id: self.target.id,
+            pool_type: self.target.kind.clone(),
+            pod_id: self.target.pod_id,
+            folder: self.target.bare_path().to_owned(),
+            path: self.stem.clone(),
+        }
+    }
+
+    /// The file that is made in the target pool for `volume`, the disk itself or its copy.
+    #[must_use]
+    pub fn target_file(&self, volume: &Volume) -> DiskRef {
+        DiskRef { stem: self.stem.clone(), ..disk_ref(volume, &self.target) }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::model::IllegalTransition;
 use crate::store::{Store, StoreError};
 
 /// The kind of a refusal, which decides the code in the job's result (`contract/migration.md` 0.1).
@@ -14,8 +15,6 @@ pub enum RefusalKind {
     Parameter,
     /// 530: it was tried or planned, and failed.
     Failed,
-    /// 534: a host does not answer.
-    Unavailable,
 }
 
 /// A refusal or failure, ready for the job's result.
@@ -47,11 +46,6 @@ impl Refusal {
     pub fn about(self, id: impl Into<String>, what: &'static str) -> Self {
         Self { subject: Some(Box::new((id.into(), what))), ..self }
     }
-
-    /// 534 with a text.
-    pub fn unavailable(text: impl Into<String>) -> Self {
-        Self { kind: RefusalKind::Unavailable, text: text.into(), cause: None, subject: None }
-    }
 }
 
 impl fmt::Display for Refusal {
@@ -75,6 +69,13 @@ impl From<StoreError> for Refusal {
             _ => "The database did not answer as expected; the log has the cause".to_owned(),
         };
         Self { kind: RefusalKind::Failed, text, cause: Some(cause), subject: None }
+    }
+}
+
+/// A state from which the motion cannot go on.
+impl From<IllegalTransition> for Refusal {
+    fn from(error: IllegalTransition) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

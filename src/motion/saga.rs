@@ -243,8 +243,8 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] when the database fails or a row that the motion speaks of is gone.
     pub(super) async fn resume(&self, row: &MotionRow) -> Result<(Order, Verdict), Refusal> {
-        let order = Order::from_journal(&self.store, row).await?;
-        let _held = self.hold(&order).await;
+        let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
+        let _held = self.locks.hold(&key_of(row.vm_id, volume_id)).await;
         self.resume_held(row).await
     }
 

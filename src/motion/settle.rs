@@ -4,7 +4,7 @@ use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
 use super::verdict::{Outcome, Verdict};
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
-use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace, VolumePlace};
+use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace};
 
 /// CloudStack's number of the alert for a user VM that could not be migrated.
 const ALERT_USER_VM_MIGRATE: (i64, &str) = (17, "ALERT.USERVM.MIGRATE");
@@ -83,7 +83,7 @@ async fn settle_disk(
                 place(tx, &volume, disk).await?;
             } else if moved {
                 // A disk that was sent along to the pool it is in: only its last pool says so (`contract/hyperv-e2e.md`).
-                tx.volume_place(&volume, &target_place(disk)).await?;
+                tx.volume_place(&volume, &disk.target_place()).await?;
             }
             Ok(())
         }
@@ -119,27 +119,17 @@ async fn settle_copy(tx: &mut Tx, disk: &OrderDisk, moved: bool) -> Result<(), R
 
 /// One transition. A row that is in the wanted state already (an operator or the management server was faster) stays.
 pub(super) async fn step(tx: &mut Tx, volume: &Volume, event: VolumeEvent) -> Result<Volume, Refusal> {
-    let transition = volume.state.on(event).map_err(|error| Refusal::failed(error.to_string()))?;
+    let transition = volume.state.on(event)?;
     Ok(tx.volume_transition(volume, transition).await?)
 }
 
 async fn place(tx: &mut Tx, volume: &Volume, disk: &OrderDisk) -> Result<(), Refusal> {
-    tx.volume_place(volume, &target_place(disk)).await?;
+    tx.volume_place(volume, &disk.target_place()).await?;
     if let Some(offering_id) = disk.offering_id {
         tx.volume_offering(volume.id, offering_id).await?;
     }
     tx.pool_shift(disk.source.id, disk.target.id, volume.size_bytes).await?;
     Ok(())
-}
-
-fn target_place(disk: &OrderDisk) -> VolumePlace {
-    VolumePlace {
-        pool_id: disk.target.id,
-        pool_type: disk.target.kind.clone(),
-        pod_id: disk.target.pod_id,
-        folder: disk.target.bare_path().to_owned(),
-        path: disk.stem.clone(),
-    }
 }
 
 async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusal> {
@@ -149,7 +139,7 @@ async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusa
     } else {
         (VmEvent::OperationFailed, &order.source, target)
     };
-    let transition = vm.state.on(event).map_err(|error| Refusal::failed(error.to_string()))?;
+    let transition = vm.state.on(event)?;
     let place = VmPlace { host_id: Some(host.id), last_host_id: Some(order.source.id), pod_id: host.pod_id };
     tx.vm_transition(vm, transition, place).await?;
     tx.host_release(other.id, offering).await?;
@@ -263,7 +253,7 @@ async fn correct_vm(tx: &mut Tx, order: &Order, vm: &Vm, target: &crate::model::
     // There is no single step from Running to Running: it is said that it moves, and that it has moved.
     for (event, place) in [(VmEvent::MigrationRequested, here), (VmEvent::OperationSucceeded, there)] {
         let now = tx.vm_in(vm.id).await?.ok_or_else(|| Refusal::failed("The VM's row is gone"))?;
-        let transition = now.state.on(event).map_err(|error| Refusal::failed(error.to_string()))?;
+        let transition = now.state.on(event)?;
         tx.vm_transition(&now, transition, place).await?;
     }
     if let Some(offering) = &order.offering {

@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::hypervisor::{AgentError, Answer, Effect, Hypervisor, Told, VmMove, VolumeCopy, VolumeMove};
+use super::hypervisor::{AgentError, Answer, DiskRef, Effect, Hypervisor, Told, VmMove, VolumeCopy, VolumeMove};
 use super::order::{Kind, Order, disk_ref, pool_ref};
 
 /// How well a strategy can handle an order. The highest wins.
@@ -56,9 +56,7 @@ impl Strategy for AncientDataMotionStrategy {
                 return hypervisor.move_volume(&host, &order).await;
             }
             let copy = disk.copy.as_ref().ok_or_else(nothing)?;
-            let mut there = disk_ref(copy, &disk.target);
-            there.stem.clone_from(&disk.stem);
-            there.format.clone_from(&here.format);
+            let there = DiskRef { format: here.format.clone(), ..disk.target_file(copy) };
             hypervisor.copy_volume(&host, &VolumeCopy { motion: order.uuid.clone(), disk: here, copy: there }).await
         })
     }

@@ -5,7 +5,7 @@ use super::access::Mover;
 use super::candidates;
 use super::refusal::{Refusal, refuse_unknown};
 use crate::model::{Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A move of a running VM that passed all checks.
 #[derive(Clone, Debug)]
@@ -149,10 +149,7 @@ async fn check_target_plain(
         return Err(Refusal::parameter(text));
     }
     check_access_groups(source, target)?;
-    if store.vms_on_host(target.id).await?
-        >= store.max_guests(&target.hypervisor, target.hypervisor_version.as_deref()).await?
-        && !target.hypervisor.eq_ignore_ascii_case("KVM")
-    {
+    if is_full(store, target).await? && !target.hypervisor.eq_ignore_ascii_case("KVM") {
         return Err(Refusal::failed(format!(
             "Destination host: {} already has max Running VMs(count includes system VMs), cannot migrate to this host",
             target.dump()
@@ -169,16 +166,49 @@ async fn check_target_plain(
     Ok(())
 }
 
+/// True when the host has as many guests as its hypervisor's capabilities allow.
+///
+/// # Errors
+/// See [`Store::vms_on_host`].
+pub(super) async fn is_full(store: &Store, host: &Host) -> Result<bool, StoreError> {
+    let limit = store.max_guests(&host.hypervisor, host.hypervisor_version.as_deref()).await?;
+    Ok(store.vms_on_host(host.id).await? >= limit)
+}
+
+/// What one entry of a map `migrateto` names: a volume and a pool, by their public ids.
+///
+/// # Errors
+/// 431 when one of them does not exist.
+pub(super) async fn named(store: &Store, volume: &str, pool: Option<&str>) -> Result<(Volume, Pool), Refusal> {
+    let missing = || Refusal::parameter(format!("There is no volume present with the given id {volume}"));
+    let volume = store.volume_by_uuid(volume).await?.filter(|found| !found.removed).ok_or_else(missing)?;
+    let pool = pool.unwrap_or("null");
+    let missing = || Refusal::parameter(format!("There is no storage pool present with the given id {pool}"));
+    let pool = store.pool_by_uuid(pool).await?.filter(|found| !found.removed).ok_or_else(missing)?;
+    Ok((volume, pool))
+}
+
+/// A disk on managed storage goes nowhere.
+///
+/// # Errors
+/// 530 with CloudStack's text.
+pub(super) fn check_managed(volume_uuid: &str, source: &Pool, target: &Pool) -> Result<(), Refusal> {
+    if !source.managed || source.id == target.id {
+        return Ok(());
+    }
+    Err(Refusal::failed(format!(
+        "Currently, a volume on managed storage can only be 'migrated' to itself [volumeId={volume_uuid}, \
+         currentStoragePoolId={}, targetStoragePoolId={}].",
+        source.uuid, target.uuid
+    )))
+}
+
 /// The storage access groups of two hosts (`contract/migration.md` 2.3, 16 and 17).
 ///
 /// # Errors
 /// A [`Refusal`] with CloudStack's text.
 pub(super) fn check_access_groups(source: &Host, target: &Host) -> Result<(), Refusal> {
-    let groups = |host: &Host| -> Vec<String> {
-        let text = host.storage_access_groups.clone().unwrap_or_default();
-        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
-    let (source, target) = (groups(source), groups(target));
+    let (source, target) = (&source.storage_access_groups, &target.storage_access_groups);
     if source.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,9 @@ use super::access::Mover;
 use super::candidates;
 use super::pools::{self, SpaceLimits};
 use super::refusal::{Refusal, refuse_unknown};
-use super::vm_checks::{DiskPlan, VmPlan, check_access_groups, disks_of, offering, source_host};
+use super::vm_checks::{
+    DiskPlan, VmPlan, check_access_groups, check_managed, disks_of, is_full, named, offering, source_host,
+};
 use super::volume_checks::maintenance_text;
 use crate::model::{Host, Pool, Scope, Vm, VmState, Volume, VolumeState};
 use crate::store::Store;
@@ -130,8 +132,7 @@ async fn chosen_host(
             target.name, target.uuid, target.status, target.resource_state
         )));
     }
-    let limit = store.max_guests(&target.hypervisor, target.hypervisor_version.as_deref()).await?;
-    if store.vms_on_host(target.id).await? >= limit && !target.hypervisor.eq_ignore_ascii_case("KVM") {
+    if is_full(store, &target).await? && !target.hypervisor.eq_ignore_ascii_case("KVM") {
         return Err(Refusal::failed(format!(
             "Cannot migrate Instance as destination host {} (ID: {}) already has max running Instances (count includes system \
              VMs)",
@@ -192,11 +193,7 @@ fn check_ready(vm: &Vm, disks: &[DiskPlan]) -> Result<(), Refusal> {
 async fn wishes(store: &Store, vm: &Vm, map: &[(String, Option<String>)]) -> Result<Vec<Wish>, Refusal> {
     let mut wishes: Vec<Wish> = Vec::new();
     for (volume_uuid, pool_uuid) in map {
-        let missing = || Refusal::parameter(format!("There is no volume present with the given id {volume_uuid}"));
-        let volume = store.volume_by_uuid(volume_uuid).await?.filter(|volume| !volume.removed).ok_or_else(missing)?;
-        let pool_id = pool_uuid.as_deref().unwrap_or("null");
-        let missing = || Refusal::parameter(format!("There is no storage pool present with the given id {pool_id}"));
-        let pool = store.pool_by_uuid(pool_id).await?.filter(|pool| !pool.removed).ok_or_else(missing)?;
+        let (volume, pool) = named(store, volume_uuid, pool_uuid.as_deref()).await?;
         if pool.in_maintenance() {
             return Err(Refusal::parameter(maintenance_text(&volume, &pool)));
         }
@@ -245,13 +242,7 @@ async fn map_disks(
 
 async fn wished_pool(store: &Store, vm: &Vm, target: &Host, disk: &DiskPlan, pool: &Pool) -> Result<Pool, Refusal> {
     let volume_uuid = disk.volume.uuid.as_deref().unwrap_or_default();
-    if disk.source.managed && disk.source.id != pool.id {
-        return Err(Refusal::failed(format!(
-            "Currently, a volume on managed storage can only be 'migrated' to itself [volumeId={volume_uuid}, \
-             currentStoragePoolId={}, targetStoragePoolId={}].",
-            disk.source.uuid, pool.uuid
-        )));
-    }
+    check_managed(volume_uuid, &disk.source, pool)?;
     if !store.hosts_of_pool(pool.id).await?.contains(&target.id) {
         return Err(Refusal::failed(format!(
             "Cannot migrate the volume [{volume_uuid}] to the storage pool [{}] while migrating VM [{}] to target host [{}]. \

@@ -30,8 +30,6 @@ pub struct VolumePlan {
     pub target: Pool,
     /// The running VM that uses it, with its host: the move is live.
     pub running: Option<(Vm, Host)>,
-    /// The stopped VM that it is attached to.
-    pub stopped: Option<Vm>,
     /// The disk offering that is written on it afterwards.
     pub offering_id: Option<i64>,
 }
@@ -58,9 +56,8 @@ pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Res
     case.check_target(&target, host.as_ref()).await?;
     let offering_id = case.check_offering(&target, request).await?;
     let source = case.source.ok_or_else(|| Refusal::parameter("Volume must be in ready state"))?;
-    let running = case.vm.clone().filter(|_| live).zip(host);
-    let stopped = case.vm.filter(|_| !live);
-    Ok(VolumePlan { volume: case.volume, source, target, running, stopped, offering_id })
+    let running = case.vm.filter(|_| live).zip(host);
+    Ok(VolumePlan { volume: case.volume, source, target, running, offering_id })
 }
 
 impl<'a> Case<'a> {

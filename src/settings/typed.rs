@@ -7,18 +7,8 @@ use std::path::PathBuf;
 use super::load::{Effective, SettingsError};
 use super::table::Setting;
 use crate::commands::Policy;
+use crate::hypervisors::hyperv::TlsChoice;
 use crate::telemetry::LogFormat;
-
-/// The TLS library for agents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentTls {
-    /// rustls first, the system's OpenSSL when the ciphers do not fit.
-    Auto,
-    /// rustls only.
-    Rustls,
-    /// The system's OpenSSL only.
-    Openssl,
-}
 
 /// How agents are talked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +16,7 @@ pub struct AgentSettings {
     /// Their port.
     pub port: u16,
     /// The TLS library.
-    pub tls: AgentTls,
+    pub tls: TlsChoice,
     /// How long connecting may take.
     pub connect_timeout_ms: u64,
     /// How often each is asked whether it is there.
@@ -179,11 +169,7 @@ impl Reader<'_> {
         let pins = self.text("agent.pins").split(',').filter_map(|item| item.split_once('='));
         AgentSettings {
             port: self.number("agent.port"),
-            tls: match self.text("agent.tls") {
-                "rustls" => AgentTls::Rustls,
-                "openssl" => AgentTls::Openssl,
-                _ => AgentTls::Auto,
-            },
+            tls: self.text("agent.tls").parse().unwrap_or_default(),
             connect_timeout_ms: self.number("agent.connect_timeout_ms"),
             ping_interval_s: self.number("agent.ping_interval_s"),
             poll_ms: self.number("motion.poll_ms"),
@@ -214,7 +200,7 @@ mod tests {
         assert_eq!(settings.policy, Policy::default());
         assert_eq!(settings.https, None);
         assert!(settings.http_workers > 0);
-        assert_eq!((settings.agent.port, settings.agent.tls), (8250, AgentTls::Auto));
+        assert_eq!((settings.agent.port, settings.agent.tls), (8250, TlsChoice::Auto));
     }
 
     #[test]

@@ -160,13 +160,13 @@ impl Store {
             .collect()
     }
 
-    /// Name, type and domain path of an account: who owns a thing.
+    /// The path of the domain of an account.
     ///
     /// # Errors
     /// See [`Store::credential_by_api_key`].
-    pub async fn owner(&self, account_id: i64) -> Result<Option<(String, String)>, StoreError> {
-        let sql = "SELECT a.account_name, d.path FROM account a JOIN domain d ON d.id = a.domain_id WHERE a.id = ?";
-        self.db().row(sql, args![account_id]).await?.map(|row| Ok((row.at(0)?, row.at(1)?))).transpose()
+    pub async fn account_domain_path(&self, account_id: i64) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT d.path FROM account a JOIN domain d ON d.id = a.domain_id WHERE a.id = ?";
+        self.db().row(sql, args![account_id]).await?.map(|row| row.at(0)).transpose()
     }
 
     /// The domain of an account, internal id; that of the root when there is no such account.

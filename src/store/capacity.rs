@@ -83,11 +83,16 @@ impl Tx {
 
     async fn host_add(&mut self, host_id: i64, needs: [(CapacityKind, i64); 3], sign: i64) -> Result<(), StoreError> {
         for (kind, amount) in needs {
-            // Never below nothing: a recount by the other control plane may have taken the VM out already.
-            let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
-                ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
-            self.run(sql, args![sign * amount, sign * amount, Timestamp::now(), host_id, kind as i64]).await?;
+            self.capacity_add(host_id, kind, sign * amount).await?;
         }
+        Ok(())
+    }
+
+    async fn capacity_add(&mut self, owner_id: i64, kind: CapacityKind, change: i64) -> Result<(), StoreError> {
+        // Never below nothing: a recount by the other control plane may have taken the VM or disk out already.
+        let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
+            ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
+        self.run(sql, args![change, change, Timestamp::now(), owner_id, kind as i64]).await?;
         Ok(())
     }
 
@@ -98,10 +103,7 @@ impl Tx {
     pub async fn pool_shift(&mut self, source: i64, target: i64, bytes: i64) -> Result<(), StoreError> {
         // The row of a pool carries the pool's id in host_id (`contract/entities.md` 3.27).
         for (pool_id, change) in [(source, -bytes), (target, bytes)] {
-            let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
-                ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
-            let kind = CapacityKind::StorageAllocated as i64;
-            self.run(sql, args![change, change, Timestamp::now(), pool_id, kind]).await?;
+            self.capacity_add(pool_id, CapacityKind::StorageAllocated, change).await?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{StoreError, Tx, VolumePlace};
 use crate::args;
-use crate::model::{Timestamp, Transition, Volume, VolumeState};
+use crate::model::{Timestamp, Volume};
 
 impl Tx {
     /// Writes the row of the copy: everything of the original but its place, its VM and its public id.
@@ -66,21 +66,5 @@ impl Tx {
     pub async fn volume_in(&mut self, id: i64) -> Result<Option<Volume>, StoreError> {
         let sql = format!("{} WHERE id = ?", super::inventory::VOLUME);
         self.row(&sql, args![id]).await?.as_ref().map(super::inventory::volume).transpose()
-    }
-
-    /// Takes a volume through several transitions, one after the other.
-    ///
-    /// # Errors
-    /// See [`Tx::volume_transition`].
-    pub async fn volume_steps(
-        &mut self,
-        volume: &Volume,
-        steps: &[Transition<VolumeState>],
-    ) -> Result<Volume, StoreError> {
-        let mut volume = volume.clone();
-        for step in steps {
-            volume = self.volume_transition(&volume, *step).await?;
-        }
-        Ok(volume)
     }
 }

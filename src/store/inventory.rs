@@ -86,7 +86,7 @@ fn host(row: &Row) -> Result<Host, StoreError> {
         cluster_id: row.get("cluster_id")?,
         hypervisor: row.get::<Option<String>>("hypervisor_type")?.unwrap_or_default(),
         hypervisor_version: row.get("hypervisor_version")?,
-        storage_access_groups: row.get("storage_access_groups")?,
+        storage_access_groups: words(row.get("storage_access_groups")?),
         removed: removed(row)?,
     })
 }
@@ -198,17 +198,21 @@ impl Store {
     }
 
     async fn pool_where(&self, condition: &str, args: Vec<super::Value>) -> Result<Option<Pool>, StoreError> {
-        let Some(row) = self.db().row(&format!("{POOL} WHERE {condition}"), args).await? else { return Ok(None) };
-        self.with_tags(pool(&row)?).await.map(Some)
+        let row = self.db().row(&format!("{POOL} WHERE {condition}"), args).await?;
+        Ok(self.pools_with_tags(row.as_slice()).await?.pop())
     }
 
-    async fn with_tags(&self, mut pool: Pool) -> Result<Pool, StoreError> {
-        let sql = "SELECT tag, is_tag_a_rule FROM storage_pool_tags WHERE pool_id = ? ORDER BY id";
-        for row in self.db().rows(sql, args![pool.id]).await? {
-            pool.tags.push(row.get("tag")?);
-            pool.tag_is_rule |= row.get::<bool>("is_tag_a_rule")?;
+    async fn pools_with_tags(&self, rows: &[Row]) -> Result<Vec<Pool>, StoreError> {
+        let mut pools: Vec<Pool> = rows.iter().map(pool).collect::<Result<_, _>>()?;
+        let ids: Vec<i64> = pools.iter().map(|pool| pool.id).collect();
+        let tags = self.storage_pool_tags_of(&ids).await?;
+        for pool in &mut pools {
+            for row in tags.get(&pool.id).into_iter().flatten() {
+                pool.tags.push(row.get("tag")?);
+                pool.tag_is_rule |= row.get::<bool>("is_tag_a_rule")?;
+            }
         }
-        Ok(pool)
+        Ok(pools)
     }
 
     /// The pools of a zone that are not removed, with their tags, by id.
@@ -217,11 +221,16 @@ impl Store {
     /// See [`Store::volume_by_id`].
     pub async fn pools_of_zone(&self, zone_id: i64) -> Result<Vec<Pool>, StoreError> {
         let sql = format!("{POOL} WHERE data_center_id = ? AND removed IS NULL AND parent = 0 ORDER BY id");
-        let mut pools = Vec::new();
-        for row in self.db().rows(&sql, args![zone_id]).await? {
-            pools.push(self.with_tags(pool(&row)?).await?);
-        }
-        Ok(pools)
+        self.pools_with_tags(&self.db().rows(&sql, args![zone_id]).await?).await
+    }
+
+    /// The ids of the pools that the host has connected (`storage_pool_host_ref`).
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn pools_of_host(&self, host_id: i64) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT pool_id FROM storage_pool_host_ref WHERE host_id = ? ORDER BY pool_id";
+        self.db().rows(sql, args![host_id]).await?.iter().map(|row| row.at(0)).collect()
     }
 
     /// The ids of the hosts that have the pool connected (`storage_pool_host_ref`), not removed ones only.

@@ -47,8 +47,6 @@ pub struct QueuedJob {
     pub start_event_id: i64,
     /// The id of the request that submitted it.
     pub request_id: String,
-    /// True when a worker had begun it before (the process died or was stopped meanwhile).
-    pub begun: bool,
 }
 
 /// A job as clients see it (`contract/api-protocol.md` 7.3).
@@ -215,12 +213,14 @@ impl Store {
         Ok(self.db().run(sql, args![server_id, job_id, server_id]).await?.rows == 1)
     }
 
-    /// The jobs that have not ended, oldest first: what a worker finds when it starts.
+    /// The ids of the jobs that have not ended, oldest first: what a worker finds when it starts.
     ///
     /// # Errors
     /// See [`Store::job_claim`].
-    pub async fn jobs_unfinished(&self) -> Result<Vec<QueuedJob>, StoreError> {
-        self.queued("j.job_status = 0 ORDER BY j.id", vec![]).await
+    pub async fn jobs_unfinished(&self) -> Result<Vec<i64>, StoreError> {
+        let sql =
+            "SELECT j.id FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE j.job_status = 0 ORDER BY j.id";
+        self.db().rows(sql, vec![]).await?.iter().map(|row| row.at(0)).collect()
     }
 
     /// One job that has not ended.
@@ -228,30 +228,19 @@ impl Store {
     /// # Errors
     /// See [`Store::job_claim`].
     pub async fn job_queued(&self, job_id: i64) -> Result<Option<QueuedJob>, StoreError> {
-        Ok(self.queued("j.job_status = 0 AND j.id = ?", args![job_id]).await?.pop())
-    }
-
-    async fn queued(&self, condition: &str, args: Vec<super::Value>) -> Result<Vec<QueuedJob>, StoreError> {
-        let sql = format!(
-            "SELECT j.id, j.uuid, m.command, m.parameters, j.user_id, j.account_id, m.start_event_id, m.request_id, \
-             j.job_executing_msid FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE {condition}"
-        );
-        let rows = self.db().rows(&sql, args).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(QueuedJob {
-                    id: row.get("id")?,
-                    uuid: row.get("uuid")?,
-                    command: row.get("command")?,
-                    parameters: row.get("parameters")?,
-                    user_id: row.get("user_id")?,
-                    account_id: row.get("account_id")?,
-                    start_event_id: row.get::<Option<i64>>("start_event_id")?.unwrap_or_default(),
-                    request_id: row.get("request_id")?,
-                    begun: row.get::<Option<i64>>("job_executing_msid")?.is_some(),
-                })
-            })
-            .collect()
+        let sql = "SELECT j.id, j.uuid, m.command, m.parameters, j.user_id, j.account_id, m.start_event_id, m.request_id \
+            FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE j.job_status = 0 AND j.id = ?";
+        let Some(row) = self.db().row(sql, args![job_id]).await? else { return Ok(None) };
+        Ok(Some(QueuedJob {
+            id: row.get("id")?,
+            uuid: row.get("uuid")?,
+            command: row.get("command")?,
+            parameters: row.get("parameters")?,
+            user_id: row.get("user_id")?,
+            account_id: row.get("account_id")?,
+            start_event_id: row.get::<Option<i64>>("start_event_id")?.unwrap_or_default(),
+            request_id: row.get("request_id")?,
+        }))
     }
 
     /// Writes how far a job is, in percent, while it runs.

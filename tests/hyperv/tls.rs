@@ -27,9 +27,9 @@ async fn both_backends_speak_with_a_modern_host() {
     for tls in [TlsChoice::Auto, TlsChoice::Rustls, TlsChoice::OpenSsl] {
         let server = Server::start(modern(), |_| Reply::ok(READY));
         let client = client(choosing(tls));
-        assert_eq!(ask(&client, &server.host()).await, Ok(()), "{tls}");
-        assert_eq!(ask(&client, &server.host()).await, Ok(()), "{tls}");
-        assert_eq!(server.connections(), 2, "{tls}");
+        assert_eq!(ask(&client, &server.host()).await, Ok(()), "{tls:?}");
+        assert_eq!(ask(&client, &server.host()).await, Ok(()), "{tls:?}");
+        assert_eq!(server.connections(), 2, "{tls:?}");
     }
 }
 
@@ -72,7 +72,7 @@ async fn another_certificate_at_a_known_address_is_refused_before_anything_is_se
         let client = client(choosing(tls));
         let first = Server::start(make(), |_| Reply::ok(READY));
         let host = first.host();
-        assert_eq!(ask(&client, &host).await, Ok(()), "{tls}");
+        assert_eq!(ask(&client, &host).await, Ok(()), "{tls:?}");
         // A second server with its own certificate; the kept fingerprint is moved to its address.
         let second = Server::start(make(), |_| Reply::ok(READY));
         let kept = Arc::new(MemoryPins::default());
@@ -80,9 +80,9 @@ async fn another_certificate_at_a_known_address_is_refused_before_anything_is_se
         kept.store(&client.address_of(&second.host()), stale).await.unwrap();
         let pinned = AgentClient::new(choosing(tls), PinPolicy::first_use(kept));
         let error = pinned.send(&second.host(), &ReadyCommand::default()).await.unwrap_err();
-        assert_eq!((error.outcome(), error.effect()), ("certificate", Effect::None), "{tls}: {error}");
+        assert_eq!((error.outcome(), error.effect()), ("certificate", Effect::None), "{tls:?}: {error}");
         assert!(error.to_string().contains(&stale.to_string()), "{error}");
-        assert!(second.seen().is_empty(), "{tls}");
+        assert!(second.seen().is_empty(), "{tls:?}");
     }
 }
 

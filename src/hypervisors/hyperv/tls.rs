@@ -5,7 +5,6 @@
 //! backend judges certificates: that is the work of [`super::pin`].
 
 use std::error::Error;
-use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -25,16 +24,6 @@ pub enum TlsChoice {
     Rustls,
     /// The system's OpenSSL only.
     OpenSsl,
-}
-
-impl fmt::Display for TlsChoice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Auto => "auto",
-            Self::Rustls => "rustls",
-            Self::OpenSsl => "openssl",
-        })
-    }
 }
 
 impl FromStr for TlsChoice {
