@@ -348,3 +348,13 @@ pub(super) fn sentence(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     if text.is_empty() || text.ends_with(['.', '!', '?']) { text.into() } else { format!("{text}.").into() }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn another_sentence_can_follow() {
+        for (text, wanted) in [("in use ", "in use."), ("No.", "No."), ("why?", "why?"), (" ", "")] {
+            assert_eq!(super::sentence(text), wanted);
+        }
+    }
+}

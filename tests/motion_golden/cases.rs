@@ -95,11 +95,20 @@ pub struct Case {
     pub sent: Vec<Order>,
 }
 
+/// The commands of a case with real agents.
+#[derive(Debug, Deserialize)]
+pub struct Recorded {
+    /// What was called.
+    pub called: Vec<String>,
+    /// What agents got.
+    pub agent_commands: Vec<String>,
+}
+
 /// What was recorded with real agents.
 #[derive(Debug, Deserialize)]
 pub struct RealAgents {
-    /// The commands of every recorded case by its name, also of those that are not replayed.
-    pub recorded: BTreeMap<String, Vec<String>>,
+    /// Every recorded case by its name, also those that are not replayed.
+    pub recorded: BTreeMap<String, Recorded>,
     /// What their estate has beyond `rows.json`.
     pub rows: Tables,
     pub cases: Vec<Case>,

@@ -54,7 +54,7 @@ fn every_case_with_real_agents_is_replayed_or_left_out_for_a_reason_that_holds()
     assert_eq!(met.len(), real.recorded.len(), "a case is both replayed and left out, or neither");
     assert_eq!(met.into_iter().collect::<BTreeSet<_>>(), real.recorded.keys().map(String::as_str).collect());
     for (name, why) in LEFT_OUT {
-        let called = &real.recorded[name];
+        let called = &real.recorded[name].called;
         let served = called.iter().all(|command| commands::find(command).is_some());
         let holds = match why {
             Why::NotServed => !served,

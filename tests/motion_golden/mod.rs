@@ -2,7 +2,7 @@
 //! events and changed rows are those of CloudStack, except for what `docs/api-compat.md` tells.
 
 mod agent;
-mod cases;
+pub mod cases;
 mod compare;
 mod documented;
 mod estate;
