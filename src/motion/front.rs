@@ -6,7 +6,7 @@ use super::mark::{along_with_volumes, moving_dump};
 use super::order::{Kind, Order, OrderDisk, port};
 use super::refusal::Refusal;
 use super::saga::Motion;
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, Verdict, sentence};
 use super::vm_checks::{self, PlainRequest, VmPlan};
 use super::vm_storage_checks::{self, StorageRequest};
 use super::volume_checks::{self, VolumePlan, VolumeRequest};
@@ -242,9 +242,9 @@ pub(super) fn told(verdict: &Verdict) -> String {
         (Outcome::Unknown, reason) => format!(
             "What became of it is not known: {} {} The host will be asked again; until it answers, the database shows the old \
              place and the volume takes no new migration.",
-            reason.unwrap_or_default(),
+            sentence(reason.unwrap_or_default()),
             verdict.verified
         ),
-        (_, reason) => format!("{} {}", reason.unwrap_or("The agent reported success."), verdict.verified),
+        (_, reason) => format!("{} {}", sentence(reason.unwrap_or("The agent reported success.")), verdict.verified),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, Verdict, sentence};
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
 use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace};
 
@@ -176,7 +176,7 @@ async fn alert(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option
         }
     };
     let begin = if verdict.outcome == Outcome::Unknown { "The hosts have to be asked again." } else { begin };
-    let reason = verdict.reason.as_deref().unwrap_or_default();
+    let reason = sentence(verdict.reason.as_deref().unwrap_or_default());
     Ok(Some(Alert {
         kind,
         name,

@@ -4,6 +4,8 @@
 //! after every lost answer, the hosts are asked where the VM is and where its disks are. Three ends are possible: done,
 //! not done, and unknown, which is never dressed up as one of the others.
 
+use std::borrow::Cow;
+
 use super::hypervisor::{Answer, Effect, HostRef, Hypervisor, MotionState, Told, VmDisk, VmPresence, same_folder};
 use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
 
@@ -347,6 +349,22 @@ impl Place {
         match self {
             Self::Target(folder) | Self::Source(folder) | Self::Elsewhere(folder) => format!("(in {folder})"),
             Self::Missing => "(not a disk of the VM)".to_owned(),
+        }
+    }
+}
+
+/// The text as a sentence, so that another can follow: what agents say often ends without a full stop.
+pub(super) fn sentence(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if text.is_empty() || text.ends_with(['.', '!', '?']) { text.into() } else { format!("{text}.").into() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn another_sentence_can_follow() {
+        for (text, wanted) in [("in use ", "in use."), ("No.", "No."), ("why?", "why?"), (" ", "")] {
+            assert_eq!(super::sentence(text), wanted);
         }
     }
 }

@@ -326,6 +326,7 @@ fn capacity(view: &mut HostView, row: &Row) -> Result<(), StoreError> {
 }
 
 fn abilities(view: &mut HostView, row: &Row, settings: &BTreeMap<String, String>) -> Result<(), StoreError> {
+    // CloudStack counts kinds of pools that Hyper-V does not have, so a local pool of its hosts never shows.
     view.is_local_storage_active = Some(number(row, "local_pools")?.is_some_and(|pools| pools > 0));
     view.host_ha = Some(Node::Object(vec![("haenable".into(), false.into()), ("hastate".into(), "Disabled".into())]));
     view.out_of_band_management =

@@ -215,7 +215,8 @@ fn offering(view: &mut VirtualMachineView, row: &Row, details: &Words) -> Result
     Ok(())
 }
 
-/// The disk it starts from, and the first of the others.
+/// The disk it starts from, and the offering of the first disk that has one of its own: what machines are offered with brings
+/// a disk offering along that is nobody's choice.
 fn disks(view: &mut VirtualMachineView, disks: &[Row], several: bool, details: &Words) -> Result<(), StoreError> {
     for disk in disks {
         let is_root = text(disk, "volume_type")?.as_deref() == Some("ROOT");
@@ -226,7 +227,8 @@ fn disks(view: &mut VirtualMachineView, disks: &[Row], several: bool, details: &
                 view.root_device_type = Some("ROOT".to_owned());
             }
         }
-        if !is_root && view.disk_offering_id.is_none() && (several || details.wants(&["diskoff"])) {
+        let is_own = number(disk, "compute_only")? == Some(0);
+        if is_own && view.disk_offering_id.is_none() && (several || details.wants(&["diskoff"])) {
             view.disk_offering_id = text(disk, "disk_offering_uuid")?;
             view.disk_offering_name = text(disk, "disk_offering_name")?;
         }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod golden;
+mod golden_server;
 mod images;
 mod moves;
 mod process;

@@ -110,6 +110,12 @@ async fn a_host_is_connected_in_the_recorded_order_and_its_shares_are_registered
         "ReadyCommand",
     ];
     assert_eq!(commands, order);
+    let (setup, network) = (recorded("SetupCommand").remove(0).0, recorded("CheckNetworkCommand").remove(0).0);
+    assert_holds(&seen[2].json(), &read_by_agents(setup, &["env", "multipath"]), "setup");
+    // The recorded host was new; one that is known already is told that nothing is left to do.
+    assert_eq!(seen[2].json()["needSetup"], false);
+    // Agents do not look at what the list holds.
+    assert!(network["networkInfoList"].is_array() && seen[3].json()["networkInfoList"].is_array());
     let modify = read_by_agents(recorded("ModifyStoragePoolCommand")[0].0.clone(), &["add", "pool", "localPath"]);
     assert_holds(&seen[4].json(), &modify, "modify");
     let identity = read_by_agents(recorded("ReadyCommand")[1].0.clone(), &["dcId", "hostId", "hostUuid", "hostName"]);

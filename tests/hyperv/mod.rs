@@ -3,6 +3,7 @@
 mod hosts;
 mod moves;
 mod outcomes;
+mod sent;
 mod server;
 mod simulated;
 mod tls;

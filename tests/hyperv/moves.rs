@@ -11,7 +11,7 @@ use stackmotion::motion::hypervisor::{
 
 use super::server::{Reply, Seen, Server, client, golden, host_at, modern, recorded};
 
-fn hyperv() -> HyperV {
+pub fn hyperv() -> HyperV {
     HyperV::new(client(ClientSettings::default()))
 }
 
@@ -53,7 +53,8 @@ fn disk(recorded: &Value) -> DiskRef {
     }
 }
 
-fn vm(name: &str) -> VmRef {
+/// A VM of that name.
+pub fn vm(name: &str) -> VmRef {
     VmRef {
         id: 5,
         uuid: "0d3b2f6a-1111-4222-8333-444444444444".to_owned(),
@@ -168,7 +169,8 @@ async fn a_vm_is_moved_with_its_disks_as_the_real_server_does_it() {
     assert!(sent.get("volumeToFiler").is_none());
 }
 
-fn plain_order(target: HostRef) -> VmMove {
+/// A VM alone to that host.
+pub fn plain_order(target: HostRef) -> VmMove {
     VmMove { motion: "m-3".to_owned(), vm: vm("i-2-5-VM"), target_host: target, disks: Vec::new() }
 }
 

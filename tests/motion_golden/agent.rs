@@ -11,12 +11,20 @@ use stackmotion::motion::hypervisor::{
 };
 use tokio::sync::watch;
 
+use super::cases::Order;
+
+/// What is heard of an agent whose connection broke while it worked.
+pub fn silence() -> Answer<()> {
+    Err(AgentError { effect: Effect::Unknown, text: "The connection broke.".to_owned() })
+}
+
 /// The hosts, all in one.
 #[derive(Debug)]
 pub struct Agents {
     answer: Mutex<Answer<()>>,
     /// Where machines that were told to move are.
     places: Mutex<HashMap<String, i64>>,
+    orders: Mutex<Vec<Order>>,
     reached: watch::Sender<bool>,
     released: watch::Sender<bool>,
 }
@@ -26,6 +34,7 @@ impl Default for Agents {
         Self {
             answer: Mutex::new(Ok(())),
             places: Mutex::default(),
+            orders: Mutex::default(),
             reached: watch::Sender::new(false),
             released: watch::Sender::new(false),
         }
@@ -47,8 +56,14 @@ impl Agents {
     pub fn expect(&self, answer: Answer<()>) {
         *self.answer.lock().unwrap() = answer;
         self.places.lock().unwrap().clear();
+        self.orders.lock().unwrap().clear();
         self.reached.send_replace(false);
         self.released.send_replace(false);
+    }
+
+    /// What came since [`Agents::expect`].
+    pub fn orders(&self) -> Vec<Order> {
+        self.orders.lock().unwrap().clone()
     }
 
     /// True when a command has come.
@@ -61,7 +76,13 @@ impl Agents {
         self.released.send_replace(true);
     }
 
-    async fn carry_out(&self) -> Answer<Told> {
+    async fn carry_out(&self, command: &str, host: &HostRef, what: &str, to: &str) -> Answer<Told> {
+        self.orders.lock().unwrap().push(Order {
+            command: command.to_owned(),
+            host: host.ip.clone(),
+            what: what.to_owned(),
+            to: Some(to.to_owned()),
+        });
         self.reached.send_replace(true);
         let mut released = self.released.subscribe();
         released.wait_for(|released| *released).await.expect("the test lives");
@@ -91,21 +112,22 @@ impl Hypervisor for Agents {
         pool.path.clone()
     }
 
-    fn move_volume<'a>(&'a self, _: &'a HostRef, _: &'a VolumeMove) -> BoxFuture<'a, Answer<Told>> {
-        Box::pin(self.carry_out())
+    fn move_volume<'a>(&'a self, host: &'a HostRef, order: &'a VolumeMove) -> BoxFuture<'a, Answer<Told>> {
+        Box::pin(self.carry_out("MigrateVolumeCommand", host, &order.disk.stem, &order.target.uuid))
     }
 
     fn move_vm<'a>(&'a self, host: &'a HostRef, order: &'a VmMove) -> BoxFuture<'a, Answer<Told>> {
         Box::pin(async move {
             self.places.lock().unwrap().insert(order.vm.name.clone(), host.id);
-            let told = self.carry_out().await?;
+            let command = if order.disks.is_empty() { "MigrateCommand" } else { "MigrateWithStorageCommand" };
+            let told = self.carry_out(command, host, &order.vm.name, &order.target_host.ip).await?;
             self.places.lock().unwrap().insert(order.vm.name.clone(), order.target_host.id);
             Ok(told)
         })
     }
 
-    fn copy_volume<'a>(&'a self, _: &'a HostRef, _: &'a VolumeCopy) -> BoxFuture<'a, Answer<Told>> {
-        Box::pin(self.carry_out())
+    fn copy_volume<'a>(&'a self, host: &'a HostRef, order: &'a VolumeCopy) -> BoxFuture<'a, Answer<Told>> {
+        Box::pin(self.carry_out("CopyCommand", host, &order.disk.stem, &order.copy.pool.uuid))
     }
 
     fn delete_volume<'a>(&'a self, _: &'a HostRef, _: &'a DiskRef) -> BoxFuture<'a, Answer<()>> {

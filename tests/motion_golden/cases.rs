@@ -1,5 +1,7 @@
 //! The recorded motions (`tests/golden/README.md`).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -18,6 +20,30 @@ pub enum Phase {
     Hyperv,
     /// The same as XenServer, which is the hypervisor that moves machines with their disks there.
     Xen,
+    /// Real Hyper-V agents: hosts, clusters and pools of their own beside the simulated ones.
+    Agent,
+}
+
+/// What the real agent said in the end.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Said {
+    /// Yes or no, and its words.
+    Answer { result: bool, details: String },
+    /// Nothing: the connection broke.
+    Lost,
+}
+
+/// A command that moves something, as the agent got it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Order {
+    pub command: String,
+    /// Address of the host that got it.
+    pub host: String,
+    /// File of the disk without its ending, or the machine's name.
+    pub what: String,
+    /// The pool's id, or the address of the host that receives the machine.
+    pub to: Option<String>,
 }
 
 /// One call and its answer.
@@ -53,12 +79,44 @@ pub struct Event {
 #[derive(Debug, Deserialize)]
 pub struct Case {
     pub name: String,
+    /// Cases whose calls stand in this one because they speak of the same jobs.
+    #[serde(default)]
+    pub includes: Vec<String>,
     pub phase: Phase,
     pub exchanges: Vec<Exchange>,
     pub events: Vec<Event>,
     pub before: Tables,
     /// Columns that were changed, of old rows and of new ones; `removed` says whether the row is.
     pub after: Tables,
+    /// What real agents said, where there was one and it was sent something.
+    pub agent: Option<Said>,
+    /// What real agents were sent.
+    #[serde(default)]
+    pub sent: Vec<Order>,
+}
+
+/// The commands of a case with real agents.
+#[derive(Debug, Deserialize)]
+pub struct Recorded {
+    /// What was called.
+    pub called: Vec<String>,
+    /// What agents got.
+    pub agent_commands: Vec<String>,
+}
+
+/// What was recorded with real agents.
+#[derive(Debug, Deserialize)]
+pub struct RealAgents {
+    /// Every recorded case by its name, also those that are not replayed.
+    pub recorded: BTreeMap<String, Recorded>,
+    /// What their estate has beyond `rows.json`.
+    pub rows: Tables,
+    pub cases: Vec<Case>,
+}
+
+/// The cases with real agents.
+pub fn real_agents() -> RealAgents {
+    serde_json::from_str(&crate::support::golden::text("hyperv.json")).expect("cases")
 }
 
 impl Case {

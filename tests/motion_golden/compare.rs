@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 use stackmotion::store::Store;
 
-use super::cases::{Event, Tables};
+use super::cases::{Event, Order, Tables};
 use crate::lists::differences::differences;
 use crate::lists::golden::{documented, tree};
 
@@ -83,6 +83,22 @@ pub async fn events(store: &Store, expected: &[Event]) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Compares what hosts were sent. Motions that run at the same time may come in any order.
+pub fn orders(ours: &[Order], recorded: &[Order]) -> Vec<Found> {
+    let sorted = |orders: &[Order]| {
+        let mut orders = orders.to_vec();
+        orders.sort();
+        orders
+    };
+    let detail = format!("{ours:?} instead of {recorded:?}");
+    match (ours, recorded) {
+        ([], [_, ..]) => vec![("sent absent".to_owned(), detail)],
+        ([_, ..], []) => vec![("sent added".to_owned(), detail)],
+        _ if sorted(ours) != sorted(recorded) => vec![("sent value".to_owned(), detail)],
+        _ => Vec::new(),
+    }
 }
 
 /// The columns of a table that are compared. Counters, times and what hosts report by themselves are left out.

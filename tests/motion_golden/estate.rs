@@ -23,6 +23,26 @@ pub fn base() -> Map<String, Json> {
     serde_json::from_str(&golden::text("rows.json")).expect("rows")
 }
 
+/// Adds rows to the recorded ones, in the place of those with the same id.
+pub fn with(mut base: Map<String, Json>, more: &Map<String, Json>) -> Map<String, Json> {
+    for (table, rows) in more {
+        let known = base.entry(table.clone()).or_insert_with(|| json!([])).as_array_mut().expect("rows");
+        let rows = rows.as_array().expect("rows");
+        known.retain(|old| rows.iter().all(|row| row["id"] != old["id"]));
+        known.extend(rows.iter().cloned());
+    }
+    base
+}
+
+/// Adds the rows to those in the database.
+pub async fn add(store: &Store, more: &Map<String, Json>) {
+    let mut tx = store.begin().await.expect("a transaction");
+    for (table, rows) in more {
+        seed_in(&mut tx, table, rows.as_array().expect("rows")).await;
+    }
+    tx.commit().await.expect("the rows are kept");
+}
+
 /// Puts everything that motions change back to what it was before the case.
 pub async fn put_back(store: &Store, base: &Map<String, Json>, case: &Case) {
     let mut tx = store.begin().await.expect("a transaction");
@@ -63,7 +83,7 @@ fn merged(base: &Map<String, Json>, table: &str, changed: &Json) -> Json {
 /// What was special about the set-up (`tests/golden/README.md`).
 async fn phase(tx: &mut Tx, phase: Phase) {
     match phase {
-        Phase::Plain => {}
+        Phase::Plain | Phase::Agent => {}
         Phase::Motion => {
             let row = json!({
                 "id": 9000, "uuid": "5e5e5e5e-0000-4000-8000-00000000ca9a", "hypervisor_type": "Simulator",

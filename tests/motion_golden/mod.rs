@@ -3,11 +3,12 @@
 //! `docs/api-compat.md` tells.
 
 mod agent;
-mod cases;
+pub mod cases;
 mod compare;
 mod documented;
 mod estate;
 mod jobs;
+mod left_out;
 mod replay;
 
 use std::collections::BTreeMap;
@@ -21,8 +22,9 @@ const AT_LEAST: usize = 131;
 async fn recorded_motions() {
     let cases = cases::all();
     assert!(cases.len() >= AT_LEAST, "only {} cases", cases.len());
+    let real = cases::real_agents();
     for (kind, database) in database::each().await {
-        let gateway = replay::Gateway::start(&database).await;
+        let mut gateway = replay::Gateway::start(&database).await;
         let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for case in &cases {
             for (difference, detail) in gateway.replay(case).await {
@@ -31,6 +33,12 @@ async fn recorded_motions() {
         }
         for (case, (difference, detail)) in jobs::replay(&gateway).await {
             found.entry(difference).or_default().insert(case, detail);
+        }
+        gateway.enlarge(&real.rows).await;
+        for case in &real.cases {
+            for (difference, detail) in gateway.replay(case).await {
+                found.entry(difference).or_default().insert(case.name.clone(), detail);
+            }
         }
         gateway.stop().await;
         documented::check(kind, &found);

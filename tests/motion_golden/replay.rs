@@ -10,8 +10,8 @@ use stackmotion::settings::{Effective, Settings, SettingsArgs, Sources};
 use stackmotion::store::Store;
 use tempfile::TempDir;
 
-use super::agent::{Agents, nonsense, refusal};
-use super::cases::{Case, Exchange};
+use super::agent::{Agents, nonsense, refusal, silence};
+use super::cases::{Case, Exchange, Phase, Said};
 use super::compare::{self, Found};
 use super::estate;
 use crate::motion::bench::wait_for;
@@ -87,6 +87,12 @@ impl Gateway {
         .await;
     }
 
+    /// From now on there are these rows too.
+    pub async fn enlarge(&mut self, more: &Map<String, Json>) {
+        estate::add(&self.app.store, more).await;
+        self.base = estate::with(std::mem::take(&mut self.base), more);
+    }
+
     pub async fn stop(self) {
         self.app.stop().await;
     }
@@ -117,6 +123,12 @@ impl Gateway {
         if case.during().all(|exchange| !exchange.command().starts_with("migrate")) {
             found.extend(compare::events(&self.app.store, &case.events).await);
             found.extend(compare::changes(&before, &compare::rows(&self.app.store).await, &case.after));
+        }
+        if case.phase == Phase::Agent {
+            for exchange in case.exchanges[1..].iter().filter(|exchange| exchange.label.contains("after")) {
+                found.extend(self.exchange(case, exchange).await);
+            }
+            found.extend(compare::orders(&self.agents.orders(), &case.sent));
         }
         found
     }
@@ -150,7 +162,8 @@ impl Gateway {
 
     /// Until the second job is where it stays: refused because its volume moves, or waiting behind the first.
     async fn settle_second(&self, case: &Case) {
-        let (store, queued) = (&self.app.store, case.name == "mv-sm-running-live");
+        let queued = ["mv-sm-running-live", "hv-mv-live-slow"].contains(&case.name.as_str());
+        let store = &self.app.store;
         let deadline = Instant::now() + LIMIT;
         loop {
             let (running, waiting) = (compare::jobs_running(store).await, compare::jobs_waiting(store).await);
@@ -217,6 +230,12 @@ fn job_of(body: &str) -> Option<String> {
 
 /// What the hosts were told to do, by the words in the name of the case.
 fn answer(case: &Case) -> stackmotion::motion::hypervisor::Answer<()> {
+    match &case.agent {
+        Some(Said::Answer { result: false, details }) => return refusal(details),
+        Some(Said::Answer { .. }) => return Ok(()),
+        Some(Said::Lost) => return silence(),
+        None => {}
+    }
     if case.is_about(&["unknown-answer"]) {
         nonsense()
     } else if case.is_about(&["cross-refused"]) {

@@ -102,7 +102,7 @@ const WIDE: &str = "SELECT h.id, h.uuid, h.name, h.status, h.disconnected, h.typ
     WHERE o.host_id = h.id AND o.capacity_type = 1) AS cpu_allocated, (SELECT MIN(v.uuid) FROM vm_instance v \
     WHERE h.type <> 'Routing' AND v.name = h.name AND v.removed IS NULL) AS vm_uuid, \
     (SELECT COUNT(*) FROM storage_pool_host_ref r JOIN storage_pool p ON p.id = r.pool_id WHERE r.host_id = h.id \
-    AND p.scope = 'HOST' AND p.removed IS NULL) AS local_pools \
+    AND p.pool_type IN ('LVM', 'EXT') AND p.removed IS NULL) AS local_pools \
     FROM host h LEFT JOIN data_center z ON z.id = h.data_center_id LEFT JOIN host_pod_ref b ON b.id = h.pod_id \
     LEFT JOIN cluster c ON c.id = h.cluster_id LEFT JOIN mshost m ON m.msid = h.mgmt_server_id WHERE h.id IN ({ids})";
 

@@ -207,7 +207,7 @@ impl Store {
     /// See [`Store::virtual_machines_page`].
     pub async fn disks_of(&self, ids: &[i64]) -> Result<HashMap<i64, Vec<Row>>, StoreError> {
         let sql = "SELECT v.instance_id, v.volume_type, v.device_id, p.pool_type, o.uuid AS disk_offering_uuid, \
-            o.name AS disk_offering_name FROM volumes v LEFT JOIN storage_pool p ON p.id = v.pool_id \
+            o.name AS disk_offering_name, o.compute_only FROM volumes v LEFT JOIN storage_pool p ON p.id = v.pool_id \
             LEFT JOIN disk_offering o ON o.id = v.disk_offering_id WHERE v.removed IS NULL AND v.instance_id IN ({ids}) \
             ORDER BY v.id";
         grouped(self.rows_of(sql, ids, &[]).await?, "instance_id")
