@@ -5,14 +5,12 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
-use crate::auth::limit::{CallCounter, Throttle};
-use crate::auth::session::{KeyCheck, SameSite};
+use crate::auth::limit::CallCounter;
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
@@ -24,6 +22,7 @@ pub mod create_user;
 pub mod delete_user_keys;
 pub mod disable_account;
 pub mod disable_user;
+mod draft;
 pub mod empty_lists;
 pub mod enable_account;
 pub mod enable_user;
@@ -67,6 +66,7 @@ pub mod migrate_virtual_machine_with_volume;
 pub mod migrate_volume;
 pub mod named_account;
 mod passwords;
+mod policy;
 mod privilege;
 pub mod query_async_job_result;
 pub mod register_user_keys;
@@ -74,6 +74,9 @@ pub mod reset_api_limit;
 pub mod update_hypervisor_capabilities;
 pub mod update_user;
 pub mod validate_second_factor;
+
+pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
+pub use policy::{Policy, SessionPolicy};
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
@@ -203,60 +206,6 @@ impl Ctx {
     }
 }
 
-/// What answers say about the installation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// The CloudStack version that clients are told.
-    pub cloudstack_version: String,
-    /// Rows of a page when none are asked for, and the most that may be asked for.
-    pub default_page_size: i64,
-    /// Whether commands that change something need a POST and a bounded `expires` (`contract/api-protocol.md 1.5`).
-    pub enforce_post: bool,
-    /// How many calls an account may make.
-    pub throttle: Throttle,
-    /// How people log in and stay so.
-    pub session: SessionPolicy,
-}
-
-/// How people log in and stay so (`contract/api-protocol.md 3`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionPolicy {
-    /// A session that is not used for so long has ended.
-    pub idle_timeout: Duration,
-    /// Where the key of a session has to stand.
-    pub key_check: KeyCheck,
-    /// What the cookie with the key says about other sites.
-    pub same_site: SameSite,
-    /// Whether the cookie with the id is for HTTPS only and kept from scripts, also where the gateway itself sees no HTTPS.
-    pub secure_cookie: bool,
-    /// Failed logins after which a user is disabled; 0 means never.
-    pub failed_logins_allowed: i64,
-}
-
-impl Default for SessionPolicy {
-    fn default() -> Self {
-        Self {
-            idle_timeout: Duration::from_secs(30 * 60),
-            key_check: KeyCheck::default(),
-            same_site: SameSite::default(),
-            secure_cookie: false,
-            failed_logins_allowed: 5,
-        }
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            cloudstack_version: "4.23.0.0-SNAPSHOT".to_owned(),
-            default_page_size: 500,
-            enforce_post: false,
-            throttle: Throttle::default(),
-            session: SessionPolicy::default(),
-        }
-    }
-}
-
 /// What a job works with.
 #[derive(Clone)]
 pub struct JobCtx {
@@ -333,93 +282,6 @@ pub trait AsyncCommand: Command {
 
     /// Does it, inside the job. The node becomes `jobresult`.
     fn run(self, ctx: &JobCtx) -> impl Future<Output = Result<Node, ApiError>> + Send;
-}
-
-/// What a job works on, in CloudStack's words (`jobinstancetype`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum InstanceType {
-    /// A disk.
-    Volume,
-    /// A machine.
-    VirtualMachine,
-    /// A host.
-    Host,
-    /// A pool.
-    StoragePool,
-    /// A cluster.
-    Cluster,
-    /// An account.
-    Account,
-    /// A user.
-    User,
-}
-
-impl InstanceType {
-    const ALL: [Self; 7] =
-        [Self::Volume, Self::VirtualMachine, Self::Host, Self::StoragePool, Self::Cluster, Self::Account, Self::User];
-
-    /// The word on the wire and in the database.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Volume => "Volume",
-            Self::VirtualMachine => "VirtualMachine",
-            Self::Host => "Host",
-            Self::StoragePool => "StoragePool",
-            Self::Cluster => "Cluster",
-            Self::Account => "Account",
-            Self::User => "User",
-        }
-    }
-
-    /// Reads the word, in any letter case.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.word().eq_ignore_ascii_case(word))
-    }
-}
-
-/// An event to be written together with a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventDraft {
-    /// The type, such as `VOLUME.MIGRATE`.
-    pub event_type: &'static str,
-    /// What the job is about to do.
-    pub description: String,
-    /// The account that owns the thing it is about.
-    pub owner_account_id: i64,
-    /// The thing it is about.
-    pub resource: Option<(InstanceType, i64)>,
-}
-
-/// A job to be accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobDraft {
-    /// The name of the command.
-    pub command: &'static str,
-    /// The Java class that `cmd` shows.
-    pub java_class: &'static str,
-    /// The parameters as [`Args::pairs`] gives them; the job reads them again.
-    pub params: Vec<(String, String)>,
-    /// The user who asked.
-    pub user_id: i64,
-    /// The account of that user.
-    pub account_id: i64,
-    /// What it works on.
-    pub instance: Option<(InstanceType, i64)>,
-    /// What the event log says.
-    pub event: EventDraft,
-    /// The id the client chose for the job.
-    pub custom_id: Option<String>,
-    /// The id that ties log lines together.
-    pub request_id: Arc<str>,
-}
-
-/// Accepts jobs: row and event in one transaction.
-pub trait JobDesk: Send + Sync {
-    /// Accepts a job and returns its public id.
-    ///
-    /// # Errors
-    /// 530/9999 `Entity already exists ` when the chosen id is taken; 503 when no new work is taken.
-    fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>>;
 }
 
 /// Declaration and code of a command, of one size for all.
