@@ -3,8 +3,10 @@
 mod bad_input;
 mod call;
 mod decoding;
+mod dialects;
 mod documents;
 mod golden;
 mod http;
 mod recorded_clients;
+mod refused_log;
 mod sessions;
