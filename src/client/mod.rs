@@ -1,6 +1,7 @@
 //! The signed client: what `stackmotion call` uses, and what programs in this package use to speak to a gateway.
 
 mod command;
+mod doctor;
 mod job;
 mod profile;
 
@@ -12,8 +13,9 @@ use crate::auth::signature;
 use crate::model::Timestamp;
 
 pub use command::{CallArgs, Outcome, run};
+pub use doctor::{DoctorCommand, SignatureArgs, doctor};
 pub use job::{Pace, Progress};
-pub use profile::{Access, AccessArgs, ProfileError};
+pub use profile::{Access, AccessArgs, Keys, ProfileError};
 
 /// How long a signature is good for, in seconds.
 const SIGNATURE_LIFE_S: i64 = 600;

@@ -4,6 +4,7 @@ mod bad_input;
 mod call;
 mod decoding;
 mod dialects;
+mod doctor;
 mod documents;
 mod golden;
 mod http;
