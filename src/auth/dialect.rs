@@ -279,8 +279,8 @@ where
 
 /// The first name that makes the text of a request readable in more than one way (`docs/adr/0008-signature-dialects.md`).
 ///
-/// Names stand raw in the text: `&` or `=` in one would pass for the end of an item or of a name, so that what was signed
-/// as two parameters could be sent as one. The Kelvin sign is the one letter beyond ASCII that lower-cases into ASCII, so
+/// Names stand raw in the text: `=` and `&` in one would pass for the end of a name and of an item, so that what was signed
+/// as two parameters could be sent as one. Either sign is enough to be refused: nobody needs it. The Kelvin sign is the one letter beyond ASCII that lower-cases into ASCII, so
 /// that `\u{212a}eyword`, which no command knows, would have the text of `keyword`.
 pub fn ambiguous_name<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
     let mut names = pairs.into_iter().map(|(name, _)| name).filter(|name| is_signed(name));
@@ -321,7 +321,6 @@ mod tests {
     use super::*;
     use crate::auth::signature::string_to_sign;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     const SECRET: &str = "GwTestSecret-abcdefghijklmnopqrstuvwxyz_9876543210";
 
@@ -444,6 +443,10 @@ mod tests {
             let found = diagnose(SECRET, pairs.iter().copied(), &given);
             assert_eq!(found, Misfit::AmbiguousName(name.to_owned()));
         }
+        for name in ["a&b", "a=b"] {
+            let given = signed(&string_to_sign([(name, "1")]));
+            assert_eq!(verify(SECRET, [(name, "1")], &given), None, "one of the two signs is enough");
+        }
         let given = signed(&string_to_sign([("keyword", "x")]));
         let kelvin = [("\u{212a}eyword", "x")];
         assert_eq!(string_to_sign(kelvin), string_to_sign([("keyword", "x")]), "a parameter could be made unknown");
@@ -499,17 +502,46 @@ mod tests {
         items
     }
 
-    /// Parameters made of few signs, so that two sets meet often; those signs in which dialects differ among them.
-    fn few_signs() -> impl Strategy<Value = Vec<(String, String)>> {
-        proptest::collection::btree_map("[abA\\[\\]~%*]{0,2}", "[a~%\\[\\]7eE5B&= +*]{0,3}", 0..3)
-            .prop_map(|pairs: BTreeMap<_, _>| pairs.into_iter().collect())
+    /// Pieces of values, each beside one that is like it in some way: the same sign in another spelling, the same letter.
+    const ALIKE: [(&str, &str); 9] = [
+        ("~", "%7e"),
+        ("[", "%5b"),
+        ("]", "%5d"),
+        ("%", "%25"),
+        (" ", "+"),
+        (" ", "%20"),
+        ("*", "%2a"),
+        ("a", "A"),
+        ("&b=", "%26b%3d"),
+    ];
+
+    /// Pieces for the value of a parameter, and for each which of the two sets has its twin instead.
+    fn pieces() -> impl Strategy<Value = Vec<(usize, bool, bool)>> {
+        proptest::collection::vec((0..ALIKE.len(), any::<bool>(), any::<bool>()), 0..4)
+    }
+
+    /// Two sets of parameters that are as alike as can be; in the second, two may have become one.
+    fn two_alike() -> impl Strategy<Value = [Vec<(String, String)>; 2]> {
+        (pieces(), pieces(), any::<bool>()).prop_map(|(first, second, is_merged)| {
+            let value = |pieces: &[(usize, bool, bool)], in_other: bool| -> String {
+                let twin = |(_, one, other): &(usize, bool, bool)| if in_other { *other } else { *one };
+                pieces.iter().map(|piece| if twin(piece) { ALIKE[piece.0].1 } else { ALIKE[piece.0].0 }).collect()
+            };
+            let set =
+                |in_other| vec![("a".to_owned(), value(&first, in_other)), ("b".to_owned(), value(&second, in_other))];
+            let (one, mut other) = (set(false), set(true));
+            if is_merged {
+                other = vec![("a".to_owned(), format!("{}&b={}", other[0].1, other[1].1))];
+            }
+            [one, other]
+        })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1500))]
 
         #[test]
-        fn no_two_sets_have_the_same_text(one in few_signs(), other in few_signs()) {
+        fn no_two_sets_have_the_same_text([one, other] in two_alike()) {
             for first in Dialect::ACCEPTED {
                 for second in Dialect::ACCEPTED {
                     if first.text(borrowed(&one)) == second.text(borrowed(&other)) {

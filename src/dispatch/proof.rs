@@ -154,8 +154,12 @@ impl Gateway {
     async fn known_key(&self, request: &RawRequest, api_key: &str) -> Result<Arc<Credential>, ApiError> {
         let version = request.any_case("signatureversion");
         let expires = request.any_case("expires");
-        signature::time_left(version, expires, OffsetDateTime::now_utc(), self.policy.enforce_post)
-            .map_err(|why| refused(request, None, &Why::Untimely(why)))?;
+        let now = OffsetDateTime::now_utc();
+        if let Err(why) = signature::time_left(version, expires, now, self.policy.enforce_post) {
+            // Only for the log: the limit is judged first, whoever calls.
+            let owner = self.credentials.credential_by_api_key(api_key).await.ok().flatten();
+            return Err(refused(request, owner.as_ref().map(|known| &*known.caller), &Why::Untimely(why)));
+        }
         let found = self.credentials.credential_by_api_key(api_key).await.map_err(|cause| {
             ApiError::internal("The API key could not be looked up: the database did not answer. Try again.")
                 .caused_by(cause)

@@ -168,6 +168,8 @@ async fn each_reason_is_told_to_the_log_and_none_to_the_client() {
     let (_, _, json) = logged.answer(signed_as("admin", "other", &LIST, as_is)).await;
     assert_eq!(json[0]["key_owner"], "admin of account admin in /");
     assert_eq!(json[0]["canonical"], "apikey=key-admin&command=listzones&note=a%20b*&response=json");
+    let (_, _, json) = logged.answer(limited(&past)).await;
+    assert_eq!(json[0]["key_owner"], "admin of account admin in /", "also where the key was not asked for");
     let (_, _, json) = logged.answer(signed_as("alice", "other", &LIST, as_is)).await;
     assert!(json[0]["key_owner"].as_str().unwrap().starts_with("alice of account "), "{}", json[0]);
 }
