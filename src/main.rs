@@ -27,6 +27,9 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Makes a signed call and prints its result as JSON.
     Call(client::CallArgs),
+    /// Explains what does not work.
+    #[command(subcommand)]
+    Doctor(client::DoctorCommand),
     /// Prints every setting in effect and where it came from.
     Config {
         #[command(flatten)]
@@ -46,6 +49,7 @@ async fn main() -> ExitCode {
         Command::Agent(args) => ended(agent::run(args).await),
         Command::Demo(args) => ended(demo::run(args).await),
         Command::Call(args) => ExitCode::from(client::run(args).await as u8),
+        Command::Doctor(what) => ExitCode::from(client::doctor(&what) as u8),
         Command::Config { markdown: true, .. } => {
             print!("{}", settings::markdown());
             ExitCode::SUCCESS

@@ -59,6 +59,27 @@ pub fn next_request_id() -> Arc<str> {
     format!("{:08x}-{number:x}", *PROCESS).into()
 }
 
+/// A text from outside as it may stand in a log: printable ASCII only, everything else escaped (`\\n`, `\\u{202e}`), so that
+/// it can neither begin a line nor hide one, and at most `limit` bytes of it.
+pub fn one_line(text: &str, limit: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(limit));
+    for letter in text.chars() {
+        let before = line.len();
+        match letter {
+            '\\' => line.push_str("\\\\"),
+            ' '..='~' => line.push(letter),
+            _ => line.extend(letter.escape_default()),
+        }
+        if line.len() > limit {
+            line.truncate(before);
+            // Writing to a string cannot fail.
+            let _ = write!(line, "... ({} bytes in all)", text.len());
+            break;
+        }
+    }
+    line
+}
+
 /// An error with everything behind it on one line.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -80,6 +101,15 @@ mod tests {
         let (a, b) = (next_request_id(), next_request_id());
         assert_ne!(a, b);
         assert_eq!(a.split('-').next(), b.split('-').next());
+    }
+
+    #[test]
+    fn texts_from_outside_stay_on_their_line() {
+        assert_eq!(one_line("a=b&c d\"~", 100), "a=b&c d\"~");
+        assert_eq!(one_line("a\r\n\u{1b}[2J\u{202e}\\\u{e9}", 100), "a\\r\\n\\u{1b}[2J\\u{202e}\\\\\\u{e9}");
+        assert_eq!(one_line("12345", 5), "12345");
+        assert_eq!(one_line("123456", 5), "12345... (6 bytes in all)");
+        assert_eq!(one_line("1234\n", 5), "1234... (5 bytes in all)", "no half escapes");
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 mod caller;
 pub mod cidr;
+pub mod dialect;
 pub mod limit;
 pub mod password;
+pub mod redact;
 mod roles;
 pub mod session;
 pub mod signature;
+mod spelling;
 pub mod two_factor;
 
 pub use caller::{AccountType, Caller, CallingKey, Credential, Credentials, KnownUser};

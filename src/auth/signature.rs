@@ -3,15 +3,13 @@
 //! HMAC-SHA1 over all parameters in the order of their names. Names are never percent-encoded and are sorted before
 //! they are lower-cased; both are easy to get wrong and both decide whether an existing client is believed.
 
-use std::cmp::Ordering;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
+use super::spelling::{Spelling, utf16_order};
 use crate::api::date;
 
 /// How far `expires` may lie ahead when POST and time stamps are enforced.
@@ -19,23 +17,19 @@ const FURTHEST_EXPIRY: Duration = Duration::minutes(15);
 
 /// The text that is signed: every parameter but the signature itself.
 pub fn string_to_sign<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let mut sorted: Vec<_> = pairs.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("signature")).collect();
+    Spelling::CLOUDSTACK.text(pairs)
+}
+
+/// The parameters that are signed, in the order of the text.
+pub fn in_order<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+    let mut sorted: Vec<_> = pairs.into_iter().filter(|(name, _)| is_signed(name)).collect();
     sorted.sort_by(|a, b| utf16_order(a.0, b.0));
-    let mut text = String::with_capacity(sorted.iter().map(|(name, value)| name.len() + value.len() + 8).sum());
-    for (at, (name, value)) in sorted.into_iter().enumerate() {
-        if at > 0 {
-            text.push('&');
-        }
-        text.push_str(name);
-        text.push('=');
-        encode_value(value, &mut text);
-    }
-    if text.is_ascii() {
-        text.make_ascii_lowercase();
-        text
-    } else {
-        text.to_lowercase()
-    }
+    sorted
+}
+
+/// Whether a parameter of this name is part of the text.
+pub(super) fn is_signed(name: &str) -> bool {
+    !name.eq_ignore_ascii_case("signature")
 }
 
 /// The signature of a text: Base64 with padding.
@@ -45,49 +39,72 @@ pub fn sign(secret: &str, text: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// Whether `given` is the signature of these parameters. The time it takes does not depend on where they differ.
-pub fn verify<'a>(secret: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>, given: &str) -> bool {
-    let right = sign(secret, &string_to_sign(pairs));
-    right.as_bytes().ct_eq(given.as_bytes()).into()
+/// Why the time limit of a request does not let it through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Untimely {
+    /// Limits are enforced and the request has none.
+    #[error("POST and time limits are enforced, so signatureVersion=3 with expires is needed")]
+    NoVersion,
+    /// Version 3 without a limit.
+    #[error("signatureVersion is 3 and expires is missing")]
+    NoExpires,
+    /// The limit cannot be read.
+    #[error("expires is not one of the accepted forms, such as 2030-01-02T03:04:05+0000")]
+    Unreadable,
+    /// The limit has passed.
+    #[error("expired {by_s} s ago by this machine's clock: the client's clock is behind, or the request is an old one")]
+    Expired {
+        /// By how many seconds.
+        by_s: i64,
+    },
+    /// Limits are enforced and this one is too far away.
+    #[error(
+        "POST and time limits are enforced, and expires lies {by_s} s beyond the 15 minutes allowed by this machine's \
+         clock: the client's clock is ahead, or it asks for more"
+    )]
+    TooFar {
+        /// By how many seconds.
+        by_s: i64,
+    },
 }
 
-/// Whether the time limit of a request lets it through (`contract/api-protocol.md 2.2`).
+/// How long the time limit of a request still lets it through: `None` means for ever
+/// (`contract/api-protocol.md 2.2`).
 ///
 /// Without enforcement only `signatureVersion=3` has a time limit. With it every request needs version 3 and a limit
 /// at most 15 minutes ahead.
-pub fn in_time(version: Option<&str>, expires: Option<&str>, now: OffsetDateTime, is_enforced: bool) -> bool {
+///
+/// # Errors
+/// Why it does not let it through.
+pub fn time_left(
+    version: Option<&str>,
+    expires: Option<&str>,
+    now: OffsetDateTime,
+    is_enforced: bool,
+) -> Result<Option<Duration>, Untimely> {
     if version != Some("3") {
-        return !is_enforced;
+        return if is_enforced { Err(Untimely::NoVersion) } else { Ok(None) };
     }
-    let Some(until) = expires.and_then(date::parse_with_zone) else {
-        return false;
-    };
-    until >= now && (!is_enforced || until <= now + FURTHEST_EXPIRY)
+    let until = date::parse_with_zone(expires.ok_or(Untimely::NoExpires)?).ok_or(Untimely::Unreadable)?;
+    let left = until - now;
+    if left.is_negative() {
+        return Err(Untimely::Expired { by_s: whole_seconds(-left) });
+    }
+    if is_enforced && left > FURTHEST_EXPIRY {
+        return Err(Untimely::TooFar { by_s: whole_seconds(left - FURTHEST_EXPIRY) });
+    }
+    Ok(Some(left))
 }
 
-/// Java compares text by UTF-16 units, which differs from byte order only beyond the basic plane.
-fn utf16_order(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
-}
-
-/// Java's form encoding with `%20` for a blank: letters, digits and `.-*_` stay.
-fn encode_value(value: &str, out: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => out.push(char::from(byte)),
-            _ => {
-                out.push('%');
-                out.push(char::from(HEX[usize::from(byte >> 4)]));
-                out.push(char::from(HEX[usize::from(byte & 15)]));
-            }
-        }
-    }
+/// Seconds, rounded up, so that nothing is "0 s" late.
+fn whole_seconds(span: Duration) -> i64 {
+    span.whole_seconds().saturating_add(i64::from(span.subsec_nanoseconds() > 0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::dialect::{Dialect, verify};
     use proptest::prelude::*;
 
     const KEY: &str = "GwTestApiKey-0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -95,11 +112,11 @@ mod tests {
 
     fn check(pairs: &[(&str, &str)], text: &str, signature: &str) {
         assert_eq!(string_to_sign(pairs.iter().copied()), text);
-        assert!(verify(SECRET, pairs.iter().copied(), signature));
+        assert_eq!(verify(SECRET, pairs.iter().copied(), signature), Some(Dialect::CloudStack));
         let mut reversed = pairs.to_vec();
         reversed.reverse();
         reversed.push(("sIgnature", "whatever"));
-        assert!(verify(SECRET, reversed, signature), "order and the signature itself do not count");
+        assert!(verify(SECRET, reversed, signature).is_some(), "order and the signature itself do not count");
     }
 
     #[test]
@@ -162,7 +179,7 @@ mod tests {
             "apikey=gwtestapikey-0123456789_abcdefghijklmnopqrstuvwxyz&command=updatevolume&expires=2030-01-02t03%3a04%3a05%2b0000&id=71f43cd6-69b0-4d3b-9fbc-67f50963d60b&name=gr%c3%b6%c3%9fe%20%e6%97%a5%e6%9c%ac%20%f0%9f%98%80%20%c3%89&response=json&signatureversion=3",
             "XXkipNxT9Zx8UesCtDkMwWgoXOU=",
         );
-        assert!(!verify(SECRET, pairs, "YNFKv0GT0Urnv1zaW3FDxY7/xFo="), "lower-cased before it was encoded");
+        assert!(verify(SECRET, pairs, "YNFKv0GT0Urnv1zaW3FDxY7/xFo=").is_none(), "lower-cased before it was encoded");
     }
 
     #[test]
@@ -181,7 +198,7 @@ mod tests {
             "keyword=abc%2fdef%3f%3d%26%25&response=json&zoneid=z&account=a&apikey=gwtestapikey-0123456789_abcdefghijklmnopqrstuvwxyz&command=listvolumes&listall=true",
             "LLcpSI6e5OwbWN2QJD4e5dFj4hM=",
         );
-        assert!(!verify(SECRET, pairs, "0EZsQIpVf24gL6LxfzcsfG9Kp8I="), "names lower-cased before sorting");
+        assert!(verify(SECRET, pairs, "0EZsQIpVf24gL6LxfzcsfG9Kp8I=").is_none(), "names lower-cased before sorting");
     }
 
     #[test]
@@ -212,28 +229,31 @@ mod tests {
             " bILgkeGyUcKRd2fhl6gbgHE6aJA=",
             "bILgkeGyUcKRd2fhl6gbgHE6aJA==",
         ] {
-            assert!(!verify(SECRET, pairs, wrong), "{wrong}");
+            assert!(verify(SECRET, pairs, wrong).is_none(), "{wrong}");
         }
     }
 
     #[test]
     fn time_limits() {
         let now = date::parse_with_zone("2030-01-02T03:00:00Z").unwrap();
+        let seconds = |count| Ok(Some(Duration::seconds(count)));
         let cases = [
-            (None, None, false, true),
-            (Some("2"), Some("1999-01-01T00:00:00Z"), false, true),
-            (Some("3"), None, false, false),
-            (Some("3"), Some(""), false, false),
-            (Some("3"), Some("tomorrow"), false, false),
-            (Some("3"), Some("2030-01-02T02:59:59Z"), false, false),
-            (Some("3"), Some("2030-01-02T03:00:01Z"), false, true),
-            (Some("3"), Some("2130-01-02T03:00:01Z"), false, true),
-            (None, None, true, false),
-            (Some("3"), Some("2030-01-02T03:15:00Z"), true, true),
-            (Some("3"), Some("2030-01-02T03:15:01Z"), true, false),
+            (None, None, false, Ok(None)),
+            (Some("2"), Some("1999-01-01T00:00:00Z"), false, Ok(None)),
+            (Some("3"), None, false, Err(Untimely::NoExpires)),
+            (Some("3"), Some(""), false, Err(Untimely::Unreadable)),
+            (Some("3"), Some("tomorrow"), false, Err(Untimely::Unreadable)),
+            (Some("3"), Some("2030-01-02T02:59:59Z"), false, Err(Untimely::Expired { by_s: 1 })),
+            (Some("3"), Some("2030-01-02T02:59:59.500Z"), false, Err(Untimely::Expired { by_s: 1 })),
+            (Some("3"), Some("2030-01-02T03:00:00Z"), false, seconds(0)),
+            (Some("3"), Some("2030-01-02T03:00:01Z"), false, seconds(1)),
+            (Some("3"), Some("2030-01-03T03:00:00Z"), false, seconds(86_400)),
+            (None, None, true, Err(Untimely::NoVersion)),
+            (Some("3"), Some("2030-01-02T03:15:00Z"), true, seconds(900)),
+            (Some("3"), Some("2030-01-02T03:15:01Z"), true, Err(Untimely::TooFar { by_s: 1 })),
         ];
-        for (version, expires, is_enforced, passes) in cases {
-            assert_eq!(in_time(version, expires, now, is_enforced), passes, "{version:?} {expires:?} {is_enforced}");
+        for (version, expires, is_enforced, left) in cases {
+            assert_eq!(time_left(version, expires, now, is_enforced), left, "{version:?} {expires:?} {is_enforced}");
         }
     }
 
@@ -253,7 +273,7 @@ mod tests {
         fn any_changed_value_changes_the_signature(value in "\\PC{1,20}", other in "\\PC{1,20}") {
             prop_assume!(!value.eq_ignore_ascii_case(&other));
             let given = sign(SECRET, &string_to_sign([("a", value.as_str())]));
-            prop_assert!(!verify(SECRET, [("a", other.as_str())], &given));
+            prop_assert!(verify(SECRET, [("a", other.as_str())], &given).is_none());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The signed client: what `stackmotion call` uses, and what programs in this package use to speak to a gateway.
 
 mod command;
+mod doctor;
 mod job;
 mod profile;
 
@@ -12,8 +13,9 @@ use crate::auth::signature;
 use crate::model::Timestamp;
 
 pub use command::{CallArgs, Outcome, run};
+pub use doctor::{DoctorCommand, SignatureArgs, doctor};
 pub use job::{Pace, Progress};
-pub use profile::{Access, AccessArgs, ProfileError};
+pub use profile::{Access, AccessArgs, Keys, ProfileError};
 
 /// How long a signature is good for, in seconds.
 const SIGNATURE_LIFE_S: i64 = 600;
@@ -218,7 +220,7 @@ mod tests {
         let pairs = crate::http::parse_pairs(form.as_bytes()).unwrap();
         let borrowed = || pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let find = |wanted: &str| borrowed().find(|(name, _)| *name == wanted).map(|(_, value)| value).unwrap();
-        assert!(signature::verify("secret", borrowed(), find("signature")));
+        assert!(crate::auth::dialect::verify("secret", borrowed(), find("signature")).is_some());
         assert_eq!(find("migrateto[0].volume"), "ä ~+*");
         assert_eq!(find("expires"), "2030-03-17T17:56:40+0000");
     }

@@ -77,6 +77,21 @@ pub enum ProfileError {
 
 type Section = BTreeMap<String, String>;
 
+/// What of a key pair is known.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// The public half.
+    pub api_key: Option<String>,
+    /// The secret half.
+    pub secret_key: Option<String>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("api_key", &self.api_key).finish_non_exhaustive()
+    }
+}
+
 impl Access {
     /// Finds address and keys. `env` looks up a variable, `home` is the user's folder.
     ///
@@ -88,21 +103,52 @@ impl Access {
         home: Option<&Path>,
     ) -> Result<Self, ProfileError> {
         let section = profile(args, home)?;
-        let pick = |flag: &Option<String>, variables: [&str; 2], key: &str| {
-            flag.clone()
-                .or_else(|| variables.iter().find_map(|name| env(name).filter(|value| !value.is_empty())))
-                .or_else(|| section.get(key).cloned().filter(|value| !value.is_empty()))
-        };
         let missing = |what, flag, variable| ProfileError::Missing { what, flag, variable };
+        let keys = Keys::of(args, &env, &section);
         Ok(Self {
-            url: pick(&args.url, ["STACKMOTION_URL", "CLOUDSTACK_ENDPOINT"], "url")
+            url: pick(args.url.as_ref(), &env, ["STACKMOTION_URL", "CLOUDSTACK_ENDPOINT"], &section, "url")
                 .ok_or_else(|| missing("the address of the API", "--url", "STACKMOTION_URL"))?,
-            api_key: pick(&args.api_key, ["STACKMOTION_APIKEY", "CLOUDSTACK_KEY"], "apikey")
-                .ok_or_else(|| missing("the API key", "--api-key", "STACKMOTION_APIKEY"))?,
-            secret_key: pick(&args.secret_key, ["STACKMOTION_SECRETKEY", "CLOUDSTACK_SECRET"], "secretkey")
+            api_key: keys.api_key.ok_or_else(|| missing("the API key", "--api-key", "STACKMOTION_APIKEY"))?,
+            secret_key: keys
+                .secret_key
                 .ok_or_else(|| missing("the secret key", "--secret-key", "STACKMOTION_SECRETKEY"))?,
         })
     }
+}
+
+impl Keys {
+    /// Finds what is known of the key pair where [`Access::find`] looks for it; nothing has to be known.
+    ///
+    /// # Errors
+    /// When a file or profile that was named does not exist.
+    pub fn find(
+        args: &AccessArgs,
+        env: impl Fn(&str) -> Option<String>,
+        home: Option<&Path>,
+    ) -> Result<Self, ProfileError> {
+        Ok(Self::of(args, &env, &profile(args, home)?))
+    }
+
+    fn of(args: &AccessArgs, env: &impl Fn(&str) -> Option<String>, section: &Section) -> Self {
+        let pick = |flag: &Option<String>, variables, key| pick(flag.as_ref(), env, variables, section, key);
+        Self {
+            api_key: pick(&args.api_key, ["STACKMOTION_APIKEY", "CLOUDSTACK_KEY"], "apikey"),
+            secret_key: pick(&args.secret_key, ["STACKMOTION_SECRETKEY", "CLOUDSTACK_SECRET"], "secretkey"),
+        }
+    }
+}
+
+/// The flag, else the first variable that says something, else the profile.
+fn pick(
+    flag: Option<&String>,
+    env: &impl Fn(&str) -> Option<String>,
+    variables: [&str; 2],
+    section: &Section,
+    key: &str,
+) -> Option<String> {
+    flag.cloned()
+        .or_else(|| variables.iter().find_map(|name| env(name).filter(|value| !value.is_empty())))
+        .or_else(|| section.get(key).cloned().filter(|value| !value.is_empty()))
 }
 
 fn profile(args: &AccessArgs, home: Option<&Path>) -> Result<Section, ProfileError> {
@@ -193,7 +239,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_need_not_be_known() {
+        assert_eq!(Keys::find(&AccessArgs::default(), |_| None, None).unwrap(), Keys::default());
+        let args = AccessArgs { secret_key: Some("S".into()), ..AccessArgs::default() };
+        let keys = Keys::find(&args, |name| (name == "CLOUDSTACK_KEY").then(|| "K".to_owned()), None).unwrap();
+        assert_eq!((keys.api_key.as_deref(), keys.secret_key.as_deref()), (Some("K"), Some("S")));
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         assert!(!format!("{:?}", find(&AccessArgs::default(), &[]).unwrap()).contains("a=b"));
+        let keys = Keys { api_key: Some("K".into()), secret_key: Some("a=b".into()) };
+        assert!(!format!("{keys:?}").contains("a=b"));
     }
 }

@@ -3,6 +3,7 @@
 
 mod login;
 mod proof;
+mod refused;
 mod request;
 
 use std::sync::Arc;

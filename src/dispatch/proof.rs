@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::refused::{Why, refused};
 use super::request::{RawRequest, SESSION_KEY, Verb};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, ErrorCode, Http, cs_code};
-use crate::auth::{Caller, Credential, Verdict, cidr, may_call, session, signature};
+use crate::auth::{Caller, Credential, Verdict, cidr, dialect, may_call, session, signature};
 use crate::commands::{Registered, find};
 use crate::model::{Secret, Timestamp};
 use crate::store::{SecondFactor, SessionRow};
@@ -118,7 +119,7 @@ impl Gateway {
     async fn admit_signature(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
         let Some(name) = request.exact("command") else {
             let envelope = if request.pairs.is_empty() { NO_COMMAND } else { "null" };
-            return Err(Refusal::new(envelope, ApiError::bad_credentials()));
+            return Err(Refusal::new(envelope, refused(request, None, &Why::NoCommand)));
         };
         self.refuse_get(request).map_err(|error| Refusal::new(envelope_of(request), error))?;
         if let Some(command) = OPEN.iter().find(|open| open.eq_ignore_ascii_case(name)) {
@@ -128,7 +129,8 @@ impl Gateway {
             return command.map(|command| (command, Arc::new(Caller::nobody()))).ok_or_else(unknown);
         }
         // Whether a command exists is not told to strangers.
-        let command = find(name).ok_or_else(|| Refusal::new(NO_COMMAND, ApiError::bad_credentials()))?;
+        let command =
+            find(name).ok_or_else(|| Refusal::new(NO_COMMAND, refused(request, None, &Why::UnknownCommand)))?;
         let caller = self.signer(request, command).await.map_err(|error| Refusal::new(&command.envelope, error))?;
         Ok((command, caller))
     }
@@ -136,8 +138,8 @@ impl Gateway {
     /// Who signed, if the signature holds. A forbidden command is refused before the signature is looked at, as CloudStack
     /// does.
     async fn signer(&self, request: &RawRequest, command: &Registered) -> Result<Arc<Caller>, ApiError> {
-        let api_key = request.any_case("apikey").ok_or_else(ApiError::bad_credentials)?;
-        let signed = request.any_case("signature").ok_or_else(ApiError::bad_credentials)?;
+        let api_key = request.any_case("apikey").ok_or_else(|| refused(request, None, &Why::NoKey))?;
+        let signed = request.any_case("signature").ok_or_else(|| refused(request, None, &Why::NoSignature))?;
         let known = self.known_key(request, api_key).await?;
         let spec = command.entry.spec;
         let not_available = || ApiError::not_available(spec.name, &known.caller.account_name);
@@ -145,9 +147,10 @@ impl Gateway {
         if !may_call(&known.caller, spec) {
             return Err(not_available());
         }
-        let secret = valid_secret(&known, Timestamp::now()).ok_or_else(ApiError::bad_credentials)?;
-        if !signature::verify(secret, request.borrowed(), signed) {
-            return Err(ApiError::bad_credentials());
+        let secret =
+            valid_secret(&known, Timestamp::now()).map_err(|why| refused(request, Some(&known.caller), &why))?;
+        if dialect::verify(secret, request.borrowed(), signed).is_none() {
+            return Err(refused(request, Some(&known.caller), &Why::Misfit { secret, signed }));
         }
         self.count_call(&known.caller)?;
         if !known.key_rules.is_empty() && Verdict::of(&known.key_rules, spec.name) != Verdict::Allowed {
@@ -160,19 +163,24 @@ impl Gateway {
     async fn known_key(&self, request: &RawRequest, api_key: &str) -> Result<Arc<Credential>, ApiError> {
         let version = request.any_case("signatureversion");
         let expires = request.any_case("expires");
-        if !signature::in_time(version, expires, OffsetDateTime::now_utc(), self.policy.enforce_post) {
-            return Err(ApiError::bad_credentials());
+        let now = OffsetDateTime::now_utc();
+        if let Err(why) = signature::time_left(version, expires, now, self.policy.enforce_post) {
+            // Only for the log: the limit is judged first, whoever calls.
+            let owner = self.credentials.credential_by_api_key(api_key).await.ok().flatten();
+            return Err(refused(request, owner.as_ref().map(|known| &*known.caller), &Why::Untimely(why)));
         }
         let found = self.credentials.credential_by_api_key(api_key).await.map_err(|cause| {
             ApiError::internal("The API key could not be looked up: the database did not answer. Try again.")
                 .caused_by(cause)
         })?;
-        let known = found.ok_or_else(ApiError::bad_credentials)?;
-        if known.enabled && known.key_access && is_allowed_place(&known.allowed_cidrs, request.peer) {
-            Ok(known)
-        } else {
-            Err(ApiError::bad_credentials())
-        }
+        let known = found.ok_or_else(|| refused(request, None, &Why::UnknownKey(api_key)))?;
+        let why = match &known {
+            known if !known.enabled => Why::OwnerDisabled,
+            known if !known.key_access => Why::KeysOff,
+            known if !is_allowed_place(&known.allowed_cidrs, request.peer) => Why::Address(&known.allowed_cidrs),
+            _ => return Ok(known),
+        };
+        Err(refused(request, Some(&known.caller), &why))
     }
 
     /// Counts a call against the limit of the caller's account. A signed call is counted twice, as in CloudStack.
@@ -249,8 +257,12 @@ fn second_factor_needed() -> ApiError {
 }
 
 /// The secret of a key pair, if the pair has one and is valid now.
-fn valid_secret(known: &Credential, now: Timestamp) -> Option<&str> {
-    let has_begun = known.valid_from.is_none_or(|from| from <= now);
-    let has_ended = known.valid_until.is_some_and(|until| until < now);
-    known.secret.as_ref().map(Secret::expose).filter(|_| has_begun && !has_ended)
+fn valid_secret(known: &Credential, now: Timestamp) -> Result<&str, Why<'_>> {
+    if let Some(from) = known.valid_from.filter(|from| *from > now) {
+        return Err(Why::NotYetValid(from));
+    }
+    if let Some(until) = known.valid_until.filter(|until| *until < now) {
+        return Err(Why::Ended(until));
+    }
+    known.secret.as_ref().map(Secret::expose).ok_or(Why::NoSecret)
 }

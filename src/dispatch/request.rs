@@ -50,7 +50,7 @@ impl RawRequest {
     }
 
     /// All parameters, borrowed.
-    pub(super) fn borrowed(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(super) fn borrowed(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 

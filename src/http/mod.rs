@@ -5,4 +5,5 @@ mod params;
 mod server;
 
 pub use params::{MalformedEncoding, MergeError, merge, parse_pairs};
+pub use server::name_command_by_path;
 pub use server::{HttpError, HttpServer, Listener, Probe, TlsFiles};

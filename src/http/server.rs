@@ -260,7 +260,7 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
 
 /// `/client/api/listHosts` without a `command` means `command=listHosts`, signature included. An addition of ours, so
 /// that each command has a path of its own in OpenAPI.
-fn name_command_by_path(pairs: &mut Vec<(String, String)>, tail: Option<&str>) {
+pub fn name_command_by_path(pairs: &mut Vec<(String, String)>, tail: Option<&str>) {
     let Some(command) = tail.and_then(commands::find) else {
         return;
     };

@@ -8,6 +8,6 @@ pub mod text;
 mod timestamp;
 
 pub use inventory::{CapacityKind, DiskOffering, HYPERV, Host, Pool, Scope, ServiceOffering, Vm, Volume};
-pub use secret::{Secret, random};
+pub use secret::{Secret, is_secret_name, random, tells_secret};
 pub use states::{IllegalTransition, JobStatus, Transition, VmEvent, VmState, VolumeEvent, VolumeState};
 pub use timestamp::Timestamp;

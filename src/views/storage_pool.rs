@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::row::{flag, number, text, time};
 use crate::auth::Caller;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, is_secret_name};
 use crate::store::{ResourceKind, Row, Store, StoreError};
 
 crate::response! {
@@ -156,7 +156,7 @@ fn describe(view: &mut StoragePoolView, mut details: BTreeMap<String, String>) {
         view.kind = Some(kind.clone());
     }
     view.nfs_mount_options = details.get("nfsmountopts").cloned();
-    details.retain(|name, _| !is_secret(name));
+    details.retain(|name, _| !is_secret_name(name));
     view.details = Some(details);
 }
 
@@ -168,19 +168,13 @@ fn tag(view: &mut StoragePoolView, rows: &[Row]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a setting of this name holds something that nobody is to read.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "accesskey", "secretkey", "secret"].iter().any(|word| name.contains(word))
-}
-
 /// The path of a pool without the secrets that CloudStack keeps in it: `/share?user=u&password=p&domain=d` becomes
 /// `/share?user=u&domain=d` (`contract/entities.md 1.5`).
 #[must_use]
 pub fn path_without_secrets(path: &str) -> String {
     let Some((place, query)) = path.split_once('?') else { return path.to_owned() };
     let kept: Vec<&str> =
-        query.split('&').filter(|pair| !is_secret(pair.split_once('=').map_or(pair, |(name, _)| name))).collect();
+        query.split('&').filter(|pair| !is_secret_name(pair.split_once('=').map_or(pair, |(name, _)| name))).collect();
     if kept.is_empty() { place.to_owned() } else { format!("{place}?{}", kept.join("&")) }
 }
 

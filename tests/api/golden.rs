@@ -19,6 +19,7 @@ const ON_PURPOSE: &[(&str, &str)] = &[
     ("listUserKeys-json", "the users of these tests have one pair each"),
     ("listUserKeys-xml", "the users of these tests have one pair each"),
     ("sign-value-emoji", "our tables hold every letter, so searching for one is no fault of the database"),
+    ("sign-tilde-unescaped", "~ left bare in a value is another spelling of the same thing: docs/adr/0008"),
     ("listVolumes-pagesize-minus2", "a size that makes no sense is the caller's mistake, not the database's"),
 ];
 
@@ -71,7 +72,30 @@ async fn replays_alike(area: &str, at_least: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_auth_cases() {
-    replays_alike("auth", 98).await;
+    replays_alike("auth", 97).await;
+}
+
+/// The recorded signatures that CloudStack refuses and this gateway believes, every one of them, by name.
+const BELIEVED_HERE: &[&str] = &["sign-tilde-unescaped"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_signatures_of_other_dialects() {
+    let world = World::start().await;
+    let mut believed = Vec::new();
+    let mut sent = 0;
+    let cases = cases("auth");
+    for case in cases.iter().filter(|case| is_served(case)) {
+        for exchange in &case.exchanges {
+            let Some(request) = exchange.request.ready() else { continue };
+            sent += 1;
+            let answer = request.send(world.address).await;
+            if exchange.response.status == 401 && answer.status == 200 {
+                believed.push(case.name.as_str());
+            }
+        }
+    }
+    assert_eq!(believed, BELIEVED_HERE);
+    assert!(sent >= 93, "only {sent} exchanges were sent");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

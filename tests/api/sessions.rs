@@ -25,7 +25,8 @@ impl Login {
         Self { id: value("JSESSIONID"), key: value("sessionkey") }
     }
 
-    fn cookies(&self) -> (String, String) {
+    /// The header that carries both cookies.
+    pub fn cookies(&self) -> (String, String) {
         ("Cookie".to_owned(), format!("JSESSIONID={}; sessionkey={}", self.id, self.key))
     }
 }
