@@ -33,6 +33,12 @@ pub(super) fn hypervisor(word: &str) -> Option<&'static str> {
     HYPERVISORS.iter().find(|known| known.eq_ignore_ascii_case(word)).copied()
 }
 
+/// The state that offerings are to be in: `Active` without a word, none for `all`.
+pub(super) fn offering_state(word: Option<String>) -> Option<String> {
+    let word = word.filter(|word| !word.is_empty()).unwrap_or_else(|| "Active".to_owned());
+    (!word.eq_ignore_ascii_case("all")).then_some(word)
+}
+
 /// The part of a list that is wanted.
 pub(super) fn window(page: &Page, count_only: Option<bool>) -> Window {
     Window { offset: page.offset, limit: page.limit, count_only: count_only.unwrap_or_default() }

@@ -35,19 +35,27 @@ pub mod get_user_keys;
 mod job_resource;
 mod key_pairs;
 pub mod list_accounts;
+pub mod list_alerts;
 pub mod list_apis;
 pub mod list_async_jobs;
 pub mod list_capabilities;
+pub mod list_capacity;
 pub mod list_clusters;
 pub mod list_clusters_metrics;
+pub mod list_disk_offerings;
 pub mod list_domains;
+pub mod list_events;
 pub mod list_hosts;
 pub mod list_hosts_metrics;
 pub mod list_hypervisor_capabilities;
+pub mod list_hypervisors;
+pub mod list_infrastructure;
+pub mod list_os_types;
 pub mod list_pods;
 pub mod list_projects;
 pub mod list_role_permissions;
 pub mod list_roles;
+pub mod list_service_offerings;
 pub mod list_storage_pools;
 pub mod list_storage_pools_metrics;
 pub mod list_user_key_rules;
@@ -93,6 +101,14 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<get_api_limit::GetApiLimit>(),
     Entry::sync::<get_user_keys::GetUserKeys>(),
     Entry::sync::<list_accounts::ListAccounts>(),
+    Entry::sync::<list_alerts::ListAlerts>(),
+    Entry::sync::<list_events::ListEvents>(),
+    Entry::sync::<list_disk_offerings::ListDiskOfferings>(),
+    Entry::sync::<list_service_offerings::ListServiceOfferings>(),
+    Entry::sync::<list_os_types::ListOsTypes>(),
+    Entry::sync::<list_capacity::ListCapacity>(),
+    Entry::sync::<list_infrastructure::ListInfrastructure>(),
+    Entry::sync::<list_hypervisors::ListHypervisors>(),
     Entry::sync::<list_apis::ListApis>(),
     Entry::sync::<list_async_jobs::ListAsyncJobs>(),
     Entry::sync::<list_capabilities::ListCapabilities>(),

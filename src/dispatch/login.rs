@@ -258,7 +258,7 @@ impl Gateway {
             last_used: Timestamp::now(),
         };
         self.store.session_create(&row).await?;
-        self.note(user, "USER.LOGIN", format!("user has logged in from IP Address {peer}")).await
+        self.note(user, "USER.LOGIN", format!("user has logged in from IP Address /{peer}")).await
     }
 
     /// Writes the event of a login or logout.

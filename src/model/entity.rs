@@ -47,6 +47,14 @@ pub enum EntityKind {
     AffinityGroup,
     /// A pair of API keys of a user.
     KeyPair,
+    /// Something that happened.
+    Event,
+    /// Something that wants attention.
+    Alert,
+    /// What runs inside a machine.
+    GuestOs,
+    /// A family of guest systems.
+    GuestOsCategory,
 }
 
 impl EntityKind {
@@ -75,6 +83,10 @@ impl EntityKind {
             Self::Network => "networks",
             Self::AffinityGroup => "affinity_group",
             Self::KeyPair => "api_keypair",
+            Self::Event => "event",
+            Self::Alert => "alert",
+            Self::GuestOs => "guest_os",
+            Self::GuestOsCategory => "guest_os_category",
         }
     }
 
@@ -105,6 +117,10 @@ impl EntityKind {
             Self::Network => "network",
             Self::AffinityGroup => "affinitygroup",
             Self::KeyPair => "userapikey",
+            Self::Event => "event",
+            Self::Alert => "alert",
+            Self::GuestOs => "ostype",
+            Self::GuestOsCategory => "oscategory",
         }
     }
 }
@@ -174,4 +190,12 @@ entity_refs! {
     AffinityGroupRef => AffinityGroup,
     /// Marks the id of a pair of API keys.
     KeyPairRef => KeyPair,
+    /// Marks the id of an event.
+    EventRef => Event,
+    /// Marks the id of an alert.
+    AlertRef => Alert,
+    /// Marks the id of a guest system.
+    GuestOsRef => GuestOs,
+    /// Marks the id of a family of guest systems.
+    GuestOsCategoryRef => GuestOsCategory,
 }

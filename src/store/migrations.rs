@@ -16,6 +16,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (3, "capabilities", include_str!("../../migrations/0003_capabilities.sql")),
     (4, "lists", include_str!("../../migrations/0004_lists.sql")),
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
+    (6, "events and alerts", include_str!("../../migrations/0006_lists.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
 ];
 

@@ -40,9 +40,10 @@ pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChang
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
-    AccountFilter, CapabilityChange, ClusterFilter, DomainFilter, Holder, HostFigures, HostFilter, HostGroup,
-    HostMachines, KeyFilter, Machines, Owners, PodFilter, ProjectFilter, Projects, Promised, ResourceKind, ResourceUse,
-    RoleFilter, StoragePoolFilter, TagFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
+    GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, KeyFilter, Machines, OfferingFilter,
+    Owners, PodFilter, ProjectFilter, Projects, Promised, ResourceKind, ResourceUse, RoleFilter, StoragePoolFilter,
+    TagFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::Server;
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

@@ -6,8 +6,10 @@
 
 mod account;
 mod capabilities;
+mod catalog;
 mod cluster;
 mod domain;
+mod event;
 mod figures;
 mod host;
 mod job;
@@ -29,8 +31,13 @@ mod zone;
 
 pub use account::{AccountView, accounts};
 pub use capabilities::{CapabilitiesChangedView, CapabilitiesView, capabilities, capabilities_changed};
+pub use catalog::{
+    CapacityView, DiskOfferingView, OsTypeView, ServiceOfferingView, capacities, disk_offerings, os_types,
+    service_offerings,
+};
 pub use cluster::{ClusterView, clusters};
 pub use domain::{DomainView, domains};
+pub use event::{AlertView, EventView, alerts, events};
 pub use figures::{
     ClusterFiguresView, DiskFiguresView, HostFiguresView, MachineFiguresView, PoolFiguresView, ZoneFiguresView,
     cluster_figures, disk_figures, host_figures, machine_figures, pool_figures, zone_figures,

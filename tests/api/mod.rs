@@ -14,3 +14,4 @@ mod recorded_clients;
 mod refused_log;
 mod role_matrix;
 mod sessions;
+mod ui_calls;

@@ -16,7 +16,7 @@ pub struct Login {
 
 impl Login {
     /// What an answer to a login left behind; a refused one leaves an id only.
-    fn of(answer: &RawResponse) -> Self {
+    pub fn of(answer: &RawResponse) -> Self {
         let cookies = answer.all("set-cookie");
         let value = |name: &str| {
             let found = cookies.iter().find_map(|cookie| cookie.strip_prefix(name)?.strip_prefix('='));
@@ -259,7 +259,7 @@ async fn logins_and_logouts_are_events() {
     assert_eq!(call(&world, &alice, &[("command", "logout")]).await.status, 200);
     let rows = world.store.db().rows("SELECT type, state, level, description FROM event ORDER BY id", vec![]).await;
     let text = format!("{:?}", rows.unwrap());
-    assert!(text.contains("USER.LOGIN") && text.contains("user has logged in from IP Address 127.0.0.1"), "{text}");
+    assert!(text.contains("USER.LOGIN") && text.contains("user has logged in from IP Address /127.0.0.1"), "{text}");
     assert!(text.contains("USER.LOGOUT") && text.contains("user has logged out"), "{text}");
     assert!(!text.contains("password-alice"));
 }

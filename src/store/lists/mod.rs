@@ -5,6 +5,8 @@
 
 mod accounts;
 mod capabilities;
+mod catalog;
+mod events;
 mod extras;
 mod figures;
 mod hosts;
@@ -27,6 +29,8 @@ use super::{Store, StoreError};
 
 pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
+pub use catalog::{CapacityFilter, Counted, GuestOsFilter, OfferingFilter};
+pub use events::{AlertFilter, EventFilter};
 pub use extras::ResourceKind;
 pub use figures::{HostFigures, HostGroup, HostMachines, Promised, UpOf};
 pub use hosts::HostFilter;

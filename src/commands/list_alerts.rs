@@ -1,0 +1,43 @@
+//! `listAlerts` (`contract/entities.md 1.19`).
+
+use super::filters;
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Id, Page, Reply};
+use crate::model::entity::AlertRef;
+use crate::store::AlertFilter;
+use crate::views::{self, AlertView};
+
+crate::command! {
+    /// Lists alerts: what wants an administrator's attention.
+    pub struct ListAlerts {
+        /// Page and search word.
+        page: Page,
+        /// Only this alert.
+        id: Option<Id<AlertRef>>,
+        /// Only alerts whose type has this number.
+        kind "type": Option<String>,
+        /// Only alerts whose type has this name.
+        name: Option<String>,
+    }
+    name "listAlerts", kind Sync, http Get, response [AlertView],
+    roles [Admin, ResourceAdmin],
+    java "org.apache.cloudstack.api.command.admin.resource.ListAlertsCmd"
+}
+
+impl SyncCommand for ListAlerts {
+    async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let window = filters::window(&self.page, None);
+        let number = |word: String| {
+            let wrong = || ApiError::invalid_parameter(format!("type is the number of a kind of alert, not {word}"));
+            word.parse::<i64>().map_err(|_| wrong())
+        };
+        let filter = AlertFilter {
+            id: self.id.map(|id| id.number()),
+            keyword: self.page.keyword,
+            kind: self.kind.map(number).transpose()?,
+            name: self.name,
+        };
+        let (count, ids) = ctx.store.alerts_page(&filter, window).await?;
+        Ok(Reply::list(count, views::alerts(&ctx.store, &ids).await?))
+    }
+}

@@ -1,0 +1,51 @@
+//! `listServiceOfferings` (`contract/entities.md 1.9`).
+
+use super::filters;
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Id, Page, Reply};
+use crate::model::entity::{DomainRef, ServiceOfferingRef, VmRef, ZoneRef};
+use crate::store::OfferingFilter;
+use crate::views::{self, ServiceOfferingView};
+
+crate::command! {
+    /// Lists service offerings: what a machine may be like.
+    pub struct ListServiceOfferings {
+        /// Page and search word.
+        page: Page,
+        /// Only this offering.
+        id: Option<Id<ServiceOfferingRef>>,
+        /// Only offerings with exactly this name.
+        name: Option<String> [java("serviceOfferingName")],
+        /// Has no effect here.
+        virtual_machine_id "virtualmachineid": Option<Id<VmRef>>,
+        /// Only offerings for system machines. Root admins only.
+        is_system "issystem": Option<bool>,
+        /// Has no effect: offerings are not tied to zones here.
+        zone_id "zoneid": Option<Id<ZoneRef>> [since("4.13")],
+        /// `Active`, which is meant without it, `Inactive` or `all`.
+        state: Option<String> [since("4.19")],
+        /// Has no effect: everybody sees all offerings.
+        list_all "listall": Option<bool>,
+        /// Has no effect: offerings are not tied to domains here.
+        domain_id "domainid": Option<Id<DomainRef>>,
+    }
+    name "listServiceOfferings", kind Sync, http Get, response [ServiceOfferingView],
+    roles [Admin, ResourceAdmin, DomainAdmin, User],
+    java "org.apache.cloudstack.api.command.user.offering.ListServiceOfferingsCmd"
+}
+
+impl SyncCommand for ListServiceOfferings {
+    async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let window = filters::window(&self.page, None);
+        let filter = OfferingFilter {
+            id: self.id.map(|id| id.number()),
+            keyword: self.page.keyword,
+            name: self.name,
+            state: filters::offering_state(self.state),
+            system: self.is_system.unwrap_or_default() && ctx.caller.is_root_admin(),
+            ..OfferingFilter::default()
+        };
+        let (count, ids) = ctx.store.service_offerings_page(&filter, window).await?;
+        Ok(Reply::list(count, views::service_offerings(&ctx.store, &ids).await?))
+    }
+}
