@@ -65,7 +65,8 @@ impl Authenticator {
         [Self::Login, Self::Logout, Self::SecondFactor].into_iter().find(|one| name.eq_ignore_ascii_case(one.name()))
     }
 
-    const fn name(self) -> &'static str {
+    /// The name as it is spelled in the list of commands.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Logout => "logout",

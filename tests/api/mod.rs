@@ -8,3 +8,6 @@ mod golden;
 mod http;
 mod recorded_clients;
 mod sessions;
+mod upstream;
+mod upstream_flow;
+mod upstream_sessions;

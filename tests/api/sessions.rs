@@ -16,7 +16,7 @@ pub struct Login {
 
 impl Login {
     /// What an answer to a login left behind; a refused one leaves an id only.
-    fn of(answer: &RawResponse) -> Self {
+    pub fn of(answer: &RawResponse) -> Self {
         let cookies = answer.all("set-cookie");
         let value = |name: &str| {
             let found = cookies.iter().find_map(|cookie| cookie.strip_prefix(name)?.strip_prefix('='));

@@ -4,4 +4,5 @@
 pub mod database;
 pub mod golden;
 pub mod raw_http;
+pub mod recorder;
 pub mod world;
