@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::foreign;
-use super::login::Authenticator;
+use super::login::{Authenticator, too_many_guesses};
 use super::request::{Outgoing, RawRequest, SESSION_COOKIE, SESSION_KEY};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, Format, Node, Reply};
@@ -31,6 +31,11 @@ const JOINS: usize = 4;
 const LISTING_PATIENCE: Duration = Duration::from_secs(30);
 /// Statuses that say that the management server does not know the session.
 const NO_SESSION: [u16; 2] = [401, 511];
+
+/// The status of a login that failed (`contract/api-protocol.md 3.5`).
+const LOGIN_FAILED: u16 = 531;
+/// The number of no domain: which one a login means is the management server's to find out.
+const NO_DOMAIN: i64 = 0;
 
 const LIST_APIS: &str = "listApis";
 const QUERY_JOB: &str = "queryAsyncJobResult";
@@ -138,9 +143,18 @@ impl Gateway {
         match which {
             Authenticator::Login => {
                 self.forget_session(request).await?;
+                // Guessing is slowed down here as it is without an upstream, which sees the gateway where a guesser is.
+                let name = request.exact("username").unwrap_or_default();
+                let guesses = &self.logins.guesses;
+                guesses.may_try(request.peer, name, NO_DOMAIN).map_err(too_many_guesses)?;
                 let mut passed = self.pass(request, true).await?;
-                if passed.status == 200 {
-                    self.adopt(&mut passed).await?;
+                match passed.status {
+                    200 => {
+                        guesses.succeeded(request.peer, name, NO_DOMAIN);
+                        self.adopt(&mut passed).await?;
+                    }
+                    LOGIN_FAILED => guesses.failed(request.peer, name, NO_DOMAIN),
+                    _ => {}
                 }
                 Ok(passed)
             }

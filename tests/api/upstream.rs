@@ -6,9 +6,11 @@ use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
 use crate::support::recorder::{Recorder, Seen, answer, json};
 use crate::support::world::{World, signed, upstream_at};
 use serde_json::Value as Json;
+use stackmotion::app::App;
 use stackmotion::auth::signature;
 use stackmotion::commands::Policy;
 use stackmotion::http::{TlsFiles, merge};
+use stackmotion::settings::{Effective, Settings, SettingsArgs, Sources};
 use stackmotion::upstream::{HttpUpstream, UpstreamSettings};
 
 const USERS: &str = r#"{"listusersresponse":{"count":1,"user":[{"id":"u"}]}}"#;
@@ -211,6 +213,23 @@ async fn a_gateway_that_is_its_own_upstream_says_so() {
     let document: Json = serde_json::from_str(&own.body).unwrap();
     let list = &document["listapisresponse"];
     assert_eq!(list["count"].as_u64().unwrap() as usize, list["api"].as_array().unwrap().len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_setting_makes_it_so() {
+    let recorder = Recorder::start(|_| json(USERS)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let flags = SettingsArgs {
+        data_dir: Some(folder.path().display().to_string()),
+        port: Some("0".to_owned()),
+        set: vec![format!("upstream.url=http://{}/client/api/", recorder.address), "http.drain_s=1".to_owned()],
+        ..SettingsArgs::default()
+    };
+    let effective = Effective::load(&Sources { env: Vec::new(), flags }).unwrap();
+    let app = App::start(&Settings::from_effective(&effective).unwrap()).await.unwrap();
+    assert_eq!(RawRequest::get("/client/api?command=listUsers").send(app.address).await.body, USERS);
+    assert_eq!(recorder.only().target, "/client/api?command=listUsers");
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,11 @@
 //! Answers of the management server flow through the gateway: at the client's pace, never held whole, never cut unnoticed.
 
+use std::time::Duration;
+
 use crate::support::raw_http::{RawRequest, send_and_hang_up};
 use crate::support::recorder::{Recorder, answer, read};
 use crate::support::world::{World, upstream_at};
 use stackmotion::upstream::UpstreamSettings;
-use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;

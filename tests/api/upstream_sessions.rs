@@ -1,9 +1,12 @@
 //! One login for the gateway and the management server behind it, the commands of both in one list, and jobs of either.
 
 use super::sessions::{Login, call, login, post};
+use crate::support::raw_http::RawRequest;
 use crate::support::recorder::{Recorder, answer, json};
 use crate::support::world::{World, upstream_at};
 use serde_json::Value as Json;
+use stackmotion::args;
+use stackmotion::model::Timestamp;
 use stackmotion::store::Value;
 
 const ZONES: [(&str, &str); 1] = [("command", "listZones")];
@@ -57,7 +60,7 @@ async fn the_management_server_decides_who_logs_in() {
     world.store.db().run("UPDATE user SET password = 'x'", vec![]).await.unwrap();
     let bob = login(&world, "bob").await;
     // A new login ends the session that the client still shows, here and there.
-    let mut again = crate::support::raw_http::RawRequest::form("/client/api", "command=login&username=x&password=y");
+    let mut again = RawRequest::form("/client/api", "command=login&username=x&password=y");
     again.headers.push(("Cookie".to_owned(), format!("JSESSIONID={}", bob.id)));
     assert_eq!(again.send(world.address).await.status, 531);
     assert_eq!(call(&world, &bob, &ZONES).await.status, 401);
@@ -83,33 +86,45 @@ async fn the_key_of_the_session_is_demanded_here_too() {
     assert_eq!(call(&world, &admin, &ZONES).await.status, 401, "the session has ended, as everywhere");
 }
 
-async fn last_used(world: &World, ago: Option<&str>) -> String {
-    if let Some(time) = ago {
-        let sql = "UPDATE motion_session SET last_used = ?";
-        world.store.db().run(sql, vec![Value::Text(time.to_owned())]).await.unwrap();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guessing_is_slowed_down_before_it_gets_there() {
+    let failed = r#"{"loginresponse":{"uuidList":[],"errorcode":531,"errortext":"no"}}"#;
+    let recorder = Recorder::start(|_| answer("531 531", &[], failed)).await;
+    let world = World::behind(|_| upstream_at(recorder.address)).await;
+    let guess = [("command", "login"), ("username", "admin"), ("password", "x"), ("response", "json")];
+    for _ in 0..10 {
+        assert_eq!(post(&world, &guess).await.body, failed);
     }
+    let slowed = post(&world, &guess).await;
+    assert!(slowed.status == 429 && slowed.body.contains("Too many logins have failed"), "{slowed:?}");
+    assert_eq!(recorder.seen().len(), 10);
+}
+
+async fn last_used(world: &World) -> String {
     let row = world.store.db().row("SELECT last_used FROM motion_session", vec![]).await.unwrap().unwrap();
     row.at::<String>(0).unwrap()
+}
+
+/// As if nobody had used the session for ten minutes.
+async fn leave_idle(world: &World) {
+    let before = Timestamp::from_unix(Timestamp::now().unix() - 600).unwrap();
+    world.store.db().run("UPDATE motion_session SET last_used = ?", args![before]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_in_use_also_by_what_is_passed_on() {
     let (world, upstream) = two().await;
     let admin = login(&world, "admin").await;
-    let before = stackmotion::model::Timestamp::from_unix(stackmotion::model::Timestamp::now().unix() - 600).unwrap();
-    let age = |store: stackmotion::store::Store| async move {
-        let sql = "UPDATE motion_session SET last_used = ?";
-        store.db().run(sql, stackmotion::args![before]).await.unwrap();
-    };
-    age(world.store.clone()).await;
-    let old = last_used(&world, None).await;
+    leave_idle(&world).await;
+    let old = last_used(&world).await;
     assert_eq!(call(&world, &admin, &UNSERVED).await.status, 432);
-    assert_ne!(last_used(&world, None).await, old);
+    assert_ne!(last_used(&world).await, old);
     // What the management server has forgotten is not kept alive by asking it; commands that are served here go on.
     upstream.store.db().run("DELETE FROM motion_session", vec![]).await.unwrap();
-    age(world.store.clone()).await;
+    leave_idle(&world).await;
+    let old = last_used(&world).await;
     assert_eq!(call(&world, &admin, &UNSERVED).await.status, 401);
-    assert_eq!(last_used(&world, None).await, old);
+    assert_eq!(last_used(&world).await, old);
     assert_eq!(call(&world, &admin, &ZONES).await.status, 200);
 }
 
