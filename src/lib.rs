@@ -12,6 +12,7 @@
 //! | [`motion`] | what is moved where, in which steps, and how it is settled |
 //! | [`views`] | rows as clients see them |
 //! | [`hypervisors`] | the clients of the hosts' agents |
+//! | [`upstream`] | the management server that other commands are passed on to |
 //! | [`commands`] | one file per API command |
 //! | [`dispatch`] | the conductor: from a request's parameters to its answer |
 //! | [`http`] | the listener |
@@ -37,4 +38,5 @@ pub mod motion;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;
 pub mod views;

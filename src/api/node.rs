@@ -25,6 +25,9 @@ pub enum Node {
     Map(Vec<(Name, Node)>),
     /// JSON that was written earlier, such as the stored result of a job.
     Json(Arc<str>),
+    /// What another server has written in the format of this answer: an object in JSON, what stands between two tags in XML.
+    /// It is printed as it is.
+    Written(Arc<str>),
 }
 
 impl From<String> for Node {
@@ -87,7 +90,7 @@ impl Node {
                 }
                 out.push(b'}');
             }
-            Self::Json(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Json(text) | Self::Written(text) => out.extend_from_slice(text.as_bytes()),
         }
     }
 

@@ -61,6 +61,7 @@ pub fn write_inside(node: &Node, out: &mut Vec<u8>) {
             let parsed = serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
             write_inside(&Node::from_json(&parsed), out);
         }
+        Node::Written(text) => out.extend_from_slice(text.as_bytes()),
     }
 }
 

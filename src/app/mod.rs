@@ -26,6 +26,7 @@ use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Motion, Patience};
 use crate::settings::{AgentSettings, Settings};
 use crate::store::{KeyPair, Store, StoreError};
+use crate::upstream::{HttpUpstream, TrustError};
 
 /// Where a new installation's first API key is written, inside the data folder.
 const FIRST_KEY_FILE: &str = "admin.key";
@@ -48,6 +49,9 @@ pub enum StartError {
     /// The listener cannot be used.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The certificates for the management server cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] TrustError),
     /// A pinned fingerprint in the settings is not one.
     #[error("agent.pins: the fingerprint of {address} is not 64 hexadecimal digits")]
     Pin {
@@ -130,7 +134,11 @@ impl App {
             tracing::info!(jobs = left, "taking up the jobs that were left unfinished");
         }
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
-        let gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone()).of_server(&server.uuid);
+        let mut gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone()).of_server(&server.uuid);
+        if let Some(upstream) = &settings.upstream {
+            tracing::info!(upstream = upstream.target.address(), "passing on the commands that are not served here");
+            gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(upstream.clone())?));
+        }
         let health = Arc::new(Health(store.clone()));
         let server_number = server.id;
         let http = HttpServer::start(

@@ -88,7 +88,7 @@ pub use policy::{Policy, SessionPolicy};
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
-    Entry::sync::<cloudian_is_enabled::CloudianIsEnabled>(),
+    Entry::stand_in::<cloudian_is_enabled::CloudianIsEnabled>(),
     Entry::sync::<create_account::CreateAccount>(),
     Entry::sync::<create_user::CreateUser>(),
     Entry::job::<delete_user_keys::DeleteUserKeys>(),
@@ -145,24 +145,24 @@ pub static COMMANDS: &[Entry] = &[
     Entry::job::<register_user_keys::RegisterUserKeys>(),
     Entry::sync::<update_user::UpdateUser>(),
     // Lists of what there is none of here.
-    Entry::sync::<empty_lists::ListAnnotations>(),
-    Entry::sync::<empty_lists::ListClusterDrsPlan>(),
-    Entry::sync::<empty_lists::ListDedicatedHosts>(),
-    Entry::sync::<empty_lists::ListGuiThemes>(),
-    Entry::sync::<empty_lists::ListHsmProfiles>(),
-    Entry::sync::<empty_lists::ListImageStores>(),
-    Entry::sync::<empty_lists::ListIsos>(),
-    Entry::sync::<empty_lists::ListLdapConfigurations>(),
-    Entry::sync::<empty_lists::ListNetworks>(),
-    Entry::sync::<empty_lists::ListNetworkServiceProviders>(),
-    Entry::sync::<empty_lists::ListOauthProvider>(),
-    Entry::sync::<empty_lists::ListResourceIcon>(),
-    Entry::sync::<empty_lists::ListRouters>(),
-    Entry::sync::<empty_lists::ListSnapshots>(),
-    Entry::sync::<empty_lists::ListSshKeyPairs>(),
-    Entry::sync::<empty_lists::ListSystemVms>(),
-    Entry::sync::<empty_lists::ListTemplates>(),
-    Entry::sync::<empty_lists::ListVpcs>(),
+    Entry::stand_in::<empty_lists::ListAnnotations>(),
+    Entry::stand_in::<empty_lists::ListClusterDrsPlan>(),
+    Entry::stand_in::<empty_lists::ListDedicatedHosts>(),
+    Entry::stand_in::<empty_lists::ListGuiThemes>(),
+    Entry::stand_in::<empty_lists::ListHsmProfiles>(),
+    Entry::stand_in::<empty_lists::ListImageStores>(),
+    Entry::stand_in::<empty_lists::ListIsos>(),
+    Entry::stand_in::<empty_lists::ListLdapConfigurations>(),
+    Entry::stand_in::<empty_lists::ListNetworks>(),
+    Entry::stand_in::<empty_lists::ListNetworkServiceProviders>(),
+    Entry::stand_in::<empty_lists::ListOauthProvider>(),
+    Entry::stand_in::<empty_lists::ListResourceIcon>(),
+    Entry::stand_in::<empty_lists::ListRouters>(),
+    Entry::stand_in::<empty_lists::ListSnapshots>(),
+    Entry::stand_in::<empty_lists::ListSshKeyPairs>(),
+    Entry::stand_in::<empty_lists::ListSystemVms>(),
+    Entry::stand_in::<empty_lists::ListTemplates>(),
+    Entry::stand_in::<empty_lists::ListVpcs>(),
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
@@ -307,6 +307,8 @@ pub struct Entry {
     pub spec: &'static CommandSpec,
     /// The code.
     pub action: Action,
+    /// Whether it only stands in for a management server: with one behind the gateway, that one is asked.
+    pub stands_in: bool,
 }
 
 type SyncFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Reply, ApiError>>;
@@ -350,17 +352,22 @@ pub struct Prepared {
 impl Entry {
     /// The entry of a command that answers at once.
     pub const fn sync<C: SyncCommand>() -> Self {
-        Self { spec: C::SPEC, action: Action::Sync(run_sync::<C>) }
+        Self { spec: C::SPEC, action: Action::Sync(run_sync::<C>), stands_in: false }
+    }
+
+    /// The entry of a command that answers for a management server where there is none.
+    pub const fn stand_in<C: SyncCommand>() -> Self {
+        Self { stands_in: true, ..Self::sync::<C>() }
     }
 
     /// The entry of a command that the rim serves itself; the declaration is for `listApis` and OpenAPI.
     pub const fn rim<C: Command>() -> Self {
-        Self { spec: C::SPEC, action: Action::Rim }
+        Self { spec: C::SPEC, action: Action::Rim, stands_in: false }
     }
 
     /// The entry of a command that is done by a job.
     pub const fn job<C: AsyncCommand>() -> Self {
-        Self { spec: C::SPEC, action: Action::Async { prepare: prepare::<C>, run: run_job::<C> } }
+        Self { spec: C::SPEC, action: Action::Async { prepare: prepare::<C>, run: run_job::<C> }, stands_in: false }
     }
 }
 

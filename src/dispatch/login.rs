@@ -35,7 +35,7 @@ const WAITING_LOGINS: usize = 64;
 /// What is kept about logins that are under way or have failed.
 #[derive(Debug)]
 pub(super) struct Logins {
-    guesses: Guesses,
+    pub(super) guesses: Guesses,
     waiting: Semaphore,
     turns: Semaphore,
 }
@@ -65,7 +65,8 @@ impl Authenticator {
         [Self::Login, Self::Logout, Self::SecondFactor].into_iter().find(|one| name.eq_ignore_ascii_case(one.name()))
     }
 
-    const fn name(self) -> &'static str {
+    /// The name as it is spelled in the list of commands.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Logout => "logout",
@@ -373,7 +374,7 @@ fn is_cookie_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte))
 }
 
-fn too_many_guesses(wait: Duration) -> ApiError {
+pub(super) fn too_many_guesses(wait: Duration) -> ApiError {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     ApiError::new(
         ErrorCode::ApiLimitExceeded,

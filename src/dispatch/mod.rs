@@ -1,10 +1,12 @@
 //! The conductor: from the parameters of a request to its answer, in the order that decides which error wins
 //! (`contract/api-protocol.md 0 and 2.4`).
 
+mod foreign;
 mod login;
 mod proof;
 mod refused;
 mod request;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +14,7 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use login::{Authenticator, Logins};
-pub use request::{Answer, RawRequest, Verb};
+pub use request::{Answer, Outgoing, RawRequest, Verb};
 
 use crate::api::{ApiError, Args, CommandSpec, Envelope, ErrorCode, Format, Ids, Reply, flatten};
 use crate::auth::limit::CallCounter;
@@ -36,6 +38,7 @@ pub struct Gateway {
     calls: Arc<CallCounter>,
     logins: Arc<Logins>,
     server_uuid: Option<String>,
+    onward: Option<upstream::Onward>,
 }
 
 /// An error with the envelope it is put into.
@@ -65,6 +68,7 @@ impl Gateway {
             calls: Arc::default(),
             logins: Arc::default(),
             server_uuid: None,
+            onward: None,
         }
     }
 
@@ -75,31 +79,43 @@ impl Gateway {
     }
 
     /// Answers a request. Whatever goes wrong becomes an answer; the cause is logged here, once.
-    pub async fn answer(&self, request: RawRequest) -> Answer {
+    pub async fn answer(&self, request: RawRequest) -> Outgoing {
         let span = tracing::info_span!("request", id = %request.request_id);
         self.answer_in_span(&request).instrument(span).await
     }
 
-    async fn answer_in_span(&self, request: &RawRequest) -> Answer {
+    async fn answer_in_span(&self, request: &RawRequest) -> Outgoing {
         let started = Instant::now();
         let format = Format::asked(request.exact("response"));
-        let answer = match Authenticator::named(request) {
-            Some(which) => self.authenticate(which, request, format).await,
-            None => match self.handle(request).await {
-                Ok((reply, command, is_known)) => {
-                    let envelope = self.envelope(&command.envelope, format, is_known);
-                    Answer::new(200, format, envelope.reply(&reply))
-                }
-                Err(refusal) => self.refuse(refusal, format),
-            },
+        let answer = match self.passed(request, format).await {
+            Some(passed) => passed,
+            None => self.answer_here(request, format).await,
         };
         tracing::debug!(
             command = request.exact("command").unwrap_or_default(),
-            status = answer.status,
+            status = answer.status(),
             elapsed_us = started.elapsed().as_micros(),
+            passed = matches!(answer, Outgoing::Passed(_)),
             "answered"
         );
         answer
+    }
+
+    async fn answer_here(&self, request: &RawRequest, format: Format) -> Outgoing {
+        if let Some(which) = Authenticator::named(request) {
+            return Outgoing::Own(self.authenticate(which, request, format).await);
+        }
+        match self.handle(request).await {
+            Ok((reply, command, is_known)) => {
+                let reply = self.joined(request, command, reply, format).await;
+                let envelope = self.envelope(&command.envelope, format, is_known);
+                Outgoing::Own(Answer::new(200, format, envelope.reply(&reply)))
+            }
+            Err(refusal) => match self.passed_job(request, format).await {
+                Some(passed) => passed,
+                None => Outgoing::Own(self.refuse(refusal, format)),
+            },
+        }
     }
 
     fn envelope<'a>(&'a self, name: &'a str, format: Format, is_known_caller: bool) -> Envelope<'a> {

@@ -105,7 +105,8 @@ impl Gateway {
         Err(refusal)
     }
 
-    async fn touch(&self, session: &SessionRow) {
+    /// Notes that a session is used.
+    pub(super) async fn touch(&self, session: &SessionRow) {
         let now = Timestamp::now();
         if now.unix() - session.last_used.unix() < LAST_USED_TO {
             return;

@@ -179,6 +179,7 @@ mod tests {
             verb: Verb::Get,
             peer: std::net::Ipv4Addr::LOCALHOST.into(),
             is_encrypted: false,
+            original: None,
             request_id: "req".into(),
         };
         let networks = ["10.0.0.0/8".to_owned(), "::1\n".to_owned()];

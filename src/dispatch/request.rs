@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::api::Format;
+use crate::upstream::{Original, Passed};
 
 /// The cookie that carries the id of a session.
 pub(super) const SESSION_COOKIE: &str = "JSESSIONID";
@@ -36,6 +37,8 @@ pub struct RawRequest {
     pub is_encrypted: bool,
     /// The id that ties log lines together.
     pub request_id: Arc<str>,
+    /// The same request as it came. Needed only where [`super::Gateway::has_upstream`].
+    pub original: Option<Original>,
 }
 
 impl RawRequest {
@@ -66,6 +69,33 @@ impl RawRequest {
 }
 
 /// What goes back to the client.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// An answer of this gateway.
+    Own(Answer),
+    /// An answer of the upstream.
+    Passed(Passed),
+}
+
+impl Outgoing {
+    /// The answer, if it is this gateway's own.
+    pub fn own(self) -> Option<Answer> {
+        match self {
+            Self::Own(answer) => Some(answer),
+            Self::Passed(_) => None,
+        }
+    }
+
+    /// HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Own(answer) => answer.status,
+            Self::Passed(passed) => passed.status,
+        }
+    }
+}
+
+/// An answer of this gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// HTTP status.

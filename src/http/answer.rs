@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
-use crate::dispatch::Answer;
+use super::onward;
+use crate::dispatch::{Answer, Outgoing};
 
 /// The lines of the content policy as CloudStack sends them: six headers instead of one.
 const CONTENT_POLICY: [&str; 6] =
@@ -12,6 +13,14 @@ const CONTENT_POLICY: [&str; 6] =
 
 /// What the container says whenever it sets a cookie.
 const NOT_TO_BE_KEPT: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// Turns whatever goes back to the client into a response.
+pub fn outgoing(outgoing: Outgoing, request_id: &str) -> HttpResponse {
+    match outgoing {
+        Outgoing::Own(answer) => api(answer, request_id),
+        Outgoing::Passed(passed) => onward::response(passed, request_id),
+    }
+}
 
 /// Turns an answer of the API into a response.
 pub fn api(answer: Answer, request_id: &str) -> HttpResponse {

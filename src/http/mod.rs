@@ -1,6 +1,7 @@
 //! The way in: the only room that knows actix-web.
 
 mod answer;
+mod onward;
 mod params;
 mod server;
 

@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpSocket;
 
-use super::{answer, params};
+use super::{answer, onward, params};
 use crate::commands;
 use crate::dispatch::{Gateway, RawRequest, Verb};
 use crate::telemetry;
@@ -232,14 +232,19 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         Method::TRACE => return answer::bare(StatusCode::FORBIDDEN),
         _ => return answer::bare(StatusCode::NOT_IMPLEMENTED),
     };
-    let form = match verb {
-        Verb::Post if is_form(request) => match read_form(body).await {
-            Ok(form) => form,
+    let has_form = verb == Verb::Post && is_form(request);
+    let passes_on = shared.gateway.has_upstream();
+    // What is no form means nothing here, but the upstream gets it all the same.
+    let body = if has_form || passes_on {
+        match read_body(body).await {
+            Ok(body) => body,
             Err(refusal) => return refusal,
-        },
-        _ => Vec::new(),
+        }
+    } else {
+        Vec::new()
     };
-    let mut pairs = match params::merge(request.query_string().as_bytes(), &form) {
+    let form = if has_form { body.as_slice() } else { &[] };
+    let mut pairs = match params::merge(request.query_string().as_bytes(), form) {
         Ok(pairs) => pairs,
         Err(cause) => return answer::page(StatusCode::BAD_REQUEST, &cause.to_string()),
     };
@@ -254,8 +259,9 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         peer,
         is_encrypted: request.app_config().secure(),
         request_id: Arc::clone(&request_id),
+        original: passes_on.then(|| onward::original(request, body.into())),
     };
-    answer::api(shared.gateway.answer(raw).await, &request_id)
+    answer::outgoing(shared.gateway.answer(raw).await, &request_id)
 }
 
 /// `/client/api/listHosts` without a `command` means `command=listHosts`, signature included. An addition of ours, so
@@ -276,20 +282,20 @@ fn is_form(request: &HttpRequest) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
-async fn read_form(mut body: web::Payload) -> Result<Vec<u8>, HttpResponse> {
+async fn read_body(mut body: web::Payload) -> Result<Vec<u8>, HttpResponse> {
     let read = async {
-        let mut form = Vec::new();
+        let mut whole = Vec::new();
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|_| answer::page(StatusCode::BAD_REQUEST, "the body broke off"))?;
-            if form.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(answer::page(StatusCode::BAD_REQUEST, "the form is larger than 1 MiB"));
+            if whole.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(answer::page(StatusCode::BAD_REQUEST, "the body is larger than 1 MiB"));
             }
-            form.extend_from_slice(&chunk);
+            whole.extend_from_slice(&chunk);
         }
-        Ok(form)
+        Ok(whole)
     };
     match tokio::time::timeout(BODY_DEADLINE, read).await {
-        Ok(form) => form,
+        Ok(whole) => whole,
         Err(_) => Err(answer::page(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     }
 }

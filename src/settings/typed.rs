@@ -12,6 +12,7 @@ use crate::auth::session::{KeyCheck, SameSite};
 use crate::commands::{Policy, SessionPolicy};
 use crate::hypervisors::hyperv::TlsChoice;
 use crate::telemetry::LogFormat;
+use crate::upstream::UpstreamSettings;
 
 /// How agents are talked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Settings {
     pub drain_s: u64,
     /// What answers say about the installation.
     pub policy: Policy,
+    /// The management server behind the gateway, if there is one.
+    pub upstream: Option<UpstreamSettings>,
     /// How many jobs run at the same time.
     pub job_workers: usize,
     /// What is logged.
@@ -117,6 +120,7 @@ impl Settings {
                 },
                 session: reader.session(),
             },
+            upstream: reader.upstream()?,
             job_workers: reader.number("jobs.workers"),
             log: LogSettings {
                 format: if reader.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
@@ -171,6 +175,20 @@ impl Reader<'_> {
             address: SocketAddr::new(ip, self.number("https.port")),
             certificate: self.text("https.certificate").into(),
             key: self.text("https.key").into(),
+        }))
+    }
+
+    fn upstream(&self) -> Result<Option<UpstreamSettings>, SettingsError> {
+        let (url, ca) = (self.text("upstream.url"), self.text("upstream.ca"));
+        if url.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(UpstreamSettings {
+            target: url.parse().map_err(|error| self.refuse("upstream.url", &format!("{error}")))?,
+            ca: (!ca.is_empty()).then(|| ca.into()),
+            connect_timeout: Duration::from_millis(self.number("upstream.connect_timeout_ms")),
+            idle_timeout: Duration::from_secs(self.number("upstream.idle_timeout_s")),
+            max_requests: self.number("upstream.max_requests"),
         }))
     }
 
@@ -239,6 +257,17 @@ mod tests {
         assert_eq!(settings.database_url, "sqlite:///x/stackmotion.db");
         assert_eq!(settings.agent.pins.len(), 2);
         assert_eq!(settings.agent.pins["10.0.0.6"], "cd");
+    }
+
+    #[test]
+    fn an_upstream_is_an_address() {
+        assert_eq!(settings(&[]).unwrap().upstream, None);
+        let upstream =
+            settings(&["upstream.url=http://mgmt:8080/client/api", "upstream.ca="]).unwrap().upstream.unwrap();
+        assert_eq!((upstream.target.address(), upstream.ca), ("mgmt:8080", None));
+        assert_eq!((upstream.idle_timeout.as_secs(), upstream.max_requests), (600, 128));
+        let refused = settings(&["upstream.url=mgmt:8080"]).unwrap_err().to_string();
+        assert!(refused.contains("upstream.url") && refused.contains("http://mgmt:8080/client/api"), "{refused}");
     }
 
     #[test]

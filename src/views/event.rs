@@ -7,6 +7,9 @@ use crate::model::Timestamp;
 use crate::model::entity::EntityKind;
 use crate::store::{Row, Store, StoreError};
 
+/// Things by word and internal id: their public ids and names.
+type Things<'a> = HashMap<(&'a str, i64), (Option<String>, Option<String>)>;
+
 /// What events are about: CloudStack's word, our kind, and the column that holds the name.
 const RESOURCES: &[(&str, EntityKind, &str)] = &[
     ("VirtualMachine", EntityKind::Vm, "name"),
@@ -82,7 +85,7 @@ crate::response! {
 /// See [`crate::store::Db::rows`].
 pub async fn events(store: &Store, ids: &[i64]) -> Result<Vec<EventView>, StoreError> {
     let rows = store.event_rows(ids).await?;
-    let mut things: HashMap<(&str, i64), (Option<String>, Option<String>)> = HashMap::new();
+    let mut things: Things<'_> = HashMap::new();
     for (word, kind, column) in RESOURCES {
         let mut wanted = Vec::new();
         for row in &rows {
@@ -100,7 +103,7 @@ pub async fn events(store: &Store, ids: &[i64]) -> Result<Vec<EventView>, StoreE
     rows.iter().map(|row| event(row, &things)).collect()
 }
 
-fn event(row: &Row, things: &HashMap<(&str, i64), (Option<String>, Option<String>)>) -> Result<EventView, StoreError> {
+fn event(row: &Row, things: &Things<'_>) -> Result<EventView, StoreError> {
     let resource_type = text(row, "resource_type")?;
     let thing = resource_type.as_deref().zip(number(row, "resource_id")?).and_then(|key| things.get(&key));
     let project_id = text(row, "project_uuid")?;

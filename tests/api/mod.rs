@@ -15,3 +15,6 @@ mod refused_log;
 mod role_matrix;
 mod sessions;
 mod ui_calls;
+mod upstream;
+mod upstream_flow;
+mod upstream_sessions;

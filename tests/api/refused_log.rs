@@ -73,17 +73,18 @@ impl Logged {
             verb: Verb::Get,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_encrypted: false,
+            original: None,
             request_id: "req-1".into(),
         };
         let kept = Kept::default();
         // The filter that many operators use: spans that carry the id are not written under it.
         let lines = || tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(kept.clone());
         let guard = tracing::subscriber::set_default(lines().with_ansi(false).finish());
-        let answer = self.gateway.answer(request.clone()).await;
+        let answer = self.gateway.answer(request.clone()).await.own().unwrap();
         drop(guard);
         let text = kept.take();
         let guard = tracing::subscriber::set_default(lines().json().flatten_event(true).finish());
-        assert_eq!(self.gateway.answer(request).await, answer);
+        assert_eq!(self.gateway.answer(request).await.own().unwrap(), answer);
         drop(guard);
         let json = kept.take().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         (answer, text, json)

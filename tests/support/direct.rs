@@ -153,11 +153,12 @@ impl Direct {
             cookies: Vec::new(),
             session_in_path: None,
             is_encrypted: false,
+            original: None,
             verb: Verb::Post,
             peer: peer.parse::<IpAddr>().expect("an address"),
             request_id: "test".into(),
         };
-        let answer = self.gateway.answer(request).await;
+        let answer = self.gateway.answer(request).await.own().expect("no upstream");
         Answered { status: answer.status, body: String::from_utf8(answer.body).expect("text") }
     }
 

@@ -5,4 +5,5 @@ pub mod database;
 pub mod direct;
 pub mod golden;
 pub mod raw_http;
+pub mod recorder;
 pub mod world;

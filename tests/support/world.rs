@@ -16,6 +16,7 @@ use stackmotion::dispatch::Gateway;
 use stackmotion::http::{HttpServer, Listener, Probe, TlsFiles};
 use stackmotion::motion::{Motion, Patience};
 use stackmotion::store::{Store, Value};
+use stackmotion::upstream::{HttpUpstream, UpstreamSettings};
 
 use super::raw_http::{RawRequest, RawResponse, escape_pairs};
 
@@ -72,6 +73,19 @@ impl World {
 
     /// The same, behind TLS when files are given.
     pub async fn with_tls(policy: Policy, tls: Option<&TlsFiles>) -> Self {
+        Self::made(policy, tls, |_| None).await
+    }
+
+    /// One that passes on what it does not serve; `upstream` is told where the gateway itself listens.
+    pub async fn behind(upstream: impl FnOnce(SocketAddr) -> UpstreamSettings) -> Self {
+        Self::made(Policy::default(), None, |address| Some(upstream(address))).await
+    }
+
+    async fn made(
+        policy: Policy,
+        tls: Option<&TlsFiles>,
+        upstream: impl FnOnce(SocketAddr) -> Option<UpstreamSettings>,
+    ) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
         seed(&store).await;
         let jobs = Arc::new(NotedJobs::default());
@@ -79,7 +93,10 @@ impl World {
         let address = listener.address().unwrap();
         let gateway = Gateway::new(Arc::new(Motion::new(store.clone(), Patience::default())), jobs.clone(), policy);
         let server = store.db().row("SELECT uuid FROM mshost", vec![]).await.unwrap().unwrap();
-        let gateway = gateway.of_server(&server.at::<String>(0).unwrap());
+        let mut gateway = gateway.of_server(&server.at::<String>(0).unwrap());
+        if let Some(settings) = upstream(address) {
+            gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(settings).unwrap()));
+        }
         let probe = Arc::new(DatabaseProbe(store.clone()));
         let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
         tokio::spawn(server.run());
@@ -89,6 +106,17 @@ impl World {
     /// Signs the pairs as `user` and sends them with GET.
     pub async fn get(&self, user: &str, pairs: &[(&str, &str)]) -> RawResponse {
         RawRequest::get(format!("/client/api?{}", escape_pairs(&signed(user, pairs)))).send(self.address).await
+    }
+}
+
+/// How a test talks to an upstream on this address.
+pub fn upstream_at(address: SocketAddr) -> UpstreamSettings {
+    UpstreamSettings {
+        target: format!("http://{address}/client/api").parse().unwrap(),
+        ca: None,
+        connect_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(60),
+        max_requests: 16,
     }
 }
 

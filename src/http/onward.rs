@@ -1,0 +1,81 @@
+//! What is passed on: requests as they came, and answers of the upstream as they come.
+
+use actix_web::body::{BodyStream, SizedStream};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use http::{HeaderMap, Method};
+
+use crate::telemetry;
+use crate::upstream::{Body, Broken, Original, Passed};
+
+/// The request as it came. The library of the listener and that of the client have types of their own for the same things.
+pub fn original(request: &HttpRequest, body: Bytes) -> Original {
+    let mut headers = HeaderMap::with_capacity(request.headers().len());
+    for (name, value) in request.headers() {
+        let name = http::HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(value.as_bytes())) {
+            headers.append(name, value);
+        }
+    }
+    Original {
+        method: Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(Method::GET),
+        query: request.uri().query().map(str::to_owned),
+        headers,
+        body,
+    }
+}
+
+/// The answer of the upstream: status, headers and body unchanged, the body as fast as the client takes it.
+pub fn response(passed: Passed, request_id: &str) -> HttpResponse {
+    let Ok(status) = StatusCode::from_u16(passed.status) else { return HttpResponse::BadGateway().finish() };
+    let mut response = HttpResponse::build(status);
+    if status.canonical_reason().is_none()
+        && let Some(reason) = reason(passed.status)
+    {
+        response.reason(reason);
+    }
+    for (name, value) in &passed.headers {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            response.append_header((name, value));
+        }
+    }
+    let pieces = pieces(passed.body, request_id.to_owned());
+    match passed.length {
+        // A body that ends early is noticed by the length; the connection is closed then.
+        Some(length) => response.body(SizedStream::new(length, pieces)),
+        // Here by the missing end of the last piece.
+        None => response.body(BodyStream::new(pieces)),
+    }
+}
+
+fn pieces(body: Body, request_id: String) -> impl Stream<Item = Result<Bytes, Broken>> {
+    stream::unfold((body, request_id), async |(mut body, request_id)| {
+        let piece = body.next().await?;
+        if let Err(broken) = &piece {
+            tracing::warn!(id = request_id, cause = %telemetry::chain(broken), "an answer of the upstream was cut short");
+        }
+        Some((piece, (body, request_id)))
+    })
+}
+
+/// The words behind a status that has none in the standard: CloudStack repeats the number
+/// (`contract/api-protocol.md 1.6`).
+const fn reason(status: u16) -> Option<&'static str> {
+    Some(match status {
+        430 => "430",
+        432 => "432",
+        530 => "530",
+        531 => "531",
+        532 => "532",
+        533 => "533",
+        534 => "534",
+        535 => "535",
+        536 => "536",
+        537 => "537",
+        _ => return None,
+    })
+}
