@@ -142,10 +142,19 @@ impl ParamSpec {
 
 /// The parameters of a list of specs with groups replaced by their members.
 pub fn flatten(specs: &'static [ParamSpec]) -> impl Iterator<Item = &'static ParamSpec> {
-    specs.iter().flat_map(|spec| match spec.group {
-        Some(members) => members,
-        None => std::slice::from_ref(spec),
-    })
+    let mut flat = Vec::with_capacity(specs.len());
+    collect_flat(specs, &mut flat);
+    flat.into_iter()
+}
+
+/// Groups may hold groups.
+fn collect_flat(specs: &'static [ParamSpec], flat: &mut Vec<&'static ParamSpec>) {
+    for spec in specs {
+        match spec.group {
+            Some(members) => collect_flat(members, flat),
+            None => flat.push(spec),
+        }
+    }
 }
 
 /// What a parameter is decoded from.

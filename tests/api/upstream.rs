@@ -13,7 +13,7 @@ use stackmotion::http::{TlsFiles, merge};
 use stackmotion::settings::{Effective, Settings, SettingsArgs, Sources};
 use stackmotion::upstream::{HttpUpstream, UpstreamSettings};
 
-const USERS: &str = r#"{"listusersresponse":{"count":1,"user":[{"id":"u"}]}}"#;
+const USERS: &str = r#"{"listvlaniprangesresponse":{"count":1,"user":[{"id":"u"}]}}"#;
 
 /// A gateway before a recorder that gives this answer to everything.
 async fn before(bytes: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> (World, Recorder) {
@@ -31,7 +31,7 @@ fn error_of(answer: &RawResponse) -> (i64, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_goes_up_byte_for_byte() {
     let (world, recorder) = before(|_| json(USERS)).await;
-    let query = "command=listUsers&&a=%7e&A=~&b[0].c='{}|^`\\&b%5B1%5D=%2b+&x=%c3%b6&x=%C3%96&=&y&sig=%2F%3d==";
+    let query = "command=listVlanIpRanges&&a=%7e&A=~&b[0].c='{}|^`\\&b%5B1%5D=%2b+&x=%c3%b6&x=%C3%96&=&y&sig=%2F%3d==";
     let answer = RawRequest::get(format!("/client/api?{query}")).send(world.address).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, USERS));
     let seen = recorder.only();
@@ -75,7 +75,8 @@ async fn a_signature_stays_valid() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_of_requests() {
     let (world, recorder) = before(|_| json(USERS)).await;
-    let mut request = RawRequest::get("/client/api;jsessionid=node0x.node0/deeper/../../console?command=listUsers");
+    let mut request =
+        RawRequest::get("/client/api;jsessionid=node0x.node0/deeper/../../console?command=listVlanIpRanges");
     for (name, value) in [
         ("Cookie", "JSESSIONID=node0a.node0; sessionkey=k"),
         ("User-Agent", "CloudStack UI"),
@@ -93,7 +94,7 @@ async fn headers_of_requests() {
     request.send(world.address).await;
     let seen = recorder.only();
     // Of the path only the session: what else stands there would lead out of the API.
-    assert_eq!(seen.target, "/client/api;jsessionid=node0x.node0?command=listUsers");
+    assert_eq!(seen.target, "/client/api;jsessionid=node0x.node0?command=listVlanIpRanges");
     assert_eq!(seen.all("cookie"), ["JSESSIONID=node0a.node0; sessionkey=k", "other=1"]);
     assert_eq!((seen.all("user-agent"), seen.all("accept-encoding")), (vec!["CloudStack UI"], vec!["gzip"]));
     assert_eq!(seen.all("host"), [recorder.address.to_string()]);
@@ -124,7 +125,7 @@ async fn answers_come_back_as_they_are() {
     })
     .await;
     for status in ["200 OK", "302 Found", "401 Unauthorized", "431 No", "432 432", "503 Busy", "530 530", "599 599"] {
-        let target = format!("/client/api?command=listUsers&status={}", status.replace(' ', "+"));
+        let target = format!("/client/api?command=listVlanIpRanges&status={}", status.replace(' ', "+"));
         let answer = RawRequest::get(target.clone()).send(world.address).await;
         assert_eq!((answer.status.to_string().as_str(), answer.body.as_str()), (&status[..3], "any { body \u{1}"));
         let cookies = ["JSESSIONID=node0b.node0; Path=/client", "sessionkey=k;HttpOnly;SameSite=Lax"];
@@ -174,13 +175,13 @@ async fn an_upstream_that_is_down_or_breaks_off() {
     let address = nobody.local_addr().unwrap();
     drop(nobody);
     let world = World::behind(|_| upstream_at(address)).await;
-    let call = "/client/api?command=listUsers&response=json";
+    let call = "/client/api?command=listVlanIpRanges&response=json";
     let down = RawRequest::get(call).send(world.address).await;
     let (code, text) = error_of(&down);
     assert_eq!((down.status, code), (503, 503));
     assert!(text.contains("upstream.url") && text.contains("Nothing was done"), "{text}");
     assert!(!text.contains(&address.to_string()), "strangers are not told where it is");
-    let xml = RawRequest::get("/client/api?command=listUsers").send(world.address).await;
+    let xml = RawRequest::get("/client/api?command=listVlanIpRanges").send(world.address).await;
     assert!(xml.body.contains("<errorresponse><errorcode>503</errorcode>"), "{}", xml.body);
 
     let (world, recorder) = before(|_| Vec::new()).await;
@@ -203,7 +204,7 @@ async fn an_upstream_that_is_down_or_breaks_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_is_its_own_upstream_says_so() {
     let world = World::behind(upstream_at).await;
-    for query in ["command=listUsers&response=json", "command=login&username=admin&response=json"] {
+    for query in ["command=listVlanIpRanges&response=json", "command=login&username=admin&response=json"] {
         let answer = RawRequest::form("/client/api", query).send(world.address).await;
         let (code, text) = error_of(&answer);
         assert_eq!((answer.status, code), (530, 530));
@@ -227,8 +228,8 @@ async fn the_setting_makes_it_so() {
     };
     let effective = Effective::load(&Sources { env: Vec::new(), flags }).unwrap();
     let app = App::start(&Settings::from_effective(&effective).unwrap()).await.unwrap();
-    assert_eq!(RawRequest::get("/client/api?command=listUsers").send(app.address).await.body, USERS);
-    assert_eq!(recorder.only().target, "/client/api?command=listUsers");
+    assert_eq!(RawRequest::get("/client/api?command=listVlanIpRanges").send(app.address).await.body, USERS);
+    assert_eq!(recorder.only().target, "/client/api?command=listVlanIpRanges");
     app.stop().await;
 }
 
@@ -242,7 +243,7 @@ async fn an_upstream_with_https() {
     let upstream = World::with_tls(Policy::default(), Some(&files)).await;
     let target = format!("https://{}/client/api", upstream.address).parse().unwrap();
     let settings = UpstreamSettings { target, ca: Some(files.certificate.clone()), ..upstream_at(upstream.address) };
-    let call = "/client/api?command=listUsers&response=json";
+    let call = "/client/api?command=listVlanIpRanges&response=json";
     let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let wrong = folder.path().join("other.pem");
     std::fs::write(&wrong, other.cert.pem()).unwrap();
