@@ -12,7 +12,7 @@ crate::command! {
         /// The path of the domain, such as `ROOT/a/b` without its first part. The root without it.
         domain: Option<String>,
         /// The domain by its id, which wins over the path.
-        domain_id "domainId": Option<String>,
+        domain_id "domainid": Option<String>,
     }
     name "login", kind Sync, http PostOnly, response Bare<LoginView>,
     roles [Admin, ResourceAdmin, DomainAdmin, User],

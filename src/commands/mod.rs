@@ -420,8 +420,8 @@ mod tests {
                 || spec.name == "cloudianIsEnabled";
             assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
             assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
-            let is_list =
-                ["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && spec.name != "listCapabilities";
+            let is_one = ["listCapabilities", "listInfrastructure"].contains(&spec.name);
+            let is_list = ["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && !is_one;
             assert_eq!(spec.shape == Shape::List, is_list, "{}: write `response [View]` for a list", spec.name);
             assert!(!spec.roles.is_empty(), "{}", spec.name);
         }
