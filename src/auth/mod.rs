@@ -2,6 +2,7 @@
 
 mod caller;
 pub mod cidr;
+pub mod distrust;
 pub mod limit;
 pub mod password;
 mod roles;

@@ -110,6 +110,12 @@ impl Gateway {
 
     /// Logs in. `None` says that GET is not the way.
     async fn login(&self, request: &RawRequest, cookies: &mut Vec<String>) -> Result<Option<Reply>, ApiError> {
+        if self.is_foreign(request) {
+            // Somebody else's page would log this browser in as somebody else.
+            return Err(ApiError::login_failed(
+                "A login has to come from this server's own pages, not from another site's.",
+            ));
+        }
         // A session that the client still has ends, and it gets a new cookie whatever becomes of the login: an id that
         // somebody else has put there is worth nothing.
         if let Some(id) = request.session_id() {

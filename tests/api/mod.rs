@@ -7,4 +7,4 @@ mod documents;
 mod golden;
 mod http;
 mod recorded_clients;
-mod sessions;
+pub mod sessions;

@@ -16,7 +16,7 @@ pub struct Login {
 
 impl Login {
     /// What an answer to a login left behind; a refused one leaves an id only.
-    fn of(answer: &RawResponse) -> Self {
+    pub fn of(answer: &RawResponse) -> Self {
         let cookies = answer.all("set-cookie");
         let value = |name: &str| {
             let found = cookies.iter().find_map(|cookie| cookie.strip_prefix(name)?.strip_prefix('='));
@@ -25,7 +25,7 @@ impl Login {
         Self { id: value("JSESSIONID"), key: value("sessionkey") }
     }
 
-    fn cookies(&self) -> (String, String) {
+    pub fn cookies(&self) -> (String, String) {
         ("Cookie".to_owned(), format!("JSESSIONID={}; sessionkey={}", self.id, self.key))
     }
 }
@@ -35,7 +35,7 @@ pub async fn post(world: &World, pairs: &[(&str, &str)]) -> RawResponse {
     RawRequest::form("/client/api", escape_pairs(&pairs)).send(world.address).await
 }
 
-async fn try_login(world: &World, user: &str, password: &str) -> RawResponse {
+pub async fn try_login(world: &World, user: &str, password: &str) -> RawResponse {
     let domain = if user == "bob" { "eng" } else { "/" };
     let pairs =
         [("command", "login"), ("username", user), ("password", password), ("domain", domain), ("response", "json")];

@@ -1,6 +1,6 @@
 //! Motions end to end: real images, simulated hosts, real databases.
 
-mod bench;
+pub mod bench;
 mod crash;
 mod faults;
 mod good;

@@ -13,7 +13,7 @@ use stackmotion::api::ApiError;
 use stackmotion::auth::signature;
 use stackmotion::commands::{JobDesk, JobDraft, Policy};
 use stackmotion::dispatch::Gateway;
-use stackmotion::http::{HttpServer, Listener, Probe, TlsFiles};
+use stackmotion::http::{HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use stackmotion::motion::{Motion, Patience};
 use stackmotion::store::{Store, Value};
 
@@ -69,6 +69,11 @@ impl World {
 
     /// The same, behind TLS when files are given.
     pub async fn with_tls(policy: Policy, tls: Option<&TlsFiles>) -> Self {
+        Self::with_everything(policy, tls, Limits::default(), None).await
+    }
+
+    /// The same with limits of their own, and a web UI when there is one.
+    pub async fn with_everything(policy: Policy, tls: Option<&TlsFiles>, limits: Limits, ui: Option<Ui>) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
         seed(&store).await;
         let jobs = Arc::new(NotedJobs::default());
@@ -78,7 +83,8 @@ impl World {
         let server = store.db().row("SELECT uuid FROM mshost", vec![]).await.unwrap().unwrap();
         let gateway = gateway.of_server(&server.at::<String>(0).unwrap());
         let probe = Arc::new(DatabaseProbe(store.clone()));
-        let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
+        let options = Options { workers: 1, drain: Duration::from_secs(1), limits, ui };
+        let server = HttpServer::start(vec![listener], gateway, probe, options).unwrap();
         tokio::spawn(server.run());
         Self { address, store, jobs }
     }
