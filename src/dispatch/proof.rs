@@ -253,7 +253,7 @@ fn limit_exceeded(wait: Duration) -> ApiError {
 
 /// The refusal of a caller whose credentials are not even looked at. CloudStack knows 429 for accounts only; 401 would tell
 /// a good client that its key is wrong.
-fn too_many_refused(wait: Duration) -> ApiError {
+pub(super) fn too_many_refused(wait: Duration) -> ApiError {
     ApiError::new(
         ErrorCode::ApiLimitExceeded,
         cs_code::COMMAND,

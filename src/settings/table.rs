@@ -92,7 +92,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new("session.timeout_s", Kind::Number { min: 60, max: 31_536_000 }, "1800", "After how long without a call a session has ended, in seconds."),
     Setting::new("session.key_check", Kind::Choice(&["CookieAndParameter", "ParameterOnly", "CookieOrParameter"]), "CookieAndParameter", "Where the key of a session has to stand. Anything but the default lets other web sites act for people who are logged in."),
     Setting::new("session.same_site", Kind::Choice(&["Lax", "Strict", "NoneAndSecure", "Null"]), "Lax", "What the cookie with the session's key says about requests that other web sites cause."),
-    Setting::new("session.secure_cookie", Kind::Switch, "false", "Whether the cookie with the session's id is for HTTPS only, because a proxy in front of the gateway speaks HTTPS. Over the gateway's own HTTPS it always is."),
+    Setting::new("session.secure_cookie", Kind::Switch, "false", "Whether the cookies of sessions are for HTTPS only, because a proxy in front of the gateway speaks HTTPS. Over the gateway's own HTTPS they always are."),
     Setting::new("login.failures_allowed", Kind::Number { min: 0, max: 1_000_000 }, "5", "Failed logins in a row after which a user is disabled; 0 means never. Root administrators are only slowed down."),
     Setting::new("api.cloudstack_version", Kind::Text, "4.23.0.0-SNAPSHOT", "The CloudStack version that clients are told."),
     Setting::new("jobs.workers", Kind::Number { min: 1, max: 100_000 }, "64", "How many jobs run at the same time. The others wait."),

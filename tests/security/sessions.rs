@@ -65,6 +65,36 @@ async fn cookies_over_plain_http_are_cloudstacks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cookies_behind_a_proxy_that_speaks_https_are_for_https_only() {
+    let policy = SessionPolicy { secure_cookie: true, ..SessionPolicy::default() };
+    let world = World::with(Policy { session: policy, ..Policy::default() }).await;
+    let answer = try_login(&world, "alice", "password-alice").await;
+    let cookies = answer.all("set-cookie");
+    assert_eq!(cookies.len(), 2);
+    assert!(cookies.iter().all(|cookie| cookie.contains("Secure") && cookie.contains("HttpOnly")), "{cookies:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_sessions_are_not_looked_at_for_ever_either() {
+    let world = World::start().await;
+    let alice = login(&world, "alice").await;
+    assert_eq!(call(&world, &alice, &ZONES).await.status, 200);
+    let mut statuses = Vec::new();
+    for number in 0..1000 {
+        let command = if number % 2 == 0 { "logout" } else { "listZones" };
+        let target = format!("/client/api?command={command}&response=json&sessionkey=x");
+        let answer = with_cookies(&world, &format!("JSESSIONID=node0dead{number}"), &target, None).await;
+        statuses.push(answer.status);
+        if answer.status == 429 {
+            break;
+        }
+    }
+    assert_eq!(statuses.last(), Some(&429), "{} dead sessions were looked at", statuses.len());
+    assert_eq!(call(&world, &alice, &ZONES).await.status, 200, "a living one goes on");
+    assert_eq!(login(&world, "alice").await.key.len(), 27, "and so do logins");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cookies_over_https_are_for_https_only_and_hidden_from_scripts() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
