@@ -17,7 +17,8 @@ struct Site {
 
 impl Site {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // Not a hidden folder, as temporary ones usually are: what is hidden is refused for that alone.
+        let folder = tempfile::Builder::new().prefix("site").tempdir().unwrap();
         let root = folder.path().join("ui");
         for name in ["js", "locales", "api", ".git"] {
             std::fs::create_dir_all(root.join(name)).unwrap();

@@ -3,7 +3,9 @@
 use stackmotion::api::{CommandSpec, Kind, ParamType, flatten};
 use stackmotion::commands::{Action, COMMANDS};
 use stackmotion::model::entity::EntityKind;
+use stackmotion::store::Value;
 
+use crate::support::database;
 use crate::support::world::World;
 
 /// Stands in everything that a stranger must not read.
@@ -128,5 +130,27 @@ async fn a_domain_whose_name_has_a_wildcard_sees_no_neighbour() {
         assert!(!answer.body.contains("the neighbours"), "{own}: {}", answer.body);
         let jobs = [("command", "listAsyncJobs"), ("listall", "true"), ("response", "json")];
         assert_eq!(world.get("bob", &jobs).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_database_compares_paths_of_domains_alike() {
+    for (kind, database) in database::each().await {
+        for (path, tree, is_inside) in [
+            ("/a_b/", "/a_b/", true),
+            ("/a_b/below/", "/a_b/", true),
+            ("/axb/", "/a_b/", false),
+            ("/x/a_b/", "/a_b/", false),
+            ("/%/x/", "/%/", true),
+            ("/abc/", "/%/", false),
+            ("/a_bc/", "/a_b/", false),
+            ("/", "/a_b/", false),
+            ("/größe/x/", "/größe/", true),
+        ] {
+            let sql = "SELECT instr(?, ?) = 1";
+            let args = vec![Value::Text(path.to_owned()), Value::Text(tree.to_owned())];
+            let row = database.store.db().row(sql, args).await.unwrap().unwrap();
+            assert_eq!(row.at::<i64>(0).unwrap() == 1, is_inside, "{kind}: {path} in {tree}");
+        }
     }
 }
