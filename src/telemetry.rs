@@ -36,12 +36,17 @@ pub enum TelemetryError {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// What is put before the filter: the parser of HTTP calls every client that sends nonsense an error of the server, one
+/// line each, which lets strangers fill the disk.
+const QUIET: &str = "actix_http::h1=off";
+
 /// Starts logging to standard error for the whole process.
 ///
 /// # Errors
 /// When the level is not understood or logging was started before.
 pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(level).map_err(|cause| TelemetryError::Level { level: level.to_owned(), cause })?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}"))
+        .map_err(|cause| TelemetryError::Level { level: level.to_owned(), cause })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines.finish().try_init()?,

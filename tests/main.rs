@@ -14,5 +14,6 @@ mod hyperv;
 mod lists;
 mod motion;
 mod motion_golden;
+mod security;
 mod supply_chain;
 mod support;

@@ -18,13 +18,13 @@ use tokio::task::JoinHandle;
 
 use crate::commands::JobDesk;
 use crate::dispatch::Gateway;
-use crate::http::{HttpError, HttpServer, Listener, Probe, TlsFiles};
+use crate::http::{HttpError, HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use crate::hypervisors::hyperv::{self, client, monitor, pin};
 use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Motion, Patience};
-use crate::settings::{AgentSettings, Settings};
+use crate::settings::{AgentSettings, HttpSettings, Settings};
 use crate::store::{KeyPair, Store, StoreError};
 use crate::upstream::{HttpUpstream, TrustError};
 
@@ -37,6 +37,15 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error("cannot use the data folder {path}; check that it may be written to")]
     DataFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The web UI's folder cannot be used.
+    #[error("cannot serve the web UI from {path} (ui.dir); it has to be a folder with an index.html")]
+    UiFolder {
         /// The folder.
         path: PathBuf,
         /// Why.
@@ -141,13 +150,7 @@ impl App {
         }
         let health = Arc::new(Health(store.clone()));
         let server_number = server.id;
-        let http = HttpServer::start(
-            listeners,
-            gateway,
-            health,
-            settings.http_workers,
-            Duration::from_secs(settings.drain_s),
-        )?;
+        let http = HttpServer::start(listeners, gateway, health, http_options(&settings.http)?)?;
         let estate = Arc::new(estate::Estate { store: store.clone(), server_id: server_number });
         let watch = monitor::MonitorSettings {
             ping_interval: Duration::from_secs(settings.agent.ping_interval_s.max(1)),
@@ -203,6 +206,28 @@ fn hyperv(settings: &AgentSettings, store: &Store) -> Result<hyperv::HyperV, Sta
         ..client::ClientSettings::default()
     };
     Ok(hyperv::HyperV::new(Arc::new(client::AgentClient::new(client, pins))))
+}
+
+fn http_options(settings: &HttpSettings) -> Result<Options, StartError> {
+    let ui = settings
+        .ui_dir
+        .as_deref()
+        .map(|folder| Ui::in_folder(folder).map_err(|cause| StartError::UiFolder { path: folder.to_owned(), cause }));
+    Ok(Options {
+        workers: settings.workers,
+        drain: Duration::from_secs(settings.drain_s),
+        limits: Limits {
+            connections: settings.connections,
+            connections_per_address: settings.connections_per_address,
+            requests: settings.requests,
+            head_time: Duration::from_secs(settings.head_s),
+            keep_alive: Duration::from_secs(settings.keep_alive_s),
+            grace: Duration::from_secs(settings.grace_s),
+            min_rate: settings.min_rate,
+            form_memory: settings.form_memory_mib.saturating_mul(1024 * 1024),
+        },
+        ui: ui.transpose()?,
+    })
 }
 
 fn patience(settings: &AgentSettings) -> Patience {

@@ -26,6 +26,15 @@ fn contains(network: &str, address: IpAddr) -> bool {
     ignored == 128 || (base >> ignored) == (address >> ignored)
 }
 
+/// Whom an address stands for when something is held against it: of IPv6 the first half, for everybody has the second half
+/// to choose from.
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +51,13 @@ mod tests {
         assert!(!is_in("127.0.0.1", "127.0.0.2"));
         assert!(!is_in("0.0.0.0/0", "fe80::1"));
         assert!(!is_in("nonsense,10.0.0.0/x,", "10.0.0.1"));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_neighbour() {
+        let of = |text: &str| neighbourhood(text.parse().unwrap()).to_string();
+        assert_eq!(of("10.0.0.1"), "10.0.0.1");
+        assert_eq!(of("::ffff:10.0.0.1"), "10.0.0.1");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     }
 }

@@ -175,7 +175,7 @@ fn guessers(address: IpAddr, username: &str, domain_id: i64) -> [Guesser; 2] {
 
 /// Forgets what need not be kept when there is too much, and everything when that does not help: memory is bounded
 /// whoever calls.
-fn make_room<K: Hash + Eq, V>(map: &mut HashMap<K, V>, needed: impl Fn(&V) -> bool) {
+pub(super) fn make_room<K: Hash + Eq, V>(map: &mut HashMap<K, V>, needed: impl Fn(&V) -> bool) {
     if map.len() >= MOST_WATCHED {
         map.retain(|_, value| needed(value));
         if map.len() >= MOST_WATCHED {

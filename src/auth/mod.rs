@@ -3,6 +3,7 @@
 mod caller;
 pub mod cidr;
 pub mod dialect;
+pub mod distrust;
 pub mod limit;
 pub mod password;
 pub mod redact;

@@ -92,6 +92,18 @@ impl Gateway {
     /// Answers one of the rim's own commands.
     pub(super) async fn authenticate(&self, which: Authenticator, request: &RawRequest, format: Format) -> Answer {
         let mut cookies = Vec::new();
+        // Logins have limits of their own.
+        let shown = request.session_id().filter(|_| which != Authenticator::Login);
+        let _leave = match shown {
+            None => None,
+            Some(id) => match self.distrust.may_show(request.peer, id).await {
+                Ok(leave) => Some(leave),
+                Err(wait) => {
+                    let refusal = Refusal::new(which.error_envelope(request), super::proof::too_many_refused(wait));
+                    return self.refuse(refusal, format);
+                }
+            },
+        };
         let done = match which {
             Authenticator::Login => self.login(request, &mut cookies).await,
             Authenticator::Logout => self.logout(request, &mut cookies).await,
@@ -111,10 +123,17 @@ impl Gateway {
 
     /// Logs in. `None` says that GET is not the way.
     async fn login(&self, request: &RawRequest, cookies: &mut Vec<String>) -> Result<Option<Reply>, ApiError> {
+        if self.is_foreign(request) {
+            // Somebody else's page would log this browser in as somebody else.
+            return Err(ApiError::login_failed(
+                "A login has to come from this server's own pages, not from another site's.",
+            ));
+        }
         // A session that the client still has ends, and it gets a new cookie whatever becomes of the login: an id that
         // somebody else has put there is worth nothing.
-        if let Some(id) = request.session_id() {
-            self.store.session_end(&session::id_fingerprint(id)).await?;
+        // What is none costs a look and no change: strangers may ask as often as they like.
+        if let Some(session) = self.session(request).await? {
+            self.store.session_end(&session.id_hash).await?;
         }
         let ticket = Ticket::issue();
         cookies.push(self.session_cookie(request, ticket.id.expose()));
@@ -310,6 +329,9 @@ impl Gateway {
     async fn logout(&self, request: &RawRequest, cookies: &mut Vec<String>) -> Result<Option<Reply>, ApiError> {
         let session = self.session(request).await?;
         let (Some(session), Some(id)) = (session, request.session_id()) else {
+            if request.session_id().is_some() {
+                self.distrust.refused(request.peer);
+            }
             return Err(ApiError::bad_parameter("Session not found for the logout process."));
         };
         self.store.session_end(&session.id_hash).await?;
@@ -325,7 +347,10 @@ impl Gateway {
     }
 
     async fn second_factor(&self, request: &RawRequest) -> Result<Option<Reply>, ApiError> {
-        let Some(session) = self.session(request).await? else { return Err(ApiError::bad_credentials()) };
+        let Some(session) = self.session(request).await? else {
+            self.distrust.refused(request.peer);
+            return Err(ApiError::bad_credentials());
+        };
         let key = request.exact(SESSION_KEY);
         if !self.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), key) {
             self.store.session_end(&session.id_hash).await?;
@@ -364,7 +389,8 @@ impl Gateway {
     /// The cookie with the key.
     fn key_cookie(&self, request: &RawRequest, key: &str) -> String {
         let site = self.policy.session.same_site.attribute();
-        let secure = if request.is_encrypted && !site.contains("Secure") { ";Secure" } else { "" };
+        let is_secure = self.policy.session.secure_cookie || request.is_encrypted;
+        let secure = if is_secure && !site.contains("Secure") { ";Secure" } else { "" };
         format!("{SESSION_KEY}={key};HttpOnly;{site}{secure}")
     }
 }

@@ -17,6 +17,7 @@ use login::{Authenticator, Logins};
 pub use request::{Answer, Outgoing, RawRequest, Verb};
 
 use crate::api::{ApiError, Args, CommandSpec, Envelope, ErrorCode, Format, Ids, Reply, flatten};
+use crate::auth::distrust::Distrust;
 use crate::auth::limit::CallCounter;
 use crate::auth::{Caller, Credentials};
 use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered};
@@ -37,6 +38,7 @@ pub struct Gateway {
     policy: Arc<Policy>,
     calls: Arc<CallCounter>,
     logins: Arc<Logins>,
+    distrust: Arc<Distrust>,
     server_uuid: Option<String>,
     onward: Option<upstream::Onward>,
 }
@@ -67,6 +69,7 @@ impl Gateway {
             policy: Arc::new(policy),
             calls: Arc::default(),
             logins: Arc::default(),
+            distrust: Arc::default(),
             server_uuid: None,
             onward: None,
         }
@@ -125,7 +128,9 @@ impl Gateway {
     fn refuse(&self, refusal: Refusal, format: Format) -> Answer {
         let Refusal { error, envelope, caller } = refusal;
         if let Some(cause) = &error.cause {
-            tracing::error!(cause = %crate::telemetry::chain(&**cause), "{}", error.text);
+            // A text may repeat what the caller sent.
+            let text = error.text.replace(char::is_control, " ");
+            tracing::error!(cause = %crate::telemetry::chain(&**cause), "{text}");
         }
         let is_hidden_from = caller.as_ref().is_some_and(|caller| !caller.is_root_admin());
         let error = error.seen_by(!is_hidden_from);

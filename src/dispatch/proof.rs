@@ -12,6 +12,7 @@ use super::refused::{Why, refused};
 use super::request::{RawRequest, SESSION_KEY, Verb};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, ErrorCode, Http, cs_code};
+use crate::auth::session::SameSite;
 use crate::auth::{Caller, Credential, Verdict, cidr, dialect, may_call, session, signature};
 use crate::commands::{Registered, find};
 use crate::model::{Secret, Timestamp};
@@ -30,8 +31,24 @@ const OPEN: [&str; 2] = ["listGuiThemes", "listOauthProvider"];
 pub(super) type Admitted = (&'static Registered, Arc<Caller>);
 
 impl Gateway {
-    /// Which command is called by whom.
+    /// Which command is called by whom. Who has shown too much that was wrong is not looked at for a while.
     pub(super) async fn admit(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
+        let Some(shown) = request.credentials() else { return self.admit_known(request).await };
+        let _leave = self
+            .distrust
+            .may_show(request.peer, shown)
+            .await
+            .map_err(|wait| Refusal::new(envelope_of(request), too_many_refused(wait)))?;
+        let admitted = self.admit_known(request).await;
+        match &admitted {
+            Ok(_) => self.distrust.accepted(shown),
+            Err(refusal) if refusal.error.code == ErrorCode::Unauthorized => self.distrust.refused(request.peer),
+            Err(_) => {}
+        }
+        admitted
+    }
+
+    async fn admit_known(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
         let session = self.session(request).await.map_err(|error| Refusal::new(envelope_of(request), error))?;
         match session {
             Some(session) => self.admit_session(request, &session).await,
@@ -41,6 +58,9 @@ impl Gateway {
 
     /// The live session that a request belongs to.
     pub(super) async fn session(&self, request: &RawRequest) -> Result<Option<SessionRow>, ApiError> {
+        if self.is_foreign(request) {
+            return Ok(None);
+        }
         let Some(id) = request.session_id() else { return Ok(None) };
         let idle_since = self.idle_since();
         let found = self.store.session_by_id_hash(&session::id_fingerprint(id), idle_since).await;
@@ -48,6 +68,12 @@ impl Gateway {
             ApiError::internal("The session could not be looked up: the database did not answer. Try again.")
                 .caused_by(cause)
         })
+    }
+
+    /// Whether another web site has caused the request, where the operator has not allowed that: the cookies that a browser
+    /// sends with it prove nothing then.
+    pub(super) fn is_foreign(&self, request: &RawRequest) -> bool {
+        request.is_cross_site && self.policy.session.same_site != SameSite::NoneAndSecure
     }
 
     /// Sessions that were not used since then have ended.
@@ -240,6 +266,19 @@ fn limit_exceeded(wait: Duration) -> ApiError {
         ErrorCode::ApiLimitExceeded,
         cs_code::COMMAND,
         format!("The given user has reached his/her account api limit, please retry after [{}] ms.", wait.as_millis()),
+    )
+}
+
+/// The refusal of a caller whose credentials are not even looked at. CloudStack knows 429 for accounts only; 401 would tell
+/// a good client that its key is wrong.
+pub(super) fn too_many_refused(wait: Duration) -> ApiError {
+    ApiError::new(
+        ErrorCode::ApiLimitExceeded,
+        cs_code::COMMAND,
+        format!(
+            "Too many calls from this address had wrong credentials; this one was not looked at. Try again in {} ms.",
+            wait.as_millis()
+        ),
     )
 }
 

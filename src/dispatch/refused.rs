@@ -179,6 +179,7 @@ mod tests {
             verb: Verb::Get,
             peer: std::net::Ipv4Addr::LOCALHOST.into(),
             is_encrypted: false,
+            is_cross_site: false,
             original: None,
             request_id: "req".into(),
         };

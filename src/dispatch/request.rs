@@ -35,6 +35,8 @@ pub struct RawRequest {
     pub peer: IpAddr,
     /// Whether nobody on the way could read it.
     pub is_encrypted: bool,
+    /// Whether the client, a browser, says that a page of another site has caused it.
+    pub is_cross_site: bool,
     /// The id that ties log lines together.
     pub request_id: Arc<str>,
     /// The same request as it came. Needed only where [`super::Gateway::has_upstream`].
@@ -60,6 +62,12 @@ impl RawRequest {
     /// The value of the first cookie with this name.
     pub(super) fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What the request shows of who sends it: the id of a session, else an API key. Looking at it costs a question to the
+    /// database.
+    pub(super) fn credentials(&self) -> Option<&str> {
+        self.session_id().or_else(|| self.any_case("apikey"))
     }
 
     /// The id of the session that the request claims to belong to: the cookie's, else the path's.

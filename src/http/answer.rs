@@ -1,8 +1,12 @@
 //! What goes out: headers of API answers, and the pages a servlet container would send (`contract/api-protocol.md 1.1, 1.2, 1.6`).
 
+use std::io::Write as _;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::onward;
 use crate::dispatch::{Answer, Outgoing};
@@ -14,16 +18,40 @@ const CONTENT_POLICY: [&str; 6] =
 /// What the container says whenever it sets a cookie.
 const NOT_TO_BE_KEPT: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
-/// Turns whatever goes back to the client into a response.
-pub fn outgoing(outgoing: Outgoing, request_id: &str) -> HttpResponse {
+/// Whole answers to clients whose head never becomes a request, as bytes (`contract/api-protocol.md 1.1`).
+pub const URI_TOO_LONG: &str = concat!(
+    "HTTP/1.1 414 URI Too Long\r\nContent-Type: text/html;charset=iso-8859-1\r\nContent-Length: 55\r\n",
+    "Connection: close\r\n\r\n<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"
+);
+/// The same for headers.
+pub const HEADERS_TOO_LARGE: &str = concat!(
+    "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/html;charset=iso-8859-1\r\n",
+    "Content-Length: 74\r\nConnection: close\r\n\r\n",
+    "<h1>Bad Message 431</h1><pre>reason: Request Header Fields Too Large</pre>"
+);
+/// The same for a head that does not arrive.
+pub const REQUEST_TIMEOUT: &str = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// The same for a connection that there is no place for.
+pub const FULL_HOUSE: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\nConnection: close\r\n\r\n";
+
+/// Turns whatever goes back to the client into a response. What comes from the upstream is packed as the upstream packed it.
+pub fn outgoing(outgoing: Outgoing, request_id: &str, takes_gzip: bool) -> HttpResponse {
     match outgoing {
-        Outgoing::Own(answer) => api(answer, request_id),
+        Outgoing::Own(answer) => api(answer, request_id, takes_gzip),
         Outgoing::Passed(passed) => onward::response(passed, request_id),
     }
 }
 
-/// Turns an answer of the API into a response.
-pub fn api(answer: Answer, request_id: &str) -> HttpResponse {
+/// Turns an answer of the API into a response, packed if its client can unpack it (`contract/api-protocol.md 1.6`).
+///
+/// An answer that sets cookies is never packed: it holds a session's key beside texts that the caller chose, and the length
+/// of both packed together would tell of the key.
+pub fn api(mut answer: Answer, request_id: &str, takes_gzip: bool) -> HttpResponse {
+    let is_packed = takes_gzip && answer.status == 200 && answer.cookies.is_empty() && !answer.body.is_empty();
+    if is_packed {
+        answer.body = packed(&answer.body);
+    }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(answer.format.content_type())));
@@ -39,8 +67,36 @@ pub fn api(answer: Answer, request_id: &str) -> HttpResponse {
     for line in CONTENT_POLICY {
         response.append_header(("content-security-policy", line));
     }
+    if answer.status == 200 {
+        response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding, User-Agent")));
+    }
+    if is_packed {
+        response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+    }
     response.insert_header(("X-Request-Id", request_id.to_owned()));
     response.body(answer.body)
+}
+
+/// The bytes as gzip, quickly rather than tightly: the longest list has megabytes, and others wait for the thread.
+fn packed(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4 + 64), Compression::fast());
+    match encoder.write_all(body).and_then(|()| encoder.finish()) {
+        Ok(packed) => packed,
+        Err(never) => unreachable!("writing into memory does not fail: {never}"),
+    }
+}
+
+/// Whether an `Accept-Encoding` takes gzip: named or by `*`, and not with a weight of nothing.
+pub fn takes_gzip(accepted: &str) -> bool {
+    let weight_of = |wanted: &str| {
+        accepted.split(',').find_map(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            parts.next().filter(|name| name.eq_ignore_ascii_case(wanted))?;
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+            Some(weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0)))
+        })
+    };
+    weight_of("gzip").or_else(|| weight_of("*")).is_some_and(|weight| weight > 0.0)
 }
 
 /// A page as the container sends it when a request does not reach the API.
@@ -82,6 +138,24 @@ mod tests {
     }
 
     #[test]
+    fn who_takes_gzip() {
+        for accepted in ["gzip", "br, GZIP;q=0.5", "*", "deflate, gzip ; q=1"] {
+            assert!(takes_gzip(accepted), "{accepted}");
+        }
+        for accepted in ["", "br", "gzip;q=0", "*;q=0", "gzip;q=0, *", "gzipped", "gzip;q=x"] {
+            assert!(!takes_gzip(accepted), "{accepted}");
+        }
+    }
+
+    #[test]
+    fn whole_answers_say_their_length() {
+        for answer in [URI_TOO_LONG, HEADERS_TOO_LARGE, REQUEST_TIMEOUT, FULL_HOUSE] {
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{answer}: {}", body.len());
+        }
+    }
+
+    #[test]
     fn api_headers() {
         let answer = Answer {
             status: 432,
@@ -90,7 +164,7 @@ mod tests {
             description: Some("no".into()),
             cookies: vec!["a=1".into(), "b=2".into()],
         };
-        let response = api(answer, "1-2");
+        let response = api(answer, "1-2", true);
         assert_eq!(response.status().as_u16(), 432);
         let header = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()

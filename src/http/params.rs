@@ -69,6 +69,19 @@ pub fn merge(query: &[u8], body: &[u8]) -> Result<Vec<(String, String)>, MergeEr
     Ok(merged)
 }
 
+/// A path with its escapes resolved; none when an escape is broken or the bytes are not UTF-8. A `+` stays one.
+pub(super) fn decode_path(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes().iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => hex(rest.next()).ok()? << 4 | hex(rest.next()).ok()?,
+            other => *other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
 fn decode(text: &[u8]) -> Result<String, MalformedEncoding> {
     if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(String::from_utf8_lossy(text).into_owned());

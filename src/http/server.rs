@@ -1,34 +1,43 @@
 //! The listener and the routes (`contract/api-protocol.md 1.1 and 1.2`).
 
-use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_http::HttpService;
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
+use super::gate::{self, FormRoom, Gate, Limits};
+use super::line::{Line, Pace, Track, Tracked, Wire};
+use super::tls::{Certificates, TlsFiles};
+use super::ui::Ui;
 use super::{answer, onward, params};
 use crate::commands;
 use crate::dispatch::{Gateway, RawRequest, Verb};
 use crate::telemetry;
 
 const API_PATH: &str = "/client/api";
-const MAX_REQUEST_LINE: usize = 8192;
-const MAX_HEADERS: usize = 8192;
+/// Request line and headers together.
+const LONGEST_HEAD: usize = 8192;
 const MAX_BODY_BYTES: usize = 1_048_576;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// A client that needs longer to send its form is cut off.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// How much later than the line the library's own clocks run out.
+const BEHIND_THE_LINE: Duration = Duration::from_secs(5);
+
+/// How long somebody is waited for who is turned away.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Says whether the gateway can work, for `GET /healthz`.
 pub trait Probe: Send + Sync {
@@ -36,20 +45,11 @@ pub trait Probe: Send + Sync {
     fn check(&self) -> BoxFuture<'_, Result<(), String>>;
 }
 
-/// Certificate and key of an HTTPS listener, both PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate, followed by those that vouch for it.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
 /// A bound socket, with TLS or without.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    tls: Option<rustls::ServerConfig>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 /// The server could not start or broke down.
@@ -84,7 +84,7 @@ impl Listener {
     /// When the address cannot be bound or the TLS files cannot be used.
     pub fn bind(address: SocketAddr, tls: Option<&TlsFiles>) -> Result<Self, HttpError> {
         let socket = listen(address).map_err(|cause| HttpError::Bind { address, cause })?;
-        Ok(Self { socket, tls: tls.map(tls_config).transpose()? })
+        Ok(Self { socket, certificates: tls.map(Certificates::load).transpose()? })
     }
 
     /// Where it listens.
@@ -104,34 +104,34 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-fn tls_config(files: &TlsFiles) -> Result<rustls::ServerConfig, HttpError> {
-    let unusable = |path: &PathBuf, reason: String| HttpError::Tls { path: path.clone(), reason };
-    // Opening first tells "missing" from "not PEM".
-    for path in [&files.certificate, &files.key] {
-        File::open(path).map_err(|cause| unusable(path, cause.to_string()))?;
-    }
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|cause| unusable(&files.certificate, cause.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|cause| unusable(&files.key, cause.to_string()))?;
-    rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|cause| unusable(&files.certificate, cause.to_string()))
+/// What the operator decides about the server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Threads that answer.
+    pub workers: usize,
+    /// How long requests may run on after the stop.
+    pub drain: Duration,
+    /// How much clients may use.
+    pub limits: Limits,
+    /// The web UI, if there is one.
+    pub ui: Option<Ui>,
 }
 
 /// The running server.
 pub struct HttpServer {
     server: actix_web::dev::Server,
+    certificates: Vec<Arc<Certificates>>,
 }
 
 struct Shared {
     gateway: Gateway,
     probe: Arc<dyn Probe>,
+    gate: Arc<Gate>,
+    ui: Option<Ui>,
 }
 
 impl HttpServer {
-    /// Prepares the server; it answers once [`HttpServer::run`] is awaited.
+    /// Prepares the server; it answers once [`HttpServer::run`] is awaited. Raises the process's limit of open files.
     ///
     /// # Errors
     /// When a socket cannot be used.
@@ -139,23 +139,48 @@ impl HttpServer {
         listeners: Vec<Listener>,
         gateway: Gateway,
         probe: Arc<dyn Probe>,
-        workers: usize,
-        drain: Duration,
+        options: Options,
     ) -> Result<Self, HttpError> {
-        let shared = web::Data::new(Shared { gateway, probe });
-        let mut server =
-            actix_web::HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(route)))
-                .workers(workers)
-                .keep_alive(KEEP_ALIVE)
-                .shutdown_timeout(drain.as_secs())
-                .disable_signals();
+        let mut limits = options.limits;
+        limits.connections = gate::files_for(limits.connections);
+        let gate = Gate::new(limits);
+        let shared = web::Data::new(Shared { gateway, probe, gate: Arc::clone(&gate), ui: options.ui });
+        // The gate turns away whom there is no place for; the library would let them wait unseen.
+        let mut server = Server::build()
+            .workers(options.workers)
+            .max_concurrent_connections(limits.connections.saturating_add(options.workers))
+            .shutdown_timeout(options.drain.as_secs())
+            .disable_signals();
+        let stopping = server.graceful_shutdown_signal();
+        let mut certificates = Vec::new();
         for listener in listeners {
-            server = match listener.tls {
-                Some(config) => server.listen_rustls_0_23(listener.socket, config)?,
-                None => server.listen(listener.socket)?,
+            let tls = match &listener.certificates {
+                Some(watched) => Some(TlsAcceptor::from(Arc::new(watched.server_config()?))),
+                None => None,
             };
+            certificates.extend(listener.certificates);
+            let (shared, gate, stopping) = (shared.clone(), Arc::clone(&gate), stopping.clone());
+            server = server.listen("http", listener.socket, move || {
+                let (gate, tls, stopping) = (Arc::clone(&gate), tls.clone(), stopping.clone());
+                let app = App::new().app_data(shared.clone()).default_service(web::to(serve));
+                let http = HttpService::<Line, _, _>::build()
+                    // Quiet clients and slow heads are the line's matter, which tells the two apart.
+                    .keep_alive(limits.keep_alive + BEHIND_THE_LINE)
+                    .client_request_timeout(Duration::ZERO)
+                    .client_disconnect_timeout(BEHIND_THE_LINE)
+                    .graceful_shutdown_signal(move || {
+                        let stopping = stopping.clone();
+                        async move { stopping.notified().await }
+                    })
+                    .on_connect_ext(|line: &Line, data| {
+                        data.insert(Rc::clone(line.track()));
+                    })
+                    .h1(map_config(app, |()| AppConfig::default()));
+                fn_service(move |socket: TcpStream| admit(socket, Arc::clone(&gate), tls.clone()))
+                    .and_then(http.map_err(|_| Gone).map_init_err(|_| ()))
+            })?;
         }
-        Ok(Self { server: server.run() })
+        Ok(Self { server: server.run(), certificates })
     }
 
     /// A handle that stops the server: `handle().stop(true)` lets running requests end.
@@ -163,21 +188,73 @@ impl HttpServer {
         self.server.handle()
     }
 
-    /// Answers until stopped.
+    /// Answers until stopped. Certificates that are replaced meanwhile are shown to new connections.
     ///
     /// # Errors
     /// When the server breaks down.
     pub async fn run(self) -> Result<(), HttpError> {
-        Ok(self.server.await?)
+        let watching = futures_util::future::join_all(self.certificates.into_iter().map(Certificates::watch));
+        tokio::select! {
+            ended = self.server => Ok(ended?),
+            () = async { watching.await; std::future::pending().await } => Ok(()),
+        }
     }
 }
 
+/// A connection that came to nothing: full house, no TLS, a client that left. Its client's matter, and no line in the log.
+#[derive(Debug)]
+struct Gone;
+
+/// Gives a new connection its place, and TLS where the listener speaks it.
+async fn admit(
+    socket: TcpStream,
+    gate: Arc<Gate>,
+    tls: Option<TlsAcceptor>,
+) -> Result<(Line, Option<SocketAddr>), Gone> {
+    let address = socket.peer_addr().map_err(|_| Gone)?.ip();
+    // Answers are small and written whole; waiting for more to send only makes them late.
+    let _ = socket.set_nodelay(true);
+    let Some(seat) = gate.seat(address) else {
+        tracing::debug!(peer = %address, "turned away: too many connections");
+        if tls.is_none() && tokio::time::timeout(FAREWELL, socket.writable()).await.is_ok() {
+            let _ = socket.try_write(answer::FULL_HOUSE.as_bytes());
+        }
+        return Err(Gone);
+    };
+    let wire = match tls {
+        None => Wire::Plain(socket),
+        Some(acceptor) => {
+            let shaken = tokio::time::timeout(gate.patience(gate.limits.head_time), acceptor.accept(socket)).await;
+            Wire::Tls(Box::new(shaken.map_err(|_| Gone)?.map_err(|_| Gone)?))
+        }
+    };
+    let line = Line::new(wire, seat);
+    let peer = line.peer();
+    Ok((line, Some(peer)))
+}
+
+/// Answers a request and lets its connection know how far it is.
+async fn serve(request: HttpRequest, body: web::Payload, shared: web::Data<Shared>) -> HttpResponse<Tracked> {
+    let Some(track) = request.conn_data::<Rc<Track>>().map(Rc::clone) else {
+        unreachable!("every connection is a line, which brings its track")
+    };
+    let length = request.headers().get(header::CONTENT_LENGTH).map(HeaderValue::as_bytes);
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    track.begin(is_chunked || length.is_some_and(|length| length != b"0"));
+    let mut response = route(request, body, shared).await;
+    if track.has_unread_body() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response.map_body(|_, body| Tracked::new(body, track))
+}
+
 async fn route(request: HttpRequest, body: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
-    if request.uri().path_and_query().is_some_and(|text| text.as_str().len() > MAX_REQUEST_LINE) {
+    let target_bytes = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
+    if target_bytes > LONGEST_HEAD {
         return answer::page(StatusCode::URI_TOO_LONG, "URI Too Long");
     }
     let header_bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if header_bytes > MAX_HEADERS {
+    if target_bytes + header_bytes > LONGEST_HEAD {
         return answer::page(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
     }
     let path = without_path_parameters(request.path());
@@ -187,6 +264,10 @@ async fn route(request: HttpRequest, body: web::Payload, shared: web::Data<Share
     match path.strip_prefix(API_PATH).and_then(|rest| rest.strip_prefix('/')) {
         Some(rest) => api(&request, body, Some(rest), &shared).await,
         None if path == "/healthz" => health(&shared).await,
+        None if shared.ui.is_some() => match &shared.ui {
+            Some(ui) => ui.answer(&request, &path).await,
+            None => answer::page(StatusCode::NOT_FOUND, "Not Found"),
+        },
         None => answer::page(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
@@ -234,9 +315,10 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
     };
     let has_form = verb == Verb::Post && is_form(request);
     let passes_on = shared.gateway.has_upstream();
+    let mut room = shared.gate.form_room();
     // What is no form means nothing here, but the upstream gets it all the same.
     let body = if has_form || passes_on {
-        match read_body(body).await {
+        match read_body(request, body, &mut room).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
         }
@@ -249,19 +331,32 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         Err(cause) => return answer::page(StatusCode::BAD_REQUEST, &cause.to_string()),
     };
     name_command_by_path(&mut pairs, tail);
-    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let Some(track) = request.conn_data::<Rc<Track>>() else {
+        unreachable!("every connection is a line, which brings its track")
+    };
     let request_id = telemetry::next_request_id();
     let raw = RawRequest {
         pairs,
         cookies: cookies(request),
         session_in_path: session_in_path(request.path()),
         verb,
-        peer,
-        is_encrypted: request.app_config().secure(),
+        peer: track.address,
+        is_encrypted: track.is_encrypted,
+        is_cross_site: is_cross_site(request),
         request_id: Arc::clone(&request_id),
         original: passes_on.then(|| onward::original(request, body.into())),
     };
-    answer::outgoing(shared.gateway.answer(raw).await, &request_id)
+    let Some(_turn) = shared.gate.turn().await else {
+        return answer::page(StatusCode::SERVICE_UNAVAILABLE, "too many requests are worked on; try again");
+    };
+    let takes_gzip = request.headers().get_all(header::ACCEPT_ENCODING).filter_map(|line| line.to_str().ok());
+    let takes_gzip = answer::takes_gzip(&takes_gzip.collect::<Vec<_>>().join(","));
+    answer::outgoing(shared.gateway.answer(raw).await, &request_id, takes_gzip)
+}
+
+/// Whether a browser says that a page of another site has caused the request. Other clients say nothing.
+fn is_cross_site(request: &HttpRequest) -> bool {
+    request.headers().get("Sec-Fetch-Site").is_some_and(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"))
 }
 
 /// `/client/api/listHosts` without a `command` means `command=listHosts`, signature included. An addition of ours, so
@@ -282,22 +377,41 @@ fn is_form(request: &HttpRequest) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
-async fn read_body(mut body: web::Payload) -> Result<Vec<u8>, HttpResponse> {
-    let read = async {
-        let mut whole = Vec::new();
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|_| answer::page(StatusCode::BAD_REQUEST, "the body broke off"))?;
-            if whole.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(answer::page(StatusCode::BAD_REQUEST, "the body is larger than 1 MiB"));
-            }
-            whole.extend_from_slice(&chunk);
-        }
-        Ok(whole)
-    };
-    match tokio::time::timeout(BODY_DEADLINE, read).await {
-        Ok(whole) => whole,
-        Err(_) => Err(answer::page(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+/// The bytes of a body. What is said to be too large is refused before the first of them.
+async fn read_body(
+    request: &HttpRequest,
+    mut body: web::Payload,
+    room: &mut FormRoom<'_>,
+) -> Result<Vec<u8>, HttpResponse> {
+    let too_large = || answer::page(StatusCode::BAD_REQUEST, "the body is larger than 1 MiB");
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if length.and_then(|text| text.trim().parse::<u64>().ok()).is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(too_large());
     }
+    let mut form = Vec::new();
+    let mut pace = Pace::start();
+    loop {
+        let chunk = match tokio::time::timeout_at(pace.deadline(room.gate()), body.next()).await {
+            Err(_) => return Err(answer::page(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+            Ok(None) => break,
+            Ok(Some(chunk)) => chunk.map_err(|_| answer::page(StatusCode::BAD_REQUEST, "the body broke off"))?,
+        };
+        if form.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        if !room.grow_to(form.len() + chunk.len()) {
+            return Err(answer::page(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large forms at the same time; try again",
+            ));
+        }
+        pace.moved(chunk.len());
+        form.extend_from_slice(&chunk);
+    }
+    if let Some(track) = request.conn_data::<Rc<Track>>() {
+        track.body_was_read();
+    }
+    Ok(form)
 }
 
 #[cfg(test)]

@@ -106,6 +106,9 @@ pub struct SettingsArgs {
     /// Where the database is: sqlite://... or mysql://...
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+    /// The folder with CloudStack's web UI, served at /client/.
+    #[arg(long, value_name = "DIR")]
+    pub ui: Option<String>,
     /// What is logged: error, warn, info, debug, trace or a filter.
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -125,6 +128,7 @@ impl SettingsArgs {
             ("port", "--port", &self.port),
             ("data_dir", "--data-dir", &self.data_dir),
             ("database.url", "--database-url", &self.database_url),
+            ("ui.dir", "--ui", &self.ui),
             ("log.level", "--log-level", &self.log_level),
             ("log.format", "--log-format", &self.log_format),
         ];

@@ -48,6 +48,33 @@ pub struct HttpsSettings {
     pub key: PathBuf,
 }
 
+/// How much of the gateway its clients may use, and the web UI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Threads that answer requests.
+    pub workers: usize,
+    /// How long requests may run on after the stop.
+    pub drain_s: u64,
+    /// Connections that may be open.
+    pub connections: usize,
+    /// Connections that may be open from one address; 0 means any.
+    pub connections_per_address: usize,
+    /// Calls that are worked on at the same time.
+    pub requests: usize,
+    /// How long a head or a handshake may take.
+    pub head_s: u64,
+    /// How long a connection may be quiet.
+    pub keep_alive_s: u64,
+    /// How long a form or an answer may take whatever its size.
+    pub grace_s: u64,
+    /// Bytes a second beyond that.
+    pub min_rate: u64,
+    /// What all forms together may take.
+    pub form_memory_mib: usize,
+    /// The folder of the web UI.
+    pub ui_dir: Option<PathBuf>,
+}
+
 /// What is logged and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
@@ -68,10 +95,8 @@ pub struct Settings {
     pub database_url: String,
     /// The HTTPS listener, if there is one.
     pub https: Option<HttpsSettings>,
-    /// Threads that answer requests.
-    pub http_workers: usize,
-    /// How long requests may run on after the stop.
-    pub drain_s: u64,
+    /// What clients may use, and the web UI.
+    pub http: HttpSettings,
     /// What answers say about the installation.
     pub policy: Policy,
     /// The management server behind the gateway, if there is one.
@@ -97,18 +122,12 @@ impl Settings {
             "" => format!("sqlite://{}", data_dir.join("stackmotion.db").display()),
             url => url.to_owned(),
         };
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let http_workers = match reader.number("http.workers") {
-            0 => processors,
-            threads => threads,
-        };
         Ok(Self {
             address: SocketAddr::new(ip, reader.number("port")),
             data_dir,
             database_url,
             https: reader.https(ip)?,
-            http_workers,
-            drain_s: reader.number("http.drain_s"),
+            http: reader.http(),
             policy: Policy {
                 cloudstack_version: reader.text("api.cloudstack_version").to_owned(),
                 default_page_size: reader.number("api.default_page_size"),
@@ -192,6 +211,26 @@ impl Reader<'_> {
         }))
     }
 
+    fn http(&self) -> HttpSettings {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        HttpSettings {
+            workers: match self.number("http.workers") {
+                0 => processors,
+                threads => threads,
+            },
+            drain_s: self.number("http.drain_s"),
+            connections: self.number("http.connections"),
+            connections_per_address: self.number("http.connections_per_address"),
+            requests: self.number("http.requests"),
+            head_s: self.number("http.head_s"),
+            keep_alive_s: self.number("http.keep_alive_s"),
+            grace_s: self.number("http.grace_s"),
+            min_rate: self.number("http.min_rate"),
+            form_memory_mib: self.number("http.form_memory_mib"),
+            ui_dir: Some(self.text("ui.dir")).filter(|path| !path.is_empty()).map(PathBuf::from),
+        }
+    }
+
     fn session(&self) -> SessionPolicy {
         SessionPolicy {
             idle_timeout: Duration::from_secs(self.number("session.timeout_s")),
@@ -245,7 +284,7 @@ mod tests {
         assert_eq!(settings.database_url, "sqlite://data/stackmotion.db");
         assert_eq!(settings.policy, Policy::default());
         assert_eq!(settings.https, None);
-        assert!(settings.http_workers > 0);
+        assert!(settings.http.workers > 0);
         assert_eq!((settings.agent.port, settings.agent.tls), (8250, TlsChoice::Auto));
     }
 

@@ -296,7 +296,8 @@ impl Store {
             narrow("j.account_id = ?", account_id.into());
         }
         match &filter.domain {
-            Some((path, true)) => narrow("d.path LIKE ?", format!("{path}%").into()),
+            // Not LIKE: `_` and `%` are letters of a domain's name.
+            Some((path, true)) => narrow("instr(d.path, ?) = 1", path.into()),
             Some((path, false)) => narrow("d.path = ?", path.into()),
             None => {}
         }

@@ -54,12 +54,16 @@ impl Gateway {
 
     /// The same for a command that is a job: its final answer.
     async fn job(&self, command: &str, args: &[(&str, &str)]) -> Json {
-        let (status, accepted) = self.call(&self.admin, command, args).await;
+        self.job_of(&self.admin, command, args).await
+    }
+
+    async fn job_of(&self, keys: &Keys, command: &str, args: &[(&str, &str)]) -> Json {
+        let (status, accepted) = self.call(keys, command, args).await;
         assert_eq!(status, 200, "{command}: {accepted}");
         let id = accepted["jobid"].as_str().expect("a job").to_owned();
         let deadline = Instant::now() + LIMIT;
         loop {
-            let (_, job) = self.call(&self.admin, "queryAsyncJobResult", &[("jobid", &id)]).await;
+            let (_, job) = self.call(keys, "queryAsyncJobResult", &[("jobid", &id)]).await;
             if job["jobstatus"] != 0 {
                 return job;
             }
@@ -238,5 +242,49 @@ async fn pairs_that_cannot_be_are_refused_by_their_job() {
     let expected = serde_json::json!([{"rule": "listZones", "permission": "allow", "description": "zones"}]);
     assert_eq!(*permissions, expected, "{job}");
     assert!(!gateway.lets_in(&keys_of(&job)).await, "not yet valid");
+    gateway.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_of_a_domain_does_not_touch_who_stands_above() {
+    let database = database::sqlite().await;
+    let gateway = Gateway::start(&database).await;
+    let new = [
+        ("accounttype", "2"),
+        ("email", "dora@example.test"),
+        ("firstname", "Dora"),
+        ("lastname", "Test"),
+        ("username", "dora"),
+        ("password", PASSWORD),
+    ];
+    let (_, made) = gateway.call(&gateway.admin, "createAccount", &new).await;
+    let user = made["account"]["user"][0]["id"].as_str().expect("an id");
+    let dora = keys_of(&gateway.job("registerUserKeys", &[("id", user)]).await);
+    let (_, admins) = gateway.call(&gateway.admin, "listAccounts", &[("name", "admin")]).await;
+    let (account, domain) = (&admins["account"][0]["id"], &admins["account"][0]["domainid"]);
+    let (account, domain) = (account.as_str().expect("an id"), domain.as_str().expect("an id"));
+
+    let (_, users) = gateway.call(&gateway.admin, "listUsers", &[("username", "admin")]).await;
+    let user = ("id", users["user"][0]["id"].as_str().expect("an id"));
+    let (_, pairs) = gateway.call(&gateway.admin, "listUserKeys", &[("userid", user.1)]).await;
+    let pair = ("keypairid", pairs["userapikey"][0]["id"].as_str().unwrap_or_else(|| panic!("no id: {pairs}")));
+    let lock = ("lock", "false");
+    for (command, args, code) in [
+        ("disableAccount", &[("id", account), lock][..], 530),
+        ("disableAccount", &[("account", "admin"), ("domainid", domain), lock], 530),
+        // A domain alone names no account.
+        ("disableAccount", &[("domainid", domain), lock], 431),
+        ("disableUser", &[user], 530),
+        ("registerUserKeys", &[user], 530),
+        ("deleteUserKeys", &[pair], 530),
+    ] {
+        let job = gateway.job_of(&dora, command, args).await;
+        assert_eq!(
+            (job["jobstatus"].as_i64(), job["jobresultcode"].as_i64()),
+            (Some(2), Some(code)),
+            "{command} {args:?}: {job}"
+        );
+    }
+    assert!(gateway.lets_in(&gateway.admin).await);
     gateway.app.stop().await;
 }

@@ -13,7 +13,7 @@ mod http;
 mod recorded_clients;
 mod refused_log;
 mod role_matrix;
-mod sessions;
+pub mod sessions;
 mod ui_calls;
 mod upstream;
 mod upstream_flow;

@@ -73,6 +73,7 @@ impl Logged {
             verb: Verb::Get,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_encrypted: false,
+            is_cross_site: false,
             original: None,
             request_id: "req-1".into(),
         };

@@ -36,7 +36,7 @@ pub async fn post(world: &World, pairs: &[(&str, &str)]) -> RawResponse {
     RawRequest::form("/client/api", escape_pairs(&pairs)).send(world.address).await
 }
 
-async fn try_login(world: &World, user: &str, password: &str) -> RawResponse {
+pub async fn try_login(world: &World, user: &str, password: &str) -> RawResponse {
     let domain = if user == "bob" { "eng" } else { "/" };
     let pairs =
         [("command", "login"), ("username", user), ("password", password), ("domain", domain), ("response", "json")];

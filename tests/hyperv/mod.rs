@@ -1,9 +1,9 @@
 //! The client of the agents against servers that speak real TLS and play recorded and made-up answers.
 
 mod hosts;
-mod moves;
+pub mod moves;
 mod outcomes;
 mod sent;
-mod server;
+pub mod server;
 mod simulated;
 mod tls;

@@ -95,7 +95,7 @@ pub fn read_by_agents(mut recorded: Value, keys: &[&str]) -> Value {
     recorded
 }
 
-fn volume_order(recorded: &Value) -> VolumeMove {
+pub fn volume_order(recorded: &Value) -> VolumeMove {
     let stem = recorded["volumePath"].as_str().unwrap();
     VolumeMove {
         motion: "m-1".to_owned(),

@@ -153,6 +153,7 @@ impl Direct {
             cookies: Vec::new(),
             session_in_path: None,
             is_encrypted: false,
+            is_cross_site: false,
             original: None,
             verb: Verb::Post,
             peer: peer.parse::<IpAddr>().expect("an address"),

@@ -1,5 +1,6 @@
 //! A client that sends exactly the bytes it is told: what a library would repair must reach the gateway broken.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -104,17 +105,26 @@ fn is_whole(bytes: &[u8]) -> bool {
     length.is_some_and(|length| bytes.len() >= end + 4 + length)
 }
 
-fn parse(bytes: &[u8]) -> RawResponse {
+/// Takes an answer apart; a packed one is unpacked.
+pub fn parse(bytes: &[u8]) -> RawResponse {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer with a head");
     // Headers are Latin-1.
     let head: String = bytes[..end].iter().map(|byte| char::from(*byte)).collect();
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|text| text.parse().ok()).unwrap();
-    let headers = lines
+    let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    RawResponse { status, headers, body: String::from_utf8(bytes[end + 4..].to_vec()).unwrap() }
+    let is_packed =
+        headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("content-encoding") && value == "gzip");
+    let mut body = String::new();
+    if is_packed {
+        flate2::read::GzDecoder::new(&bytes[end + 4..]).read_to_string(&mut body).unwrap();
+    } else {
+        body = String::from_utf8(bytes[end + 4..].to_vec()).unwrap();
+    }
+    RawResponse { status, headers, body }
 }
 
 /// A text as it stands in a query or form: everything but letters, digits and `.-_` escaped.

@@ -13,7 +13,7 @@ use stackmotion::api::ApiError;
 use stackmotion::auth::signature;
 use stackmotion::commands::{JobDesk, JobDraft, Policy};
 use stackmotion::dispatch::Gateway;
-use stackmotion::http::{HttpServer, Listener, Probe, TlsFiles};
+use stackmotion::http::{HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use stackmotion::motion::{Motion, Patience};
 use stackmotion::store::{Store, Value};
 use stackmotion::upstream::{HttpUpstream, UpstreamSettings};
@@ -73,17 +73,24 @@ impl World {
 
     /// The same, behind TLS when files are given.
     pub async fn with_tls(policy: Policy, tls: Option<&TlsFiles>) -> Self {
-        Self::made(policy, tls, |_| None).await
+        Self::with_everything(policy, tls, Limits::default(), None).await
+    }
+
+    /// The same with limits of their own, and a web UI when there is one.
+    pub async fn with_everything(policy: Policy, tls: Option<&TlsFiles>, limits: Limits, ui: Option<Ui>) -> Self {
+        Self::made(policy, tls, limits, ui, |_| None).await
     }
 
     /// One that passes on what it does not serve; `upstream` is told where the gateway itself listens.
     pub async fn behind(upstream: impl FnOnce(SocketAddr) -> UpstreamSettings) -> Self {
-        Self::made(Policy::default(), None, |address| Some(upstream(address))).await
+        Self::made(Policy::default(), None, Limits::default(), None, |address| Some(upstream(address))).await
     }
 
     async fn made(
         policy: Policy,
         tls: Option<&TlsFiles>,
+        limits: Limits,
+        ui: Option<Ui>,
         upstream: impl FnOnce(SocketAddr) -> Option<UpstreamSettings>,
     ) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
@@ -98,7 +105,8 @@ impl World {
             gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(settings).unwrap()));
         }
         let probe = Arc::new(DatabaseProbe(store.clone()));
-        let server = HttpServer::start(vec![listener], gateway, probe, 1, Duration::from_secs(1)).unwrap();
+        let options = Options { workers: 1, drain: Duration::from_secs(1), limits, ui };
+        let server = HttpServer::start(vec![listener], gateway, probe, options).unwrap();
         tokio::spawn(server.run());
         Self { address, store, jobs }
     }

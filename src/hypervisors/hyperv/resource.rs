@@ -1,6 +1,7 @@
 //! A Hyper-V host as a motion sees it: the port [`Hypervisor`] spoken over the agent's wire.
 
 mod orders;
+mod paths;
 
 pub(super) use orders::filer_of;
 
@@ -151,6 +152,7 @@ impl Hypervisor for HyperV {
         stem: &'a str,
     ) -> BoxFuture<'a, Answer<Option<Vec<FileFact>>>> {
         Box::pin(async move {
+            orders::check_stem(stem)?;
             let pool = filer_of(pool)?;
             let place = PoolPlace { pool_type: pool.pool_type, host: pool.host, path: pool.path };
             let command = FileFactsCommand { pool: place, stem: stem.to_owned(), base: Base::default() };

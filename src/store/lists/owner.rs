@@ -39,7 +39,8 @@ impl Owners {
         }
         condition.equal("t.domain_id", self.domain_id);
         if let Some(path) = &self.domain_tree {
-            condition.and("t.domain_id IN (SELECT id FROM domain WHERE path LIKE ?)", args![format!("{path}%")]);
+            // Not LIKE: `_` and `%` are letters of a domain's name, and would let a neighbour's things be seen.
+            condition.and("t.domain_id IN (SELECT id FROM domain WHERE instr(path, ?) = 1)", args![path]);
         }
         match self.projects {
             Projects::Included => {}

@@ -15,6 +15,7 @@ use super::super::wire::vms::{
     Volume, VolumeToFiler,
 };
 use super::super::wire::{Base, Other, naming};
+use super::paths;
 use crate::motion::hypervisor::{
     AgentError, Answer, DiskRef, Effect, PoolRef, VmMove, VmRef, VolumeCopy, VolumeMove, same_folder,
 };
@@ -33,11 +34,17 @@ pub(in crate::hypervisors::hyperv) fn filer_of(pool: &PoolRef) -> Answer<Storage
             pool.name, pool.kind
         )));
     }
-    if path.is_empty() || (pool.kind == SMB && (!path.starts_with('/') || pool.host.contains(['/', '\\']))) {
+    let wrong = if pool.kind == SMB {
+        let server = paths::wrong_with_server(&pool.host).map(|why| ("host", pool.host.as_str(), why));
+        server.or_else(|| paths::wrong_with_share(path).map(|why| ("path", path, why)))
+    } else {
+        paths::wrong_with_folder(path).map(|why| ("path", path, why))
+    };
+    if let Some((column, value, why)) = wrong {
         return Err(refused(format!(
-            "the pool {} has the host {:?} and the path {path:?}: a share needs a server's name or address and a path that \
-             begins with a slash, a folder needs a path",
-            pool.name, pool.host
+            "the pool {} has the {column} {value:?}, and {why}: a share needs a server's name or address and a path that \
+             begins with a slash, a folder needs a path such as D:\\disks; correct the {column} of the pool {}",
+            pool.name, pool.uuid
         )));
     }
     Ok(StorageFiler {
@@ -54,12 +61,14 @@ pub(in crate::hypervisors::hyperv) fn filer_of(pool: &PoolRef) -> Answer<Storage
 pub(super) fn check_stem(stem: &str) -> Answer<()> {
     let lower = stem.to_lowercase();
     let whole_name = lower.ends_with(".vhd") || lower.ends_with(".vhdx");
-    if stem.is_empty() || whole_name || stem.contains(['/', '\\']) {
-        return Err(refused(format!(
-            "a disk is named to an agent by its file name without folder and extension, not by {stem:?}"
-        )));
+    let wrong = if whole_name { Some("it has the extension") } else { paths::wrong_with_name(stem) };
+    match wrong {
+        None => Ok(()),
+        Some(why) => Err(refused(format!(
+            "a disk is named to an agent by its file name without folder and extension, not by {stem:?}: {why}; correct the \
+             path of the volume"
+        ))),
     }
-    Ok(())
 }
 
 /// Agents put the name into a query as it is, so these signs would change the query (`contract/hyperv-wire.md` 7.10).

@@ -1,0 +1,13 @@
+//! The attacks that `docs/security.md` lists, each tried.
+
+mod crowds;
+mod documented;
+mod files;
+mod injection;
+mod limits;
+mod paths;
+mod secrets;
+mod sessions;
+mod signatures;
+mod strangers;
+mod tls;

@@ -1,0 +1,159 @@
+//! What belongs to others: ids that were guessed, and domains whose names look alike.
+
+use stackmotion::api::{CommandSpec, Kind, ParamType, flatten};
+use stackmotion::commands::{Action, COMMANDS};
+use stackmotion::model::entity::EntityKind;
+use stackmotion::store::Value;
+
+use crate::support::database;
+use crate::support::world::World;
+
+/// Stands in everything that a stranger must not read.
+const MARK: &str = "for-the-owner-only";
+/// Commands whose job refuses what is another's: `an_admin_of_a_domain_does_not_touch_who_stands_above` shows it for each.
+const REFUSED_BY_THE_JOB: [&str; 4] = ["disableAccount", "disableUser", "registerUserKeys", "deleteUserKeys"];
+
+fn commands() -> impl Iterator<Item = &'static CommandSpec> {
+    COMMANDS.iter().filter(|entry| !matches!(entry.action, Action::Rim)).map(|entry| entry.spec)
+}
+
+async fn run(world: &World, sql: &str) {
+    world.store.db().run(sql, vec![]).await.unwrap();
+}
+
+async fn text(world: &World, sql: &str) -> String {
+    world.store.db().row(sql, vec![]).await.unwrap().unwrap_or_else(|| panic!("no row: {sql}")).at(0).unwrap()
+}
+
+/// Everything that belongs to the administrator is marked. Hosts and pools belong to nobody: roles decide who is shown them.
+async fn marked() -> World {
+    let world = World::start().await;
+    for sql in [
+        "UPDATE volumes SET name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2)",
+        "UPDATE vm_instance SET name = 'for-the-owner-only-' || id, display_name = 'for-the-owner-only-' || id, \
+         instance_name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2)",
+    ] {
+        run(&world, sql).await;
+    }
+    let job = "INSERT INTO async_job (uuid, user_id, account_id, job_cmd, job_cmd_info, job_status, job_dispatcher, created, \
+               job_result_code, job_process_status, instance_type, related) VALUES \
+               ('00000000-0000-4000-8000-00000000000a', 2, 2, 'x.MigrateVolumeCmd', \
+               '{\"volumeid\":\"for-the-owner-only\"}', 0, 'ApiAsyncJobDispatcher', '2026-11-23 00:00:00', 0, 0, 'Volume', '')";
+    run(&world, job).await;
+    world
+}
+
+/// A public id of the administrator's, for a parameter that takes one.
+async fn victim(world: &World, kind: Option<EntityKind>, command: &str) -> Option<String> {
+    let sql = match kind {
+        Some(EntityKind::Volume) => {
+            "SELECT uuid FROM volumes WHERE account_id = 2 AND removed IS NULL AND uuid IS NOT NULL"
+        }
+        Some(EntityKind::Vm) => "SELECT uuid FROM vm_instance WHERE account_id = 2 AND removed IS NULL",
+        Some(EntityKind::Host) => "SELECT uuid FROM host WHERE removed IS NULL AND uuid IS NOT NULL",
+        Some(EntityKind::StoragePool) => "SELECT uuid FROM storage_pool WHERE removed IS NULL",
+        Some(EntityKind::Account) => "SELECT uuid FROM account WHERE id = 2",
+        Some(EntityKind::User) => "SELECT uuid FROM user WHERE id = 2",
+        Some(EntityKind::Domain) => "SELECT uuid FROM domain WHERE id = 1",
+        None if command == "queryAsyncJobResult" => "SELECT uuid FROM async_job WHERE account_id = 2",
+        _ => return None,
+    };
+    Some(text(world, sql).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guessed_ids_lead_to_nothing_that_belongs_to_others() {
+    let world = marked().await;
+    let mut tried = 0;
+    for spec in commands() {
+        for param in flatten(spec.params).filter(|param| param.kind == ParamType::Uuid || param.entity.is_some()) {
+            let Some(id) = victim(&world, param.entity, spec.name).await else { continue };
+            for user in ["alice", "bob", "erin", "mona"] {
+                let mut pairs = vec![("command", spec.name), ("response", "json"), (param.name, id.as_str())];
+                // What is required besides is one's own or anything; the id that was guessed is what counts.
+                for other in flatten(spec.params).filter(|other| other.required && other.name != param.name) {
+                    pairs.push((other.name, id.as_str()));
+                }
+                let answer = world.get(user, &pairs).await;
+                tried += 1;
+                let told = format!("{user} {} {}: {} {:.400}", spec.name, param.name, answer.status, answer.body);
+                assert!(matches!(answer.status, 200 | 430 | 431 | 432 | 530 | 531), "{told}");
+                assert!(!answer.body.contains(MARK), "{told}");
+                assert!(!answer.header("x-description").unwrap_or_default().contains(MARK), "{told}");
+                // Whose role may move things gets a job as well, and `recorded_motions` compares how that refuses.
+                let job_refuses = user == "mona" || REFUSED_BY_THE_JOB.contains(&spec.name);
+                assert!(
+                    spec.kind == Kind::Sync || answer.status != 200 || job_refuses,
+                    "a job on what is another's: {told}"
+                );
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+    let drafts = world.jobs.drafts.lock().unwrap();
+    assert!(drafts.iter().all(|draft| draft.account_id == 10 || REFUSED_BY_THE_JOB.contains(&draft.command)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_of_another_and_an_id_of_nobody_are_told_apart_only_where_cloudstack_does() {
+    let world = marked().await;
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    for (command, kind) in [("listVolumes", EntityKind::Volume), ("listVirtualMachines", EntityKind::Vm)] {
+        let id = victim(&world, Some(kind), command).await.unwrap();
+        let other = world.get("alice", &[("command", command), ("response", "json"), ("id", &id)]).await;
+        let nobody = world.get("alice", &[("command", command), ("response", "json"), ("id", unknown)]).await;
+        // CloudStack says 531 for one and 431 for the other; both without a word about the thing itself.
+        assert!(matches!(other.status, 200 | 531) && nobody.status == 431, "{} {}", other.body, nobody.body);
+        assert!(!other.body.contains("\"name\""), "{}", other.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_domain_whose_name_has_a_wildcard_sees_no_neighbour() {
+    let world = World::start().await;
+    for sql in [
+        "UPDATE domain SET name = 'a_b', path = '/a_b/' WHERE id = 2",
+        "INSERT INTO domain (id, parent, name, uuid, owner, path, level, child_count, next_child_seq, state, type) \
+         VALUES (50, 1, 'axb', '00000000-0000-4000-8000-0000000000aa', 2, '/axb/', 1, 0, 1, 'Active', 'Normal')",
+        "INSERT INTO domain (id, parent, name, uuid, owner, path, level, child_count, next_child_seq, state, type) \
+         VALUES (51, 2, 'below', '00000000-0000-4000-8000-0000000000ab', 2, '/a_b/below/', 2, 0, 1, 'Active', 'Normal')",
+        "UPDATE volumes SET domain_id = 50, account_id = 9, name = 'the neighbours' WHERE id = 7",
+        "UPDATE volumes SET domain_id = 51, account_id = 9, name = 'the childs' WHERE id = 11",
+    ] {
+        run(&world, sql).await;
+    }
+    for (own, neighbour) in [("a_b", "axb"), ("%", "axb"), ("a%", "axb")] {
+        run(&world, &format!("UPDATE domain SET path = '/{own}/' WHERE id = 2")).await;
+        run(&world, &format!("UPDATE domain SET path = '/{own}/below/' WHERE id = 51")).await;
+        run(&world, &format!("UPDATE domain SET path = '/{neighbour}/' WHERE id = 50")).await;
+        let pairs = [("command", "listVolumes"), ("listall", "true"), ("response", "json")];
+        let answer = world.get("bob", &pairs).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(answer.body.contains("the childs"), "{own}: {}", answer.body);
+        assert!(!answer.body.contains("the neighbours"), "{own}: {}", answer.body);
+        let jobs = [("command", "listAsyncJobs"), ("listall", "true"), ("response", "json")];
+        assert_eq!(world.get("bob", &jobs).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_database_compares_paths_of_domains_alike() {
+    for (kind, database) in database::each().await {
+        for (path, tree, is_inside) in [
+            ("/a_b/", "/a_b/", true),
+            ("/a_b/below/", "/a_b/", true),
+            ("/axb/", "/a_b/", false),
+            ("/x/a_b/", "/a_b/", false),
+            ("/%/x/", "/%/", true),
+            ("/abc/", "/%/", false),
+            ("/a_bc/", "/a_b/", false),
+            ("/", "/a_b/", false),
+            ("/größe/x/", "/größe/", true),
+        ] {
+            let sql = "SELECT instr(?, ?) = 1";
+            let args = vec![Value::Text(path.to_owned()), Value::Text(tree.to_owned())];
+            let row = database.store.db().row(sql, args).await.unwrap().unwrap();
+            assert_eq!(row.at::<i64>(0).unwrap() == 1, is_inside, "{kind}: {path} in {tree}");
+        }
+    }
+}
