@@ -2,23 +2,34 @@
 //!
 //! The SQL text is the same for both (both take `?` and backticks), so this is the only file that knows which one it is.
 //! SQLite has a single writer: all writes go through a pool of one connection, which queues them fairly, while readers
-//! have connections of their own (write-ahead log). MySQL has one pool.
+//! have connections of their own (write-ahead log). MySQL has one pool, for one server or the servers of a cluster
+//! (`mysql.rs`).
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
+use sqlx::mysql::MySqlRow;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Column, MySql, MySqlPool, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Column, MySql, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef};
 
+use super::error::{is_collision, is_connection};
+use super::mysql::Servers;
+use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::{StoreError, migrations};
+use crate::args;
 
 /// How long a statement waits for SQLite's lock before it fails.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a caller waits for a free connection before it fails.
+/// How long a caller waits for a free connection to SQLite before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the witnesses of commits are kept: far longer than anybody asks for one.
+const KEPT_COMMITS_MS: i64 = 3_600_000;
+
+/// Stands in a witness where the time would, when it was written to keep its transaction from ever being committed.
+const NEVER_COMMITTED: i64 = -1;
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -29,7 +40,7 @@ pub struct Db {
 #[derive(Clone, Debug)]
 enum Pools {
     Sqlite { readers: SqlitePool, writer: SqlitePool },
-    MySql(MySqlPool),
+    MySql(Arc<Servers>),
 }
 
 /// What a statement that changes rows did.
@@ -43,7 +54,10 @@ pub struct Done {
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
-pub struct Tx(Inner);
+pub struct Tx {
+    inner: Inner,
+    db: Db,
+}
 
 #[derive(Debug)]
 enum Inner {
@@ -75,7 +89,7 @@ impl Db {
         let pools = if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await?
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
-            Self::open_mysql(url).await?
+            Pools::MySql(Arc::new(Servers::open(url).await?))
         } else {
             return Err(StoreError::Url);
         };
@@ -124,26 +138,21 @@ impl Db {
         Ok(Pools::Sqlite { readers, writer })
     }
 
-    async fn open_mysql(url: &str) -> Result<Pools, StoreError> {
-        let url = url.replacen("mariadb:", "mysql:", 1);
-        // Times in the tables are UTC, whatever the server's zone is.
-        let options =
-            MySqlConnectOptions::from_str(&url).map_err(StoreError::open)?.timezone(Some("+00:00".to_owned()));
-        let pool = MySqlPoolOptions::new()
-            .max_connections(32)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(StoreError::open)?;
-        Ok(Pools::MySql(pool))
-    }
-
     async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await,
-            Pools::MySql(pool) => migrations::for_mysql().run(pool).await,
+            Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await.map_err(StoreError::open),
+            Pools::MySql(servers) => servers.migrate().await,
         }
-        .map_err(StoreError::open)
+    }
+
+    /// The database's clock, in milliseconds since 1970, as an expression of its SQL. Where several gateways work on one
+    /// database, it is the only clock that they share.
+    #[must_use]
+    pub fn clock(&self) -> &'static str {
+        match &self.pools {
+            Pools::Sqlite { .. } => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+            Pools::MySql(_) => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+        }
     }
 
     /// All rows that `sql` gives.
@@ -153,7 +162,19 @@ impl Db {
     pub async fn rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match &self.pools {
             Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
-            Pools::MySql(pool) => rows_of(&bound!(sql, args).fetch_all(pool).await?, mysql_value),
+            Pools::MySql(servers) => {
+                let mut attempts = Attempts::default();
+                loop {
+                    let read = async {
+                        let rows = bound!(sql, args).fetch_all(servers.pool()).await?;
+                        rows_of(&rows, mysql_value)
+                    };
+                    match read.await {
+                        Err(error) if servers.go_on(&error, &mut attempts).await => {}
+                        read => return read,
+                    }
+                }
+            }
         }
     }
 
@@ -167,14 +188,12 @@ impl Db {
                 let row = bound!(sql, args).fetch_optional(readers).await?;
                 Ok(rows_of(row.as_slice(), sqlite_value)?.pop())
             }
-            Pools::MySql(pool) => {
-                let row = bound!(sql, args).fetch_optional(pool).await?;
-                Ok(rows_of(row.as_slice(), mysql_value)?.pop())
-            }
+            Pools::MySql(_) => Ok(self.rows(sql, args).await?.into_iter().next()),
         }
     }
 
-    /// Runs one statement that changes rows, in a transaction of its own.
+    /// Runs one statement that changes rows, in a transaction of its own. It is for statements that may have been run when
+    /// they fail: use a [`Tx`] where that matters.
     ///
     /// # Errors
     /// As [`Db::rows`].
@@ -184,9 +203,20 @@ impl Db {
                 let done = bound!(sql, args).execute(writer).await?;
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
             }
-            Pools::MySql(pool) => {
-                let done = bound!(sql, args).execute(pool).await?;
-                Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 })
+            Pools::MySql(servers) => {
+                let mut attempts = Attempts::default();
+                loop {
+                    let error = match bound!(sql, args).execute(servers.pool()).await {
+                        Ok(done) => return Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 }),
+                        Err(error) => error,
+                    };
+                    let was_never_sent = is_collision(&error) || matches!(error, sqlx::Error::PoolTimedOut);
+                    let error = error.into();
+                    if !was_never_sent || !servers.go_on(&error, &mut attempts).await {
+                        servers.note(&error);
+                        return Err(error);
+                    }
+                }
             }
         }
     }
@@ -196,10 +226,60 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(match &self.pools {
+        let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::MySql(pool) => Inner::MySql(pool.begin().await?),
-        }))
+            Pools::MySql(servers) => match servers.pool().begin().await {
+                Ok(tx) => Inner::MySql(tx),
+                Err(error) => {
+                    let error = error.into();
+                    servers.note(&error);
+                    return Err(error);
+                }
+            },
+        };
+        Ok(Tx { inner, db: self.clone() })
+    }
+
+    /// Finds out what became of a transaction whose connection broke during its commit: true when it was committed, false
+    /// when it was not and, by what is written here, never will be; nothing when the database does not say.
+    ///
+    /// It is decided by the key of one row, which the transaction wrote and this function writes too: whoever comes second
+    /// is refused by the database, also when the two went to different servers of a cluster, and also when the first is
+    /// still on its way. The row then tells whose it is.
+    async fn was_committed(&self, witness: &str) -> Option<bool> {
+        let mut attempts = Attempts::default();
+        loop {
+            let decided = async {
+                match self
+                    .run("INSERT INTO motion_commit (id, at) VALUES (?, ?)", args![witness, NEVER_COMMITTED])
+                    .await
+                {
+                    Ok(_) => return Ok(Some(false)),
+                    Err(error) if error.is_duplicate() => {}
+                    Err(error) => return Err(error),
+                }
+                let row = self.row("SELECT at FROM motion_commit WHERE id = ?", args![witness]).await?;
+                row.map(|row| Ok(row.at::<i64>(0)? != NEVER_COMMITTED)).transpose()
+            };
+            match decided.await {
+                Ok(Some(was_committed)) => return Some(was_committed),
+                Ok(None) => {}
+                Err(error) if attempts.again(&error).await => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Drops the rows of [`Tx::commit`] that nobody will ask for any more, and gives their number.
+    ///
+    /// # Errors
+    /// As [`Db::rows`].
+    pub async fn forget_commits(&self) -> Result<u64, StoreError> {
+        let sql = format!("DELETE FROM motion_commit WHERE at < {} - {KEPT_COMMITS_MS} LIMIT 10000", self.clock());
+        match &self.pools {
+            Pools::Sqlite { .. } => Ok(0),
+            Pools::MySql(_) => Ok(self.run(&sql, vec![]).await?.rows),
+        }
     }
 
     /// Closes all connections; statements that run are awaited.
@@ -209,7 +289,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::MySql(pool) => pool.close().await,
+            Pools::MySql(servers) => servers.pool().close().await,
         }
     }
 }
@@ -220,7 +300,7 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn rows(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Sqlite(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, sqlite_value),
             Inner::MySql(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, mysql_value),
         }
@@ -239,7 +319,7 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&mut self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Sqlite(tx) => {
                 let done = bound!(sql, args).execute(&mut **tx).await?;
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
@@ -251,16 +331,40 @@ impl Tx {
         }
     }
 
-    /// Makes the changes last.
+    /// Makes the changes last. When the connection breaks while the database does so, it is asked afterwards, over another
+    /// connection or another server, what became of it.
     ///
     /// # Errors
-    /// As [`Db::rows`]. After an error it is not known whether the changes are there.
+    /// As [`Db::rows`]: nothing was changed then. [`StoreError::InDoubt`] when the database did not come back to say.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.0 {
-            Inner::Sqlite(tx) => tx.commit().await?,
-            Inner::MySql(tx) => tx.commit().await?,
+        let mut tx = match self.inner {
+            Inner::Sqlite(tx) => return Ok(tx.commit().await?),
+            Inner::MySql(tx) => tx,
+        };
+        let witness = uuid::Uuid::new_v4().to_string();
+        let sql = format!("INSERT INTO motion_commit (id, at) VALUES (?, {})", self.db.clock());
+        sqlx::query(AssertSqlSafe(sql)).bind(&witness).execute(&mut *tx).await?;
+        let Err(error) = tx.commit().await else { return Ok(()) };
+        if !is_connection(&error) {
+            return Err(error.into());
         }
-        Ok(())
+        tracing::warn!(cause = %error, "the connection broke during a commit; asking what became of it");
+        match self.db.was_committed(&witness).await {
+            Some(true) => Ok(()),
+            Some(false) => Err(error.into()),
+            None => Err(StoreError::InDoubt(error)),
+        }
+    }
+
+    /// Undoes everything, at once. An error is no matter: the database does the same when the connection ends.
+    pub async fn roll_back(self) {
+        let undone = match self.inner {
+            Inner::Sqlite(tx) => tx.rollback().await,
+            Inner::MySql(tx) => tx.rollback().await,
+        };
+        if let Err(cause) = undone {
+            tracing::debug!(%cause, "a transaction could not be undone by its own connection");
+        }
     }
 }
 
