@@ -46,7 +46,11 @@ impl Gateway {
             port: Some("0".to_owned()),
             data_dir: Some(folder.path().display().to_string()),
             database_url: Some(database.url.clone()),
-            set: ["motion.poll_ms=20", "motion.unreachable_s=1"].iter().chain(set).map(|&one| one.to_owned()).collect(),
+            set: ["motion.poll_ms=20", "motion.unreachable_s=1", &format!("node.name={}", estate::NODE)]
+                .iter()
+                .chain(set)
+                .map(|&one| one.to_owned())
+                .collect(),
             ..SettingsArgs::default()
         };
         let effective = Effective::load(&Sources { env: Vec::new(), flags }).expect("settings");
