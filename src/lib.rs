@@ -18,6 +18,7 @@
 //! | [`http`] | the listener |
 //! | [`settings`], [`telemetry`] | what the operator decides, and what is logged |
 //! | [`app`] | puts all of it together |
+//! | [`secrets`] | the keys of the secrets in the database: checked, changed, given up |
 //! | [`client`] | the signed client of `stackmotion call` |
 //! | [`agent`] | the simulated Hyper-V agent, which stands in for Windows |
 //! | [`demo`] | estates of simulated hosts, and the demonstration |
@@ -35,6 +36,7 @@ pub mod hypervisors;
 pub mod jobs;
 pub mod model;
 pub mod motion;
+pub mod secrets;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use stackmotion::app::{App, StartError};
 use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
-use stackmotion::{agent, client, commands, demo, settings, telemetry};
+use stackmotion::{agent, client, commands, demo, secrets, settings, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
@@ -30,6 +30,9 @@ enum Command {
     /// Explains what does not work.
     #[command(subcommand)]
     Doctor(client::DoctorCommand),
+    /// Looks after the keys of the secrets in the database.
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Prints every setting in effect and where it came from.
     Config {
         #[command(flatten)]
@@ -50,6 +53,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => ended(demo::run(args).await),
         Command::Call(args) => ExitCode::from(client::run(args).await as u8),
         Command::Doctor(what) => ExitCode::from(client::doctor(&what) as u8),
+        Command::Secrets(what) => ended(secrets::run(what).await),
         Command::Config { markdown: true, .. } => {
             print!("{}", settings::markdown());
             ExitCode::SUCCESS

@@ -14,7 +14,7 @@ const LEVELS: &[&[&str]] = &[
     &["dispatch"],
     &["http", "settings"],
     &["app"],
-    &["client", "agent"],
+    &["client", "agent", "secrets"],
     &["demo"],
 ];
 
@@ -29,7 +29,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hmac", &["auth"]),
     ("sha1", &["auth"]),
     ("pbkdf2", &["auth"]),
-    ("clap", &["settings", "client", "agent", "demo"]),
+    ("clap", &["settings", "client", "agent", "demo", "secrets"]),
     ("rcgen", &["agent"]),
 ];
 

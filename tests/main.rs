@@ -15,6 +15,7 @@ mod lists;
 mod motion;
 mod motion_golden;
 mod nodes;
+mod secrets;
 mod security;
 mod supply_chain;
 mod support;

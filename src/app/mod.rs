@@ -6,6 +6,7 @@ mod estate;
 mod kill;
 mod node;
 mod ports;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -109,10 +110,12 @@ impl App {
         let folder = |cause| StartError::DataFolder { path: settings.data_dir.clone(), cause };
         std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
         let store = Store::open(&settings.database_url).await?;
+        let store = vault::guarded(store, &settings.secrets_key_file).await?;
         let first_key = store.bootstrap().await?;
         if let Some(key) = &first_key {
             write_first_key(&settings.data_dir, key).map_err(folder)?;
         }
+        vault::verify(&store, &settings.secrets_key_file).await?;
         let listener = Listener::bind(settings.address, None)?;
         let address = listener.address()?;
         let mut listeners = vec![listener];

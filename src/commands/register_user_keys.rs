@@ -87,7 +87,9 @@ impl RegisterUserKeys {
             rules,
         };
         let pair = KeyPair::random();
-        transact!(ctx.ctx.store, ApiError, |tx| { Ok(tx.key_insert(&user, &pair, &new).await?) })
+        let store = &ctx.ctx.store;
+        let secret = store.seal_api_secret(&new.uuid, &pair.secret_key)?;
+        transact!(store, ApiError, |tx| { Ok(tx.key_insert(&user, &pair.api_key, &secret, &new).await?) })
     }
 
     /// The rules that were given, each with a text.

@@ -11,6 +11,8 @@ use crate::auth::limit::Throttle;
 use crate::auth::session::{KeyCheck, SameSite};
 use crate::commands::{Policy, SessionPolicy};
 use crate::hypervisors::hyperv::TlsChoice;
+use crate::model::Secret;
+use crate::store::{CloudCipher, CloudForm};
 use crate::telemetry::LogFormat;
 use crate::upstream::UpstreamSettings;
 
@@ -35,6 +37,36 @@ pub struct AgentSettings {
     pub pin_on_first_use: bool,
     /// SHA-256 fingerprints by address.
     pub pins: BTreeMap<String, String>,
+}
+
+/// What opens the encrypted values of a CloudStack database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CloudKeySettings {
+    /// The database key itself.
+    pub key: Option<Secret>,
+    /// A file whose first line is the database key.
+    pub key_file: Option<PathBuf>,
+    /// The form of the values.
+    pub form: CloudForm,
+}
+
+impl CloudKeySettings {
+    /// The cipher with this key; `None` when none is given. The key itself wins over the file.
+    ///
+    /// # Errors
+    /// [`SettingsError::Read`] when the file cannot be read.
+    pub fn cipher(&self) -> Result<Option<CloudCipher>, SettingsError> {
+        let key = match (&self.key, &self.key_file) {
+            (Some(key), _) => key.clone(),
+            (None, Some(path)) => {
+                let read = std::fs::read_to_string(path);
+                let text = read.map_err(|cause| SettingsError::Read { path: path.clone(), cause })?;
+                Secret::new(text.lines().next().unwrap_or_default().to_owned())
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(CloudCipher::new(key, self.form)))
+    }
 }
 
 /// The HTTPS listener.
@@ -102,6 +134,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where the database is. Never print it: it may hold a password.
     pub database_url: String,
+    /// The file with the keys of the secrets in the database.
+    pub secrets_key_file: PathBuf,
+    /// What opens encrypted values of a CloudStack database.
+    pub cloud_key: CloudKeySettings,
     /// The HTTPS listener, if there is one.
     pub https: Option<HttpsSettings>,
     /// What clients may use, and the web UI.
@@ -133,7 +169,13 @@ impl Settings {
             "" => format!("sqlite://{}", data_dir.join("stackmotion.db").display()),
             url => url.to_owned(),
         };
+        let secrets_key_file = match reader.text("secrets.key_file") {
+            "" => data_dir.join("secrets.key"),
+            path => path.into(),
+        };
         Ok(Self {
+            secrets_key_file,
+            cloud_key: reader.cloud_key(),
             address: SocketAddr::new(ip, reader.number("port")),
             data_dir,
             database_url,
@@ -194,6 +236,19 @@ impl Reader<'_> {
     fn address(&self, key: &str) -> Result<IpAddr, SettingsError> {
         let text = self.text(key).trim_start_matches('[').trim_end_matches(']');
         text.parse().map_err(|_| self.refuse(key, "an IP address is needed, such as 127.0.0.1 or [::1]"))
+    }
+
+    fn cloud_key(&self) -> CloudKeySettings {
+        let given = |key| Some(self.text(key)).filter(|text| !text.is_empty());
+        CloudKeySettings {
+            key: given("cloudstack.db_key").map(|text| Secret::new(text.to_owned())),
+            key_file: given("cloudstack.db_key_file").map(PathBuf::from),
+            form: match self.text("cloudstack.encryptor") {
+                "V1" => CloudForm::V1,
+                "V2" => CloudForm::V2,
+                _ => CloudForm::Either,
+            },
+        }
     }
 
     fn https(&self, ip: IpAddr) -> Result<Option<HttpsSettings>, SettingsError> {

@@ -1,7 +1,7 @@
 //! Users, accounts, roles and API keys, as far as a request needs them.
 
 use super::value::Row;
-use super::{Store, StoreError};
+use super::{API_SECRET, Store, StoreError};
 use crate::args;
 use crate::model::{Secret, Timestamp};
 
@@ -126,7 +126,7 @@ impl Store {
     /// See [`super::Db::rows`]; the same holds for all functions of this file.
     pub async fn credential_by_api_key(&self, api_key: &str) -> Result<Option<Credential>, StoreError> {
         let sql = format!(
-            "SELECT k.id AS key_id, k.api_key, k.secret_key, k.start_date, k.end_date, k.removed AS key_removed, \
+            "SELECT k.id AS key_id, k.uuid AS key_uuid, k.api_key, k.secret_key, k.start_date, k.end_date, k.removed AS key_removed, \
              u.api_key_access AS user_access, a.api_key_access AS account_access, \
              COALESCE(o.value, g.value) AS domain_access, COALESCE(c.value, c.default_value) AS checked, \
              COALESCE(q.value, n.value) AS networks, {IDENTITY} JOIN api_keypair k ON k.user_id = u.id {SETTINGS} WHERE k.api_key = ? ORDER BY k.removed IS NOT NULL, k.id"
@@ -136,11 +136,15 @@ impl Store {
             if row.get::<String>("api_key")? != api_key {
                 continue;
             }
+            let secret = match row.get::<String>("secret_key")? {
+                text if text.is_empty() => None,
+                text => Some(self.open_secret(&API_SECRET, &row.get::<String>("key_uuid")?, &text)?),
+            };
             let access = row.get::<Option<bool>>("user_access")?.or(row.get("account_access")?);
             let domain_access = row.get::<Option<String>>("domain_access")?;
             return Ok(Some(Credential {
                 key_id: row.get("key_id")?,
-                secret: Some(row.get::<String>("secret_key")?).filter(|text| !text.is_empty()).map(Secret::new),
+                secret,
                 identity: identity(&row)?,
                 keys_off: access.map_or_else(|| says_no(domain_access.as_deref()), |allowed| !allowed),
                 networks: networks(&row)?,

@@ -1,7 +1,7 @@
 //! What a new database is given: the root domain, the roles, and an administrator with an API key.
 
 use super::transact;
-use super::{Store, StoreError, Tx};
+use super::{Sealed, Store, StoreError, Tx};
 use crate::args;
 use crate::model::{Secret, Timestamp, random};
 
@@ -128,10 +128,12 @@ impl Store {
             return Ok(None);
         }
         let keys = KeyPair::random();
+        let uuid = new_id();
+        let secret = self.seal_api_secret(&uuid, &keys.secret_key)?;
         let made = transact!(self, StoreError, |tx| {
             insert_roles(tx).await?;
             insert_root(tx).await?;
-            insert_key(tx, &keys).await
+            insert_key(tx, &uuid, &keys.api_key, &secret).await
         });
         match made {
             Ok(()) => Ok(Some(keys)),
@@ -177,9 +179,9 @@ async fn insert_root(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn insert_key(tx: &mut Tx, keys: &KeyPair) -> Result<(), StoreError> {
+async fn insert_key(tx: &mut Tx, uuid: &str, api_key: &str, secret: &Sealed) -> Result<(), StoreError> {
     let sql = "INSERT INTO api_keypair (uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) \
         VALUES (?, 'first key of the administrator', 1, 2, 2, ?, ?, ?)";
-    tx.run(sql, args![new_id(), &keys.api_key, keys.secret_key.expose(), Timestamp::now()]).await?;
+    tx.run(sql, args![uuid, api_key, secret.text(), Timestamp::now()]).await?;
     Ok(())
 }

@@ -31,6 +31,9 @@ pub enum StoreError {
         "the connection to the database broke during a commit and did not come back in time; whether the change was made is not known"
     )]
     InDoubt(#[source] sqlx::Error),
+    /// A secret in a row cannot be read or written.
+    #[error(transparent)]
+    Vault(#[from] super::VaultError),
     /// Somebody else changed the row first.
     #[error("{what} was changed by somebody else at the same time")]
     Conflict {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value::Row;
-use super::{Rule, Store, StoreError, Tx};
+use super::{Rule, Sealed, Store, StoreError, Tx};
 use crate::args;
 use crate::model::{Secret, Timestamp};
 
@@ -404,11 +404,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes a key pair of a user, and gives its internal id.
+    /// Writes a key pair of a user, and gives its internal id. The secret half was sealed for `new.uuid`
+    /// ([`Store::seal_api_secret`]).
     ///
     /// # Errors
     /// See [`Store::account_by_id`].
-    pub async fn key_insert(&mut self, user: &User, pair: &super::KeyPair, new: &NewKey) -> Result<i64, StoreError> {
+    pub async fn key_insert(
+        &mut self,
+        user: &User,
+        api_key: &str,
+        secret: &Sealed,
+        new: &NewKey,
+    ) -> Result<i64, StoreError> {
         let sql = "INSERT INTO api_keypair (uuid, name, domain_id, account_id, user_id, start_date, end_date, description, \
             api_key, secret_key, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let args = args![
@@ -420,8 +427,8 @@ impl Tx {
             new.starts,
             new.ends,
             new.description.clone(),
-            &pair.api_key,
-            pair.secret_key.expose(),
+            api_key,
+            secret.text(),
             Timestamp::now()
         ];
         let id = self.run(sql, args).await?.id;

@@ -1,7 +1,7 @@
 //! Volumes, VMs, hosts, pools and offerings, one at a time: what checks and plans read.
 
 use super::value::Row;
-use super::{Store, StoreError};
+use super::{SETTING, Store, StoreError, is_sealed};
 use crate::args;
 use crate::model::{DiskOffering, Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume, VolumeState};
 
@@ -325,9 +325,13 @@ impl Store {
     /// # Errors
     /// See [`Store::volume_by_id`].
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT value, default_value FROM configuration WHERE name = ?";
+        let sql = "SELECT value, default_value, name FROM configuration WHERE name = ?";
         let Some(row) = self.db().row(sql, args![name]).await? else { return Ok(None) };
-        Ok(row.get::<Option<String>>("value")?.or(row.get("default_value")?))
+        let Some(value) = row.get::<Option<String>>("value")? else { return row.get("default_value") };
+        if !is_sealed(&value) {
+            return Ok(Some(value));
+        }
+        Ok(Some(self.open_secret(&SETTING, &row.get::<String>("name")?, &value)?.expose().to_owned()))
     }
 
     /// The name of a zone.

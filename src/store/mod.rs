@@ -11,6 +11,7 @@ mod bootstrap;
 mod capabilities;
 mod capacity;
 mod changes;
+mod cloud_cipher;
 mod copies;
 mod db;
 mod error;
@@ -29,12 +30,14 @@ mod servers;
 mod sessions;
 mod transact;
 mod value;
+mod vault;
 mod watched;
 
 pub use accounts::{Credential, Identity, Rule};
 pub use bootstrap::KeyPair;
 pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
+pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
 pub use db::{Db, Done, Tx};
 pub use error::StoreError;
 pub use events::NewEvent;
@@ -52,6 +55,10 @@ pub use sessions::{LoginUser, SecondFactor, SessionRow};
 pub(crate) use transact::transact;
 pub use transact::{Attempts, StoreCause};
 pub use value::{FromValue, Row, Value};
+pub use vault::{
+    API_SECRET, PLACES, Place, PlaceReport, Progress, Rotated, SECOND_FACTOR, SETTING, Sealed, Vault, VaultError,
+    forget_lost, is_sealed, verify_keys,
+};
 pub use watched::{HostLoadRow, HostReport};
 
 /// The database, asked in the gateway's own words.
@@ -59,6 +66,7 @@ pub use watched::{HostLoadRow, HostReport};
 pub struct Store {
     db: Db,
     claim: Option<Claim>,
+    keeper: vault::Keeper,
 }
 
 /// A job that a gateway runs. Every claim of a job has a higher epoch than the one before.
@@ -71,12 +79,13 @@ pub struct Claim {
 }
 
 impl Store {
-    /// Opens the database that `url` names and brings its tables up to date.
+    /// Opens the database that `url` names and brings its tables up to date. Its secrets are taken for plain text; see
+    /// [`Store::with_vault`].
     ///
     /// # Errors
     /// See [`Db::open`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { db: Db::open(url).await?, claim: None })
+        Ok(Self { db: Db::open(url).await?, claim: None, keeper: vault::Keeper::default() })
     }
 
     /// The connection, for statements that have no word of their own.
@@ -89,7 +98,7 @@ impl Store {
     /// more, and none that had begun is committed.
     #[must_use]
     pub fn under(&self, claim: Claim) -> Self {
-        Self { db: self.db.clone(), claim: Some(claim) }
+        Self { db: self.db.clone(), claim: Some(claim), keeper: self.keeper.clone() }
     }
 
     /// Begins a transaction.

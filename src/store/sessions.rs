@@ -1,7 +1,7 @@
 //! Sessions of people who logged in, and what the database knows of a person who tries to (`contract/api-protocol.md 3`).
 
 use super::accounts::{IDENTITY, identity};
-use super::{Identity, Store, StoreError};
+use super::{Identity, SECOND_FACTOR, Store, StoreError};
 use crate::args;
 use crate::model::{Secret, Timestamp};
 
@@ -173,7 +173,9 @@ impl Store {
         let Some(row) = self.db().row(&sql, args).await? else { return Ok(None) };
         let second_factor = if row.get::<bool>("is_user_2fa_enabled")? {
             let text = |name: &str| Ok::<_, StoreError>(row.get::<Option<String>>(name)?.unwrap_or_default());
-            Some((text("user_2fa_provider")?, Secret::new(text("key_for_2fa")?)))
+            let row_name = row.get::<i64>("user_id")?.to_string();
+            let key = self.open_secret(&SECOND_FACTOR, &row_name, &text("key_for_2fa")?)?;
+            Some((text("user_2fa_provider")?, key))
         } else {
             None
         };

@@ -69,7 +69,7 @@ macro_rules! key_view {
                 Ok(Self {
                     name: text(row, "name")?,
                     api_key: text(row, "api_key")?,
-                    secret_key: text(row, "secret_key")?,
+                    secret_key: None,
                     user_id: text(row, "user_uuid")?,
                     username: text(row, "username")?,
                     id: text(row, "uuid")?.unwrap_or_default(),
@@ -126,7 +126,9 @@ pub async fn keys(
         let id: i64 = row.get("id")?;
         let own = own.get(&id);
         if !visible.contains(&row.get("user_id")?) || !caller.may_see_key(id, &rules(own)?) {
-            (view.api_key, view.secret_key) = (None, None);
+            view.api_key = None;
+        } else {
+            view.secret_key = shown_secret(store, &row);
         }
         if with_permissions {
             let role_id = number(&row, "role_id")?.unwrap_or_default();
@@ -143,6 +145,17 @@ pub async fn keys(
     Ok(views)
 }
 
+/// The secret half of a pair. One that does not open is left out: the others of the list are still to be shown.
+fn shown_secret(store: &Store, row: &Row) -> Option<String> {
+    match store.key_secret(row) {
+        Ok(secret) => Some(secret.expose().to_owned()),
+        Err(error) => {
+            tracing::warn!(cause = %crate::telemetry::chain(&error), "the secret of a key pair is left out");
+            None
+        }
+    }
+}
+
 /// A key pair that was just made; `None` when it is gone.
 ///
 /// # Errors
@@ -151,6 +164,7 @@ pub async fn new_key(store: &Store, id: i64) -> Result<Option<NewKeyView>, Store
     let own = store.key_permission_rows(&[id]).await?;
     let Some(row) = store.key_rows(&[id]).await?.into_iter().next() else { return Ok(None) };
     let mut view = NewKeyView::read(&row, Timestamp::now())?;
+    view.secret_key = Some(store.key_secret(&row)?.expose().to_owned());
     let role_id = number(&row, "role_id")?.unwrap_or_default();
     view.permissions = Some(key_permissions(store, own.get(&id), role_id).await?);
     Ok(Some(view))

@@ -136,7 +136,8 @@ impl Direct {
         };
         change(&mut new);
         let mut tx = self.store.begin().await.expect("a transaction");
-        tx.key_insert(&user, &pair, &new).await.expect("a key pair");
+        let secret = self.store.seal_api_secret(&new.uuid, &pair.secret_key).expect("a secret");
+        tx.key_insert(&user, &pair.api_key, &secret, &new).await.expect("a key pair");
         tx.commit().await.expect("a key pair");
         (pair.api_key, pair.secret_key.expose().to_owned())
     }

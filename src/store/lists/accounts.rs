@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Condition, Owners, Window};
 use crate::args;
 use crate::store::value::Row;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, is_sealed};
 
 /// The account of the system, which no list shows.
 const SYSTEM_ACCOUNT: i64 = 1;
@@ -175,7 +175,11 @@ impl Store {
     ) -> Result<HashMap<i64, BTreeMap<String, String>>, StoreError> {
         let mut values: HashMap<i64, BTreeMap<String, String>> = HashMap::new();
         for row in self.rows_of(sql, owners, &[]).await? {
-            values.entry(row.at(0)?).or_default().insert(row.at(1)?, row.at(2)?);
+            let value: String = row.at(2)?;
+            // What is sealed is nobody's to be shown.
+            if !is_sealed(&value) {
+                values.entry(row.at(0)?).or_default().insert(row.at(1)?, value);
+            }
         }
         Ok(values)
     }

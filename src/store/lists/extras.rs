@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Condition, TagFilter};
 use crate::store::value::{Row, Value};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, is_sealed};
 
 /// The kinds of things that carry tags and details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Store {
         grouped(self.rows_of(sql, ids, &[kind.tag_word().into()]).await?, "resource_id")
     }
 
-    /// The details of things that may be shown, by internal id.
+    /// The details of things that may be shown, by internal id. What is sealed may not.
     ///
     /// # Errors
     /// See [`Store::tags_of`].
@@ -114,7 +114,10 @@ impl Store {
         let sql = format!("SELECT {owner} AS owner, name, value FROM {table} WHERE {owner} IN ({{ids}}){shown}");
         let mut details: HashMap<i64, BTreeMap<String, String>> = HashMap::new();
         for row in self.rows_of(&sql, ids, &[]).await? {
-            details.entry(row.get("owner")?).or_default().insert(row.get("name")?, row.get("value")?);
+            let value: String = row.get("value")?;
+            if !is_sealed(&value) {
+                details.entry(row.get("owner")?).or_default().insert(row.get("name")?, value);
+            }
         }
         Ok(details)
     }

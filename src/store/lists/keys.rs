@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::{Condition, Window};
 use crate::args;
+use crate::model::Secret;
 use crate::store::value::Row;
-use crate::store::{Store, StoreError};
+use crate::store::{API_SECRET, Store, StoreError};
 
 /// What `listUserKeys` can be narrowed to.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +60,14 @@ impl Store {
     /// See [`Store::keys_page`].
     pub async fn key_rows(&self, ids: &[i64]) -> Result<Vec<Row>, StoreError> {
         self.wide_rows(WIDE, ids).await
+    }
+
+    /// The secret half of a pair in a row of [`Store::key_rows`].
+    ///
+    /// # Errors
+    /// [`StoreError::Vault`] when it does not open.
+    pub fn key_secret(&self, row: &Row) -> Result<Secret, StoreError> {
+        self.open_secret(&API_SECRET, &row.get::<String>("uuid")?, &row.get::<String>("secret_key")?)
     }
 
     /// The rules of key pairs of their own, by pair, in the order in which they are tried: rows with `rule`, `permission`

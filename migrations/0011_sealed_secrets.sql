@@ -1,0 +1,13 @@
+-- Secrets are kept sealed (`src/store/vault`), which makes them longer: by a third, and 51 letters. Of the database that
+-- reads this, only what has lengths has to be told.
+ALTER TABLE `api_keypair` MODIFY `secret_key` varchar(1024) NOT NULL;
+ALTER TABLE `user` MODIFY `key_for_2fa` varchar(1024);
+ALTER TABLE `host_details` MODIFY `value` varchar(1024) NOT NULL;
+ALTER TABLE `cluster_details` MODIFY `value` varchar(1024) NOT NULL;
+ALTER TABLE `storage_pool` MODIFY `user_info` varchar(1024);
+ALTER TABLE `storage_pool` MODIFY `path` varchar(1024) NOT NULL;
+ALTER TABLE `storage_pool_details` MODIFY `value` varchar(1024) NOT NULL;
+ALTER TABLE `vm_instance` MODIFY `vnc_password` varchar(1024) NOT NULL;
+ALTER TABLE `vm_instance_details` MODIFY `value` varchar(8192) NOT NULL;
+ALTER TABLE `account_details` MODIFY `value` varchar(8192) NOT NULL;
+ALTER TABLE `domain_details` MODIFY `value` varchar(8192) NOT NULL;

@@ -1,0 +1,6 @@
+//! Secrets at rest: sealed at the start, opened for whoever may use them, moved to another key, given up when a key is lost.
+
+mod command;
+mod rotation;
+mod start;
+mod support;
