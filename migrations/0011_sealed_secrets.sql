@@ -11,3 +11,13 @@ ALTER TABLE `vm_instance` MODIFY `vnc_password` varchar(1024) NOT NULL;
 ALTER TABLE `vm_instance_details` MODIFY `value` varchar(8192) NOT NULL;
 ALTER TABLE `account_details` MODIFY `value` varchar(8192) NOT NULL;
 ALTER TABLE `domain_details` MODIFY `value` varchar(8192) NOT NULL;
+
+-- What was imported from a CloudStack database: which row of which table, a digest of the row as it was there (without
+-- secrets), and the run of the import that saw it last.
+CREATE TABLE `motion_import` (
+    `table_name` varchar(64) NOT NULL,
+    `row_id` bigint unsigned NOT NULL,
+    `digest` char(64) NOT NULL,
+    `run` bigint NOT NULL,
+    PRIMARY KEY (`table_name`, `row_id`)
+);

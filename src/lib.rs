@@ -18,6 +18,7 @@
 //! | [`http`] | the listener |
 //! | [`settings`], [`telemetry`] | what the operator decides, and what is logged |
 //! | [`app`] | puts all of it together |
+//! | [`import`] | takes over what a CloudStack database knows |
 //! | [`secrets`] | the keys of the secrets in the database: checked, changed, given up |
 //! | [`client`] | the signed client of `stackmotion call` |
 //! | [`agent`] | the simulated Hyper-V agent, which stands in for Windows |
@@ -33,6 +34,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod http;
 pub mod hypervisors;
+pub mod import;
 pub mod jobs;
 pub mod model;
 pub mod motion;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use stackmotion::app::{App, StartError};
 use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
-use stackmotion::{agent, client, commands, demo, secrets, settings, telemetry};
+use stackmotion::{agent, client, commands, demo, import, secrets, settings, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
@@ -30,6 +30,8 @@ enum Command {
     /// Explains what does not work.
     #[command(subcommand)]
     Doctor(client::DoctorCommand),
+    /// Takes over hosts, storage, machines, accounts and keys from a CloudStack database, which is only read.
+    Import(import::ImportArgs),
     /// Looks after the keys of the secrets in the database.
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -53,6 +55,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => ended(demo::run(args).await),
         Command::Call(args) => ExitCode::from(client::run(args).await as u8),
         Command::Doctor(what) => ExitCode::from(client::doctor(&what) as u8),
+        Command::Import(args) => ended(import::run(args).await),
         Command::Secrets(what) => ended(secrets::run(what).await),
         Command::Config { markdown: true, .. } => {
             print!("{}", settings::markdown());

@@ -14,7 +14,7 @@ const LEVELS: &[&[&str]] = &[
     &["dispatch"],
     &["http", "settings"],
     &["app"],
-    &["client", "agent", "secrets"],
+    &["client", "agent", "import", "secrets"],
     &["demo"],
 ];
 
@@ -29,7 +29,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hmac", &["auth"]),
     ("sha1", &["auth"]),
     ("pbkdf2", &["auth"]),
-    ("clap", &["settings", "client", "agent", "demo", "secrets"]),
+    ("clap", &["settings", "client", "agent", "demo", "import", "secrets"]),
     ("rcgen", &["agent"]),
 ];
 

@@ -11,6 +11,7 @@ mod api;
 mod architecture;
 mod demo;
 mod hyperv;
+mod import;
 mod lists;
 mod motion;
 mod motion_golden;

@@ -14,6 +14,7 @@ const NOT_SETTINGS: &[&str] = &[
     "STACKMOTION_SECRETKEY",
     "STACKMOTION_PROFILE",
     "STACKMOTION_CA_FILE",
+    "STACKMOTION_IMPORT_URL",
 ];
 
 /// Where a value came from.

@@ -369,7 +369,7 @@ impl Tx {
 }
 
 /// Rows of either database, each value read by `value`. All rows share one list of column names.
-fn rows_of<R: sqlx::Row>(
+pub(super) fn rows_of<R: sqlx::Row>(
     rows: &[R],
     value: fn(&R, usize) -> Result<Value, sqlx::Error>,
 ) -> Result<Vec<Row>, StoreError> {
@@ -398,7 +398,7 @@ fn sqlite_value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
     })
 }
 
-fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::Error> {
+pub(super) fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::Error> {
     let raw = row.try_get_raw(index)?;
     if raw.is_null() {
         return Ok(Value::Null);

@@ -28,6 +28,8 @@ mod mysql;
 mod rows;
 mod servers;
 mod sessions;
+mod source;
+mod taken;
 mod transact;
 mod value;
 mod vault;
@@ -52,6 +54,8 @@ pub use lists::{
 };
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
+pub use source::{Source, SourceError};
+pub use taken::{Hands, SourceState, TAKEN, TakeError, Taken, TakenTable};
 pub(crate) use transact::transact;
 pub use transact::{Attempts, StoreCause};
 pub use value::{FromValue, Row, Value};

@@ -3,4 +3,4 @@
 mod command;
 mod rotation;
 mod start;
-mod support;
+pub mod support;

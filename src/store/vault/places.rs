@@ -2,8 +2,8 @@
 //! here, and the key of the second factor, which CloudStack keeps in the clear.
 
 use super::{FORM, KEY_ID_LENGTH};
+use crate::store::StoreError;
 use crate::store::value::{Row, Value};
-use crate::store::{StoreError, vault};
 
 /// Which part of a column's text is the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,18 @@ impl Place {
         self.table
     }
 
+    /// The column.
+    #[must_use]
+    pub fn column(&self) -> &'static str {
+        self.column
+    }
+
+    /// What names a row that has all columns of the table.
+    pub(in crate::store) fn row_name(&self, row: &Row) -> Result<String, StoreError> {
+        let names: Vec<String> = self.identity.iter().map(|column| row.get(column)).collect::<Result<_, _>>()?;
+        Ok(names.join("\0"))
+    }
+
     /// What is bound into the seal of a row's value.
     pub(super) fn bound_to(&self, row: &str) -> Vec<u8> {
         format!("{FORM}{}\0{}\0{row}", self.table, self.column).into_bytes()
@@ -158,7 +170,7 @@ impl Place {
     }
 
     /// The secret in a text; `None` when there is none in it.
-    pub(super) fn secret<'a>(&self, text: &'a str) -> Option<&'a str> {
+    pub(in crate::store) fn secret<'a>(&self, text: &'a str) -> Option<&'a str> {
         let secret = match self.part {
             Part::Whole => text,
             Part::Password => &text[password(text)?],
@@ -167,22 +179,12 @@ impl Place {
     }
 
     /// The text with another secret in it.
-    pub(super) fn with_secret(&self, text: &str, secret: &str) -> String {
+    pub(in crate::store) fn with_secret(&self, text: &str, secret: &str) -> String {
         match (self.part, password(text)) {
             (Part::Password, Some(range)) => format!("{}{secret}{}", &text[..range.start], &text[range.end..]),
             (Part::Password, None) => text.to_owned(),
             (Part::Whole, _) => secret.to_owned(),
         }
-    }
-
-    /// The column's text as it is to be written, its secret sealed; the import's way in. `row` names the row.
-    ///
-    /// # Errors
-    /// See [`vault::Vault::seal`].
-    pub fn sealed_text(&self, vault: &vault::Vault, row: &str, text: &str) -> Result<String, vault::VaultError> {
-        let Some(secret) = self.secret(text) else { return Ok(text.to_owned()) };
-        let sealed = vault.seal(self, row, &crate::model::Secret::new(secret.to_owned()))?;
-        Ok(self.with_secret(text, sealed.text()))
     }
 }
 

@@ -1,3 +1,5 @@
+//! The vault and its key file, without a database.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;

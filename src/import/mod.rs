@@ -1,0 +1,186 @@
+//! `stackmotion import`: takes over what a CloudStack database knows, once or again and again
+//! (`contract/entities.md 3.29`). The source is read from one snapshot and never written.
+
+use std::fmt::Write as _;
+
+use crate::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
+use crate::store::{Hands, Source, SourceError, SourceState, Store, StoreError, TAKEN, TakeError, Taken, Vault};
+
+/// The versions whose tables are known.
+const KNOWN: &str = "4.23.";
+/// After so many rows of a table the progress is told.
+const TOLD_EVERY: u64 = 10_000;
+/// So many rows that stay as they are here are named.
+const NAMED: usize = 20;
+
+/// Where from, and the settings of the target.
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    /// The source: mysql://user:password@host:3306/cloud.
+    #[arg(value_name = "URL", env = "STACKMOTION_IMPORT_URL", hide_env_values = true)]
+    pub source: String,
+    /// The settings; they say where the target is.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// Why nothing was imported, or not everything.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The data folder cannot be made.
+    #[error("the data folder cannot be used; check that it may be written to")]
+    Folder(#[source] std::io::Error),
+    /// The source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The target cannot be written. What was imported until then stays; run the import again.
+    #[error(transparent)]
+    Target(#[from] StoreError),
+    /// The source has another version.
+    #[error("the source has version {0} of CloudStack's tables, and only 4.23 is known here; nothing was imported")]
+    Version(String),
+    /// An upgrade of the source was not ended.
+    #[error("the source is in the middle of an upgrade to {0}; let the management server end it. Nothing was imported")]
+    Upgrading(String),
+    /// Something is on its way at the source.
+    #[error(
+        "{0} machines or volumes are being moved at the source, and would be taken half-way; wait for the end of their jobs. \
+         Nothing was imported"
+    )]
+    Moving(i64),
+    /// The target is somebody's.
+    #[error(
+        "the target has an installation of its own, whose ids would collide with those of the source; give an empty one: \
+         another data_dir or database.url. Nothing was imported"
+    )]
+    Occupied,
+}
+
+impl From<TakeError> for ImportError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Source(error) => Self::Source(error),
+            TakeError::Target(error) => Self::Target(error),
+        }
+    }
+}
+
+/// What was imported: each table with what became of its rows, or why it was left out.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Jobs that were not ended at the source.
+    pub jobs: i64,
+    /// Tables and what became of their rows; `None` for one that the source does not have.
+    pub tables: Vec<(&'static str, Option<Taken>)>,
+}
+
+impl Report {
+    /// What became of the rows of a table.
+    #[must_use]
+    pub fn of(&self, table: &str) -> Option<&Taken> {
+        self.tables.iter().find(|(name, _)| *name == table)?.1.as_ref()
+    }
+
+    /// The report as it is printed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (table, taken) in &self.tables {
+            let Some(taken) = taken else {
+                let _ = writeln!(text, "{table}: left out, the source has no such table");
+                continue;
+            };
+            let Taken { added, updated, same, gone, .. } = taken;
+            let _ = writeln!(text, "{table}: {added} new, {updated} changed, {same} unchanged, {gone} gone");
+            for (why, count) in &taken.left {
+                let _ = writeln!(text, "    left out, {count} times: {why}");
+            }
+            for (id, why) in taken.kept.iter().take(NAMED) {
+                let _ = writeln!(text, "    kept as it is here, id {id}: {why}");
+            }
+            if taken.kept.len() > NAMED {
+                let _ = writeln!(text, "    and {} more are kept as they are here", taken.kept.len() - NAMED);
+            }
+        }
+        if self.jobs > 0 {
+            let _ =
+                writeln!(text, "{} jobs were not ended at the source: run the import again when they are", self.jobs);
+        }
+        text.push_str("Not taken: settings, events, alerts, jobs, usage, system machines\n");
+        text
+    }
+}
+
+/// Imports into a target. `told` hears of progress, table and rows.
+///
+/// # Errors
+/// [`ImportError`]; a page that was taken stays taken, and running it again goes on.
+pub async fn import(
+    source_url: &str,
+    target: &Store,
+    hands: Hands<'_>,
+    mut told: impl FnMut(&str, u64),
+) -> Result<Report, ImportError> {
+    let mut source = Source::open(source_url).await?;
+    let SourceState { version, is_complete, moving, jobs } = source.state().await?;
+    if !version.starts_with(KNOWN) {
+        return Err(ImportError::Version(version));
+    }
+    if !is_complete {
+        return Err(ImportError::Upgrading(version));
+    }
+    if moving > 0 {
+        return Err(ImportError::Moving(moving));
+    }
+    let run = target.next_import().await?.ok_or(ImportError::Occupied)?;
+    // Everything is looked at before anything is written.
+    let mut tables = Vec::new();
+    for table in &TAKEN {
+        match table.probe(&mut source).await {
+            Err(SourceError::NoTable { .. }) if table.is_optional => tables.push((table, false)),
+            probed => {
+                probed?;
+                tables.push((table, true));
+            }
+        }
+    }
+    let mut report = Report { jobs, tables: Vec::new() };
+    for (table, is_there) in tables {
+        let taken = if is_there {
+            let mut last = 0;
+            let told = |rows: u64| {
+                if rows >= last + TOLD_EVERY {
+                    last = rows;
+                    told(table.name, rows);
+                }
+            };
+            Some(table.take(&mut source, target, hands, run, told).await?)
+        } else {
+            None
+        };
+        report.tables.push((table.name, taken));
+    }
+    source.close().await;
+    Ok(report)
+}
+
+/// The command: imports into the database that the settings name, and prints the report.
+///
+/// # Errors
+/// [`ImportError`].
+pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
+    let settings = Settings::from_effective(&Effective::load(&Sources::of_process(args.settings))?)?;
+    let cipher = settings.cloud_key.cipher()?;
+    std::fs::create_dir_all(&settings.data_dir).map_err(ImportError::Folder)?;
+    let target = Store::open(&settings.database_url).await?;
+    let vault = Vault::of_database(target.db(), &settings.secrets_key_file).await?;
+    let hands = Hands { vault: &vault, cipher: cipher.as_ref() };
+    let told = |table: &str, rows| println!("{table}: {rows} rows so far");
+    let report = import(&args.source, &target, hands, told).await;
+    target.db().close().await;
+    print!("{}", report?.text());
+    Ok(())
+}
