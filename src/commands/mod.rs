@@ -15,10 +15,14 @@ use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
 
+pub mod archive_alerts;
+pub mod archive_events;
 mod audit;
 pub mod cloudian_is_enabled;
 pub mod create_account;
 pub mod create_user;
+pub mod delete_alerts;
+pub mod delete_events;
 pub mod delete_user_keys;
 pub mod disable_account;
 pub mod disable_user;
@@ -44,6 +48,7 @@ pub mod list_clusters;
 pub mod list_clusters_metrics;
 pub mod list_disk_offerings;
 pub mod list_domains;
+pub mod list_event_types;
 pub mod list_events;
 pub mod list_hosts;
 pub mod list_hosts_metrics;
@@ -76,6 +81,7 @@ pub mod named_account;
 mod passwords;
 mod policy;
 mod privilege;
+mod put_away;
 pub mod query_async_job_result;
 pub mod register_user_keys;
 pub mod reset_api_limit;
@@ -88,9 +94,13 @@ pub use policy::{Policy, SessionPolicy};
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<archive_alerts::ArchiveAlerts>(),
+    Entry::sync::<archive_events::ArchiveEvents>(),
     Entry::stand_in::<cloudian_is_enabled::CloudianIsEnabled>(),
     Entry::sync::<create_account::CreateAccount>(),
     Entry::sync::<create_user::CreateUser>(),
+    Entry::sync::<delete_alerts::DeleteAlerts>(),
+    Entry::sync::<delete_events::DeleteEvents>(),
     Entry::job::<delete_user_keys::DeleteUserKeys>(),
     Entry::job::<disable_account::DisableAccount>(),
     Entry::job::<disable_user::DisableUser>(),
@@ -102,6 +112,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<get_user_keys::GetUserKeys>(),
     Entry::sync::<list_accounts::ListAccounts>(),
     Entry::sync::<list_alerts::ListAlerts>(),
+    Entry::sync::<list_event_types::ListEventTypes>(),
     Entry::sync::<list_events::ListEvents>(),
     Entry::sync::<list_disk_offerings::ListDiskOfferings>(),
     Entry::sync::<list_service_offerings::ListServiceOfferings>(),

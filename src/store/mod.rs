@@ -42,8 +42,8 @@ pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
     GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, KeyFilter, Machines, OfferingFilter,
-    Owners, PodFilter, ProjectFilter, Projects, Promised, ResourceKind, ResourceUse, RoleFilter, StoragePoolFilter,
-    TagFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, ResourceKind, ResourceUse, RoleFilter,
+    StoragePoolFilter, TagFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::Server;
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

@@ -37,7 +37,7 @@ pub use catalog::{
 };
 pub use cluster::{ClusterView, clusters};
 pub use domain::{DomainView, domains};
-pub use event::{AlertView, EventView, alerts, events};
+pub use event::{AlertView, EventView, alerts, events, resource_kind};
 pub use figures::{
     ClusterFiguresView, DiskFiguresView, HostFiguresView, MachineFiguresView, PoolFiguresView, ZoneFiguresView,
     cluster_figures, disk_figures, host_figures, machine_figures, pool_figures, zone_figures,

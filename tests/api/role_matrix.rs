@@ -24,9 +24,13 @@ const ROLES: [(&str, i64); 8] = [
 
 /// Which roles may call a command, in the order of [`ROLES`]: `x` may.
 const MATRIX: &[(&str, &str)] = &[
+    ("archiveAlerts", "x-------"),
+    ("archiveEvents", "xxxx----"),
     ("cloudianIsEnabled", "xxxxx---"),
     ("createAccount", "xxx-----"),
     ("createUser", "xxx-----"),
+    ("deleteAlerts", "x-------"),
+    ("deleteEvents", "xxxx----"),
     ("deleteUserKeys", "xxxx----"),
     ("disableAccount", "xxx-----"),
     ("disableUser", "xxx-----"),
@@ -49,6 +53,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("listDedicatedHosts", "x---x-x-"),
     ("listDiskOfferings", "xxxxxxxx"),
     ("listDomains", "xxx-x-x-"),
+    ("listEventTypes", "xxxxxxxx"),
     ("listEvents", "xxxxxxxx"),
     ("listGuiThemes", "xxxxxxxx"),
     ("listHosts", "xx--x-x-"),

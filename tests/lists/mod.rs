@@ -2,6 +2,7 @@
 
 pub mod differences;
 pub mod golden;
+mod happenings;
 mod identities;
 mod stories;
 pub mod support;

@@ -26,11 +26,12 @@ use std::collections::HashMap;
 
 use super::value::{Row, Value};
 use super::{Store, StoreError};
+use crate::model::Timestamp;
 
 pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
 pub use catalog::{CapacityFilter, Counted, GuestOsFilter, OfferingFilter};
-pub use events::{AlertFilter, EventFilter};
+pub use events::{AlertFilter, EventFilter, PutAway};
 pub use extras::ResourceKind;
 pub use figures::{HostFigures, HostGroup, HostMachines, Promised, UpOf};
 pub use hosts::HostFilter;
@@ -131,6 +132,15 @@ impl Condition {
     fn equal<T: Into<Value>>(&mut self, column: &str, value: Option<T>) {
         if let Some(value) = value {
             self.and(&format!("{column} = ?"), [value.into()]);
+        }
+    }
+
+    /// Adds a time from and until, each when there is one.
+    fn between(&mut self, column: &str, from: Option<Timestamp>, until: Option<Timestamp>) {
+        for (sign, time) in [(">=", from), ("<=", until)] {
+            if let Some(time) = time {
+                self.and(&format!("{column} {sign} ?"), [time.into()]);
+            }
         }
     }
 
