@@ -46,6 +46,7 @@ pub mod list_capabilities;
 pub mod list_capacity;
 pub mod list_clusters;
 pub mod list_clusters_metrics;
+pub mod list_configurations;
 pub mod list_disk_offerings;
 pub mod list_domains;
 pub mod list_event_types;
@@ -114,6 +115,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_alerts::ListAlerts>(),
     Entry::sync::<list_event_types::ListEventTypes>(),
     Entry::sync::<list_events::ListEvents>(),
+    Entry::sync::<list_configurations::ListConfigurations>(),
     Entry::sync::<list_disk_offerings::ListDiskOfferings>(),
     Entry::sync::<list_service_offerings::ListServiceOfferings>(),
     Entry::sync::<list_os_types::ListOsTypes>(),

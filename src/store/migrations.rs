@@ -19,6 +19,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (6, "events and alerts", include_str!("../../migrations/0006_lists.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
     (8, "more of events", include_str!("../../migrations/0008_events.sql")),
+    (9, "settings", include_str!("../../migrations/0009_settings.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

@@ -8,6 +8,7 @@ mod account;
 mod capabilities;
 mod catalog;
 mod cluster;
+mod configuration;
 mod domain;
 mod event;
 mod figures;
@@ -36,6 +37,7 @@ pub use catalog::{
     service_offerings,
 };
 pub use cluster::{ClusterView, clusters};
+pub use configuration::{ConfigurationView, configuration, setting_groups, setting_subgroups};
 pub use domain::{DomainView, domains};
 pub use event::{AlertView, EventView, alerts, events, resource_kind};
 pub use figures::{

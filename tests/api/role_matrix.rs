@@ -50,6 +50,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("listClusterDrsPlan", "x---x-x-"),
     ("listClusters", "xx--x-x-"),
     ("listClustersMetrics", "x---x-x-"),
+    ("listConfigurations", "x-x-x-x-"),
     ("listDedicatedHosts", "x---x-x-"),
     ("listDiskOfferings", "xxxxxxxx"),
     ("listDomains", "xxx-x-x-"),

@@ -6,6 +6,7 @@
 mod accounts;
 mod capabilities;
 mod catalog;
+mod configurations;
 mod events;
 mod extras;
 mod figures;
@@ -31,6 +32,7 @@ use crate::model::Timestamp;
 pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
 pub use catalog::{CapacityFilter, Counted, GuestOsFilter, OfferingFilter};
+pub use configurations::{SettingFilter, SettingScope};
 pub use events::{AlertFilter, EventFilter, PutAway};
 pub use extras::ResourceKind;
 pub use figures::{HostFigures, HostGroup, HostMachines, Promised, UpOf};
