@@ -43,8 +43,8 @@ pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
     GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, KeyFilter, Machines, OfferingFilter,
     Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, ResourceKind, ResourceUse, RoleFilter,
-    SettingFilter, SettingScope, StoragePoolFilter, TagFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter,
-    Window, ZoneFilter,
+    SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter, TagFilter, TagListFilter, TemplateFilter,
+    UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::Server;
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

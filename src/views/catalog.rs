@@ -1,4 +1,4 @@
-//! The objects `diskoffering`, `serviceoffering`, `ostype` and `capacity` (`contract/entities.md 1.8 to 1.12`).
+//! The objects `diskoffering`, `serviceoffering`, `ostype`, `oscategory` and `capacity` (`contract/entities.md 1.8 to 1.12`).
 
 use super::row::{flag, number, text, time, two_decimals};
 use crate::model::Timestamp;
@@ -142,6 +142,20 @@ crate::response! {
 }
 
 crate::response! {
+    /// A family of guest systems.
+    pub struct OsCategoryView as "oscategory" {
+        /// Its id.
+        id: Option<String>,
+        /// Its name.
+        name: Option<String>,
+        /// Whether it stands in front.
+        is_featured "isfeatured": bool,
+        /// When it was made.
+        created: Option<Timestamp>,
+    }
+}
+
+crate::response! {
     /// How much there is of something, and how much is taken.
     pub struct CapacityView as "capacity" {
         /// The number of its type.
@@ -252,6 +266,22 @@ pub async fn os_types(store: &Store, ids: &[i64]) -> Result<Vec<OsTypeView>, Sto
         })
     };
     store.guest_os_rows(ids).await?.iter().map(view).collect()
+}
+
+/// Families of guest systems, from the rows of [`Store::os_categories`].
+///
+/// # Errors
+/// [`StoreError::Column`] for a row without the columns.
+pub fn os_categories(rows: &[Row]) -> Result<Vec<OsCategoryView>, StoreError> {
+    let view = |row: &Row| {
+        Ok(OsCategoryView {
+            id: text(row, "uuid")?,
+            name: text(row, "name")?,
+            is_featured: flag(row, "featured")?,
+            created: time(row, "created")?,
+        })
+    };
+    rows.iter().map(view).collect()
 }
 
 /// What there is of each type in each zone.

@@ -16,13 +16,16 @@ mod host;
 mod job;
 mod key;
 mod limits;
+mod management_server;
 mod nic;
 mod pod;
 mod project;
 mod role;
 mod row;
 mod storage_pool;
+mod system;
 mod tag;
+mod template;
 mod user;
 mod virtual_machine;
 mod virtual_machine_view;
@@ -33,8 +36,8 @@ mod zone;
 pub use account::{AccountView, accounts};
 pub use capabilities::{CapabilitiesChangedView, CapabilitiesView, capabilities, capabilities_changed};
 pub use catalog::{
-    CapacityView, DiskOfferingView, OsTypeView, ServiceOfferingView, capacities, disk_offerings, os_types,
-    service_offerings,
+    CapacityView, DiskOfferingView, OsCategoryView, OsTypeView, ServiceOfferingView, capacities, disk_offerings,
+    os_categories, os_types, service_offerings,
 };
 pub use cluster::{ClusterView, clusters};
 pub use configuration::{ConfigurationView, configuration, setting_groups, setting_subgroups};
@@ -48,12 +51,17 @@ pub use host::{HostView, hosts, hosts_with};
 pub use job::{JobView, MigrationView, job, job_result, migration};
 pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};
 pub use limits::{MachineLimitsView, StorageLimitsView};
+pub use management_server::{
+    ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers,
+};
 pub use nic::NicView;
 pub use pod::{IpRangeView, PodView, pods};
 pub use project::{ProjectOwnerView, ProjectView, projects};
 pub use role::{KeyPermissionView, RolePermissionView, RoleView, role_permissions, roles};
 pub use storage_pool::{StoragePoolView, path_without_secrets, storage_pools};
-pub use tag::TagView;
+pub use system::{RouterView, SystemVmView, routers, system_vms};
+pub use tag::{TagView, tag_list};
+pub use template::{TemplateView, templates};
 pub use user::{UserView, users};
 pub use virtual_machine::{virtual_machines, virtual_machines_with};
 pub use virtual_machine_view::VirtualMachineView;

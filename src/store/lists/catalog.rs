@@ -148,6 +148,28 @@ impl Store {
         self.wide_rows(sql, ids).await
     }
 
+    /// A page of families of guest systems in their own order (`id`, `uuid`, `name`, `featured`, `created`), and how many
+    /// match in all.
+    ///
+    /// # Errors
+    /// See [`Store::disk_offerings_page`].
+    pub async fn os_categories(
+        &self,
+        id: Option<i64>,
+        (name, keyword): (Option<&str>, Option<&str>),
+        featured: Option<bool>,
+        window: Window,
+    ) -> Result<(i64, Vec<Row>), StoreError> {
+        let mut condition = Condition::living();
+        condition.equal("t.id", id);
+        condition.equal("t.name", name);
+        condition.contains(&["t.name"], keyword);
+        condition.equal("t.featured", featured);
+        let (count, ids) = self.page("guest_os_category t", &condition, "t.sort_key, t.id", window).await?;
+        let sql = "SELECT id, uuid, name, featured, created FROM guest_os_category WHERE id IN ({ids})";
+        Ok((count, self.wide_rows(sql, &ids).await?))
+    }
+
     /// Capacity of each type in each zone: rows with `capacity_type`, `reserved`, `used`, `total` and the zone.
     ///
     /// What may be promised of memory and processors is multiplied by the clusters' overcommit ratios.
