@@ -4,6 +4,7 @@ pub mod differences;
 pub mod golden;
 mod happenings;
 mod identities;
+mod measures;
 mod settings;
 mod stories;
 pub mod support;

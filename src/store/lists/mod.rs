@@ -39,7 +39,7 @@ pub use catalog::{CapacityFilter, Counted, GuestOsFilter, OfferingFilter};
 pub use configurations::{SettingFilter, SettingScope};
 pub use events::{AlertFilter, EventFilter, PutAway};
 pub use extras::ResourceKind;
-pub use figures::{HostFigures, HostGroup, HostMachines, Promised, UpOf};
+pub use figures::{HostFigures, HostGroup, HostMachines, InUse, Promised, UpOf};
 pub use hosts::HostFilter;
 pub use keys::KeyFilter;
 pub use limits::{Holder, ResourceUse};
