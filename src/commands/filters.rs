@@ -7,7 +7,7 @@ use super::Ctx;
 use crate::api::{ApiError, Arg, Id, Input, OwnerScope, Page, ParamSpec, ParamType, Rows, Value, contains_uuid};
 use crate::auth::{AccountType, Caller};
 use crate::model::text::Dump;
-use crate::store::{Owners, Projects, TagFilter, Window};
+use crate::store::{Owners, Projects, TagFilter, Viewer, Window};
 
 /// The hypervisors that CloudStack knows, as it spells them (`contract/entities.md 4.1`).
 const HYPERVISORS: &[&str] = &[
@@ -146,6 +146,26 @@ pub(super) async fn owners(ctx: &Ctx, scope: &OwnerScope, by_id: bool) -> Result
         }
     }
     Ok(owners)
+}
+
+/// Who looks at offerings that are kept for some domains.
+pub(super) fn viewer(caller: &Caller) -> Option<Viewer> {
+    let viewer = || Viewer { path: caller.domain_path.clone(), with_below: caller.is_domain_admin() };
+    (!caller.is_root_admin()).then(viewer)
+}
+
+/// Refuses a thing of this owner unless the caller may look at it.
+///
+/// # Errors
+/// 531 when it is none of the caller's.
+pub(super) async fn may_look(ctx: &Ctx, account_id: i64, domain_id: i64) -> Result<(), ApiError> {
+    let caller = &ctx.caller;
+    if caller.is_root_admin() || account_id == caller.account_id {
+        return Ok(());
+    }
+    let below = caller.is_domain_admin()
+        && ctx.store.domain_by_id(domain_id).await?.is_some_and(|(_, path, _)| path.starts_with(&caller.domain_path));
+    if below { Ok(()) } else { Err(not_yours()) }
 }
 
 /// Everything that the caller may change: root admins all, admins of a domain what is in and below it, others their own.

@@ -20,6 +20,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
     (8, "more of events", include_str!("../../migrations/0008_events.sql")),
     (9, "settings", include_str!("../../migrations/0009_settings.sql")),
+    (10, "offerings", include_str!("../../migrations/0010_offerings.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

@@ -42,9 +42,9 @@ pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
     GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter, Machines,
-    OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, ResourceKind, ResourceUse,
+    OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, Reserved, ResourceKind, ResourceUse,
     RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter, TagFilter, TagListFilter,
-    TemplateFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::Server;
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

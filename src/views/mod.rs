@@ -18,6 +18,7 @@ mod key;
 mod limits;
 mod management_server;
 mod nic;
+mod offering;
 mod pod;
 mod project;
 mod role;
@@ -35,10 +36,7 @@ mod zone;
 
 pub use account::{AccountView, accounts};
 pub use capabilities::{CapabilitiesChangedView, CapabilitiesView, capabilities, capabilities_changed};
-pub use catalog::{
-    CapacityView, DiskOfferingView, OsCategoryView, OsTypeView, ServiceOfferingView, capacities, disk_offerings,
-    os_categories, os_types, service_offerings,
-};
+pub use catalog::{CapacityView, OsCategoryView, OsTypeView, capacities, os_categories, os_types};
 pub use cluster::{ClusterView, clusters};
 pub use configuration::{ConfigurationView, configuration, setting_groups, setting_subgroups};
 pub use domain::{DomainView, domains};
@@ -55,6 +53,7 @@ pub use management_server::{
     ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers,
 };
 pub use nic::NicView;
+pub use offering::{DiskOfferingView, ServiceOfferingView, disk_offerings, service_offerings};
 pub use pod::{IpRangeView, PodView, pods};
 pub use project::{ProjectOwnerView, ProjectView, projects};
 pub use role::{KeyPermissionView, RolePermissionView, RoleView, role_permissions, roles};

@@ -5,6 +5,7 @@ pub mod golden;
 mod happenings;
 mod identities;
 mod measures;
+mod offerings;
 mod settings;
 mod stories;
 pub mod support;
