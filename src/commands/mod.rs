@@ -13,13 +13,16 @@ use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
-use crate::store::Store;
-use crate::store::transact;
+use crate::store::{Store, transact};
 
+pub mod archive_alerts;
+pub mod archive_events;
 mod audit;
 pub mod cloudian_is_enabled;
 pub mod create_account;
 pub mod create_user;
+pub mod delete_alerts;
+pub mod delete_events;
 pub mod delete_user_keys;
 pub mod disable_account;
 pub mod disable_user;
@@ -43,22 +46,32 @@ pub mod list_capabilities;
 pub mod list_capacity;
 pub mod list_clusters;
 pub mod list_clusters_metrics;
+pub mod list_configurations;
 pub mod list_disk_offerings;
 pub mod list_domains;
+pub mod list_event_types;
 pub mod list_events;
 pub mod list_hosts;
 pub mod list_hosts_metrics;
 pub mod list_hypervisor_capabilities;
 pub mod list_hypervisors;
 pub mod list_infrastructure;
+pub mod list_management_servers;
+pub mod list_management_servers_metrics;
+pub mod list_os_categories;
 pub mod list_os_types;
 pub mod list_pods;
 pub mod list_projects;
 pub mod list_role_permissions;
 pub mod list_roles;
+pub mod list_routers;
 pub mod list_service_offerings;
 pub mod list_storage_pools;
 pub mod list_storage_pools_metrics;
+pub mod list_storage_providers;
+pub mod list_system_vms;
+pub mod list_tags;
+pub mod list_templates;
 pub mod list_user_key_rules;
 pub mod list_user_keys;
 pub mod list_users;
@@ -77,7 +90,9 @@ pub mod named_account;
 mod passwords;
 mod policy;
 mod privilege;
+mod put_away;
 pub mod query_async_job_result;
+pub mod ready_for_shutdown;
 pub mod register_user_keys;
 pub mod reset_api_limit;
 pub mod update_hypervisor_capabilities;
@@ -89,9 +104,13 @@ pub use policy::{Policy, SessionPolicy};
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<archive_alerts::ArchiveAlerts>(),
+    Entry::sync::<archive_events::ArchiveEvents>(),
     Entry::stand_in::<cloudian_is_enabled::CloudianIsEnabled>(),
     Entry::sync::<create_account::CreateAccount>(),
     Entry::sync::<create_user::CreateUser>(),
+    Entry::sync::<delete_alerts::DeleteAlerts>(),
+    Entry::sync::<delete_events::DeleteEvents>(),
     Entry::job::<delete_user_keys::DeleteUserKeys>(),
     Entry::job::<disable_account::DisableAccount>(),
     Entry::job::<disable_user::DisableUser>(),
@@ -106,6 +125,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_events::ListEvents>(),
     Entry::sync::<list_disk_offerings::ListDiskOfferings>(),
     Entry::sync::<list_service_offerings::ListServiceOfferings>(),
+    Entry::sync::<list_os_categories::ListOsCategories>(),
     Entry::sync::<list_os_types::ListOsTypes>(),
     Entry::sync::<list_capacity::ListCapacity>(),
     Entry::sync::<list_infrastructure::ListInfrastructure>(),
@@ -145,6 +165,17 @@ pub static COMMANDS: &[Entry] = &[
     Entry::rim::<validate_second_factor::ValidateSecondFactor>(),
     Entry::job::<register_user_keys::RegisterUserKeys>(),
     Entry::sync::<update_user::UpdateUser>(),
+    // What a management server knows more of.
+    Entry::stand_in::<list_configurations::ListConfigurations>(),
+    Entry::stand_in::<list_event_types::ListEventTypes>(),
+    Entry::stand_in::<list_management_servers_metrics::ListManagementServersMetrics>(),
+    Entry::stand_in::<list_management_servers::ListManagementServers>(),
+    Entry::stand_in::<list_routers::ListRouters>(),
+    Entry::stand_in::<list_storage_providers::ListStorageProviders>(),
+    Entry::stand_in::<list_system_vms::ListSystemVms>(),
+    Entry::stand_in::<list_tags::ListTags>(),
+    Entry::stand_in::<list_templates::ListTemplates>(),
+    Entry::stand_in::<ready_for_shutdown::ReadyForShutdown>(),
     // Lists of what there is none of here.
     Entry::stand_in::<empty_lists::ListAnnotations>(),
     Entry::stand_in::<empty_lists::ListClusterDrsPlan>(),
@@ -158,11 +189,8 @@ pub static COMMANDS: &[Entry] = &[
     Entry::stand_in::<empty_lists::ListNetworkServiceProviders>(),
     Entry::stand_in::<empty_lists::ListOauthProvider>(),
     Entry::stand_in::<empty_lists::ListResourceIcon>(),
-    Entry::stand_in::<empty_lists::ListRouters>(),
     Entry::stand_in::<empty_lists::ListSnapshots>(),
     Entry::stand_in::<empty_lists::ListSshKeyPairs>(),
-    Entry::stand_in::<empty_lists::ListSystemVms>(),
-    Entry::stand_in::<empty_lists::ListTemplates>(),
     Entry::stand_in::<empty_lists::ListVpcs>(),
 ];
 
@@ -415,7 +443,7 @@ mod tests {
         for entry in COMMANDS {
             let spec = entry.spec;
             let reads = ["list", "find", "query", "get"].iter().any(|verb| spec.name.starts_with(verb))
-                || spec.name == "cloudianIsEnabled";
+                || ["cloudianIsEnabled", "readyForShutdown"].contains(&spec.name);
             assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
             assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
             let is_one = ["listCapabilities", "listInfrastructure"].contains(&spec.name);

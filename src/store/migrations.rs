@@ -18,6 +18,9 @@ const FILES: &[(i64, &str, &str)] = &[
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
     (6, "events and alerts", include_str!("../../migrations/0006_lists.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
+    (8, "more of events", include_str!("../../migrations/0008_events.sql")),
+    (9, "settings", include_str!("../../migrations/0009_settings.sql")),
+    (10, "offerings", include_str!("../../migrations/0010_offerings.sql")),
     (12, "nodes", include_str!("../../migrations/0012_nodes.sql")),
 ];
 

@@ -1,7 +1,6 @@
 //! What agents say of their hosts and pools, written down; and the certificates that they are known by.
 
-use super::transact;
-use super::{Store, StoreError};
+use super::{Store, StoreError, transact};
 use crate::args;
 use crate::model::{CapacityKind, Timestamp};
 

@@ -6,6 +6,7 @@
 mod accounts;
 mod capabilities;
 mod catalog;
+mod configurations;
 mod events;
 mod extras;
 mod figures;
@@ -13,10 +14,15 @@ mod hosts;
 mod jobs;
 mod keys;
 mod limits;
+mod offerings;
 mod owner;
 mod projects;
 mod roles;
+mod servers;
 mod storage_pools;
+mod systems;
+mod tags;
+mod templates;
 mod users;
 mod virtual_machines;
 mod volumes;
@@ -26,20 +32,26 @@ use std::collections::HashMap;
 
 use super::value::{Row, Value};
 use super::{Store, StoreError};
+use crate::model::Timestamp;
 
 pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
-pub use catalog::{CapacityFilter, Counted, GuestOsFilter, OfferingFilter};
-pub use events::{AlertFilter, EventFilter};
+pub use catalog::{CapacityFilter, Counted, GuestOsFilter};
+pub use configurations::{SettingFilter, SettingScope};
+pub use events::{AlertFilter, EventFilter, PutAway};
 pub use extras::ResourceKind;
-pub use figures::{HostFigures, HostGroup, HostMachines, Promised, UpOf};
+pub use figures::{HostFigures, HostGroup, HostMachines, InUse, Promised, UpOf};
 pub use hosts::HostFilter;
 pub use keys::KeyFilter;
 pub use limits::{Holder, ResourceUse};
+pub use offerings::{OfferingFilter, Reserved, Viewer};
 pub use owner::{Owners, Projects};
 pub use projects::ProjectFilter;
 pub use roles::RoleFilter;
 pub use storage_pools::StoragePoolFilter;
+pub use systems::SystemMachineFilter;
+pub use tags::TagListFilter;
+pub use templates::TemplateFilter;
 pub use users::UserFilter;
 pub use virtual_machines::VirtualMachineFilter;
 pub use volumes::VolumeFilter;
@@ -131,6 +143,15 @@ impl Condition {
     fn equal<T: Into<Value>>(&mut self, column: &str, value: Option<T>) {
         if let Some(value) = value {
             self.and(&format!("{column} = ?"), [value.into()]);
+        }
+    }
+
+    /// Adds a time from and until, each when there is one.
+    fn between(&mut self, column: &str, from: Option<Timestamp>, until: Option<Timestamp>) {
+        for (sign, time) in [(">=", from), ("<=", until)] {
+            if let Some(time) = time {
+                self.and(&format!("{column} {sign} ?"), [time.into()]);
+            }
         }
     }
 
