@@ -12,6 +12,7 @@ pub struct Database {
     _folder: Option<TempDir>,
 }
 
+#[cfg(feature = "mariadb-tests")]
 impl Database {
     /// One that somebody else takes care of.
     pub async fn at(url: &str) -> Self {
