@@ -1,7 +1,13 @@
 //! What a client reads when the store fails.
 
 use crate::api::ApiError;
-use crate::store::StoreError;
+use crate::store::{StoreCause, StoreError};
+
+impl StoreCause for ApiError {
+    fn store_cause(&self) -> Option<&StoreError> {
+        self.cause.as_deref()?.downcast_ref()
+    }
+}
 
 impl From<StoreError> for ApiError {
     /// 530/4300 when somebody else was faster, 530/4250 for everything else; the cause is for the log.

@@ -32,8 +32,8 @@ impl SyncCommand for ListStorageProviders {
         match self.kind.to_ascii_lowercase().as_str() {
             "primary" => all.push(StorageProviderView { name: "DefaultPrimary", kind: "PRIMARY" }),
             "image" | "object" => {}
-            other => {
-                let text = format!("Type {other} is none of [primary, image, object]");
+            _ => {
+                let text = format!("Type {} is none of [primary, image, object]", self.kind);
                 return Err(ApiError::invalid_parameter(text));
             }
         }

@@ -25,13 +25,14 @@ async fn text(world: &World, sql: &str) -> String {
     world.store.db().row(sql, vec![]).await.unwrap().unwrap_or_else(|| panic!("no row: {sql}")).at(0).unwrap()
 }
 
-/// Everything that belongs to the administrator is marked. Hosts and pools belong to nobody: roles decide who is shown them.
+/// Everything that belongs to the administrator is marked. Hosts, pools and system
+/// machines belong to nobody: roles decide who is shown them.
 async fn marked() -> World {
     let world = World::start().await;
     for sql in [
         "UPDATE volumes SET name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2)",
         "UPDATE vm_instance SET name = 'for-the-owner-only-' || id, display_name = 'for-the-owner-only-' || id, \
-         instance_name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2)",
+         instance_name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2) AND type = 'User'",
     ] {
         run(&world, sql).await;
     }
