@@ -8,10 +8,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions, MySqlRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Column, MySql, MySqlPool, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef};
+use sqlx::{
+    AssertSqlSafe, Column, Connection as _, Executor as _, MySql, MySqlPool, Row as _, Sqlite, SqlitePool, Transaction,
+    TypeInfo, ValueRef,
+};
 
+use super::attach::Schema;
 use super::value::{Row, Value};
 use super::{StoreError, migrations};
 
@@ -24,6 +28,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Pools,
+    schema: Arc<Schema>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ pub struct Done {
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
-pub struct Tx(Inner);
+pub struct Tx(Inner, Arc<Schema>);
 
 #[derive(Debug)]
 enum Inner {
@@ -54,7 +59,7 @@ enum Inner {
 /// Binds arguments of our own type to a statement of either database.
 macro_rules! bound {
     ($sql:expr, $args:expr) => {
-        $args.iter().fold(sqlx::query(AssertSqlSafe($sql.to_owned())), |query, value| match value {
+        $args.iter().fold(sqlx::query(AssertSqlSafe($sql.to_string())), |query, value| match value {
             Value::Null => query.bind(None::<String>),
             Value::Int(number) => query.bind(*number),
             Value::Real(number) => query.bind(*number),
@@ -79,9 +84,45 @@ impl Db {
         } else {
             return Err(StoreError::Url);
         };
-        let db = Self { pools };
+        let db = Self { pools, schema: Arc::default() };
         db.migrate().await?;
         Ok(db)
+    }
+
+    /// Opens a MySQL or MariaDB database that is CloudStack's, and changes nothing in it. A statement waits `lock_wait` for a
+    /// lock that somebody else has on a row or table.
+    ///
+    /// # Errors
+    /// The driver's, of the first connection.
+    pub(super) async fn reach(url: &str, lock_wait: Duration) -> Result<Self, sqlx::Error> {
+        let options = mysql_options(url)?;
+        // A pool would try again for half a minute what this says at once.
+        MySqlConnection::connect_with(&options).await?.close().await?;
+        let wait = lock_wait.as_secs().max(1);
+        let patience = format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}");
+        let pool = mysql_pool().after_connect(move |connection, _| {
+            let patience = patience.clone();
+            Box::pin(async move { connection.execute(AssertSqlSafe(patience)).await.map(drop) })
+        });
+        Ok(Self { pools: Pools::MySql(pool.connect_lazy_with(options)), schema: Arc::default() })
+    }
+
+    /// Makes our own tables in a database that was reached, and takes its other tables for what `schema` says.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when a table cannot be made.
+    pub(super) async fn settle_in(mut self, schema: Schema) -> Result<Self, StoreError> {
+        if let Pools::MySql(pool) = &self.pools {
+            migrations::for_attached().run(pool).await.map_err(StoreError::open)?;
+        }
+        self.schema = Arc::new(schema);
+        Ok(self)
+    }
+
+    /// What the database has of the tables that the SQL is written for.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
@@ -125,17 +166,8 @@ impl Db {
     }
 
     async fn open_mysql(url: &str) -> Result<Pools, StoreError> {
-        let url = url.replacen("mariadb:", "mysql:", 1);
-        // Times in the tables are UTC, whatever the server's zone is.
-        let options =
-            MySqlConnectOptions::from_str(&url).map_err(StoreError::open)?.timezone(Some("+00:00".to_owned()));
-        let pool = MySqlPoolOptions::new()
-            .max_connections(32)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(StoreError::open)?;
-        Ok(Pools::MySql(pool))
+        let options = mysql_options(url).map_err(StoreError::open)?;
+        Ok(Pools::MySql(mysql_pool().connect_with(options).await.map_err(StoreError::open)?))
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -151,6 +183,7 @@ impl Db {
     /// # Errors
     /// [`StoreError::Database`] with the database's own words.
     pub async fn rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
             Pools::MySql(pool) => rows_of(&bound!(sql, args).fetch_all(pool).await?, mysql_value),
@@ -162,6 +195,7 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn row(&self, sql: &str, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { readers, .. } => {
                 let row = bound!(sql, args).fetch_optional(readers).await?;
@@ -179,6 +213,7 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
+        let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
                 let done = bound!(sql, args).execute(writer).await?;
@@ -196,10 +231,11 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(match &self.pools {
+        let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::MySql(pool) => Inner::MySql(pool.begin().await?),
-        }))
+        };
+        Ok(Tx(inner, Arc::clone(&self.schema)))
     }
 
     /// Closes all connections; statements that run are awaited.
@@ -214,12 +250,29 @@ impl Db {
     }
 }
 
+fn mysql_options(url: &str) -> Result<MySqlConnectOptions, sqlx::Error> {
+    let url = url.replacen("mariadb:", "mysql:", 1);
+    // Times in the tables are UTC, whatever the server's zone is.
+    Ok(MySqlConnectOptions::from_str(&url)?.timezone(Some("+00:00".to_owned())))
+}
+
+fn mysql_pool() -> MySqlPoolOptions {
+    MySqlPoolOptions::new().max_connections(32).acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
 impl Tx {
+    /// What the database has of the tables that the SQL is written for.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.1
+    }
+
     /// All rows that `sql` gives, as this transaction sees them.
     ///
     /// # Errors
     /// As [`Db::rows`].
     pub async fn rows(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = self.1.read(sql);
         match &mut self.0 {
             Inner::Sqlite(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, sqlite_value),
             Inner::MySql(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, mysql_value),
@@ -239,6 +292,7 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&mut self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
+        let sql = self.1.read(sql);
         match &mut self.0 {
             Inner::Sqlite(tx) => {
                 let done = bound!(sql, args).execute(&mut **tx).await?;
