@@ -2,6 +2,7 @@
 
 use super::{Ctx, InstanceType};
 use crate::api::ApiError;
+use crate::store::transact;
 use crate::store::{NewEvent, StoreError, Tx};
 
 /// What an event says.
@@ -60,9 +61,10 @@ pub(super) async fn watched<T>(ctx: &Ctx, deeds: &[Deed], outcome: Result<T, Api
 }
 
 async fn write_failure(ctx: &Ctx, deeds: &[Deed]) -> Result<(), StoreError> {
-    let mut tx = ctx.store.begin().await?;
-    for deed in deeds {
-        deed.write(&mut tx, ctx, ("ERROR", "Error while"), None).await?;
-    }
-    tx.commit().await
+    transact!(ctx.store, StoreError, |tx| {
+        for deed in deeds {
+            deed.write(tx, ctx, ("ERROR", "Error while"), None).await?;
+        }
+        Ok(())
+    })
 }

@@ -9,6 +9,7 @@ use crate::api::{ApiError, Id, Reply, RoleType, Rows};
 use crate::auth::AccountType;
 use crate::model::Secret;
 use crate::model::entity::{DomainRef, RoleRef};
+use crate::store::transact;
 use crate::store::{NewAccount, NewUser};
 use crate::views::{self, AccountView, Words};
 
@@ -131,27 +132,30 @@ impl CreateAccount {
             timezone: self.timezone,
             change_password: false,
         };
-        let mut tx = ctx.store.begin().await?;
-        tx.domain_hold(domain.id).await?;
-        if tx.username_taken(&user.username, domain.id, 0).await? {
-            return Err(ApiError::invalid_parameter(format!(
-                "The user {} already exists in domain {}",
-                user.username,
-                domain.dump()
-            )));
-        }
-        if tx.account_name_taken(&account.name, domain.id).await? {
-            return Err(ApiError::invalid_parameter(format!("The specified account: {} already exists", account.name)));
-        }
-        if !tx.identity_uuids_free(Some(&account.uuid), &user.uuid).await? {
-            return Err(ApiError::command_failed("Entity already exists "));
-        }
-        let account_id = tx.account_insert(&account).await?;
-        let user_id = tx.user_insert(account_id, &user).await?;
-        deeds[0].done(&mut tx, ctx, (InstanceType::Account, account_id)).await?;
-        deeds[1].done(&mut tx, ctx, (InstanceType::User, user_id)).await?;
-        tx.commit().await?;
-        Ok(account_id)
+        transact!(ctx.store, ApiError, |tx| {
+            tx.domain_hold(domain.id).await?;
+            if tx.username_taken(&user.username, domain.id, 0).await? {
+                return Err(ApiError::invalid_parameter(format!(
+                    "The user {} already exists in domain {}",
+                    user.username,
+                    domain.dump()
+                )));
+            }
+            if tx.account_name_taken(&account.name, domain.id).await? {
+                return Err(ApiError::invalid_parameter(format!(
+                    "The specified account: {} already exists",
+                    account.name
+                )));
+            }
+            if !tx.identity_uuids_free(Some(&account.uuid), &user.uuid).await? {
+                return Err(ApiError::command_failed("Entity already exists "));
+            }
+            let account_id = tx.account_insert(&account).await?;
+            let user_id = tx.user_insert(account_id, &user).await?;
+            deeds[0].done(tx, ctx, (InstanceType::Account, account_id)).await?;
+            deeds[1].done(tx, ctx, (InstanceType::User, user_id)).await?;
+            Ok(account_id)
+        })
     }
 
     /// The role of the account and its type, if the caller may give it.

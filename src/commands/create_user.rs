@@ -8,6 +8,7 @@ use crate::api::{ApiError, Id, Reply};
 use crate::model::Secret;
 use crate::model::entity::DomainRef;
 use crate::store::NewUser;
+use crate::store::transact;
 use crate::views::{self, UserView};
 
 crate::command! {
@@ -87,20 +88,20 @@ impl CreateUser {
             timezone: self.timezone,
             change_password: self.change_password == Some(true),
         };
-        let mut tx = ctx.store.begin().await?;
-        tx.domain_hold(domain.id).await?;
-        if tx.username_taken(&user.username, domain.id, 0).await? {
-            return Err(ApiError::internal(format!(
-                "The user {} already exists in domain {}",
-                user.username, domain.id
-            )));
-        }
-        if !tx.identity_uuids_free(None, &user.uuid).await? {
-            return Err(ApiError::command_failed("Entity already exists "));
-        }
-        let user_id = tx.user_insert(account.id, &user).await?;
-        deed.done(&mut tx, ctx, (InstanceType::User, user_id)).await?;
-        tx.commit().await?;
-        Ok(user_id)
+        transact!(ctx.store, ApiError, |tx| {
+            tx.domain_hold(domain.id).await?;
+            if tx.username_taken(&user.username, domain.id, 0).await? {
+                return Err(ApiError::internal(format!(
+                    "The user {} already exists in domain {}",
+                    user.username, domain.id
+                )));
+            }
+            if !tx.identity_uuids_free(None, &user.uuid).await? {
+                return Err(ApiError::command_failed("Entity already exists "));
+            }
+            let user_id = tx.user_insert(account.id, &user).await?;
+            deed.done(tx, ctx, (InstanceType::User, user_id)).await?;
+            Ok(user_id)
+        })
     }
 }

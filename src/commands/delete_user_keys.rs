@@ -4,6 +4,7 @@ use super::list_user_key_rules::no_pair;
 use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, key_pairs, privilege};
 use crate::api::{ApiError, Bare, Id, Node, Response, SuccessView};
 use crate::model::entity::KeyPairRef;
+use crate::store::transact;
 
 crate::command! {
     /// Takes a key pair out of use, for good.
@@ -44,12 +45,7 @@ impl AsyncCommand for DeleteUserKeys {
         let store = &ctx.ctx.store;
         let owner = store.key_user(id).await?.ok_or_else(|| no_pair(id))?;
         key_pairs::user(&ctx.ctx, owner).await?;
-        let removed = async {
-            let mut tx = store.begin().await?;
-            tx.key_remove(id).await?;
-            tx.commit().await
-        };
-        removed.await?;
+        transact!(store, ApiError, |tx| { Ok(tx.key_remove(id).await?) })?;
         Ok(SuccessView { success: true, display_text: None }.into_node())
     }
 }

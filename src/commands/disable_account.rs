@@ -3,6 +3,7 @@
 use super::named_account::NamedAccount;
 use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx};
 use crate::api::{ApiError, Node, Response};
+use crate::store::transact;
 use crate::views::{self, AccountView, Words};
 
 crate::command! {
@@ -40,9 +41,7 @@ impl AsyncCommand for DisableAccount {
         ctx.begin(&format!("{doing} account")).await?;
         let account = self.which.open(&ctx.ctx, if self.lock { "lock" } else { "disable" }).await?;
         let store = &ctx.ctx.store;
-        let mut tx = store.begin().await?;
-        tx.account_set_state(account.id, state).await?;
-        tx.commit().await?;
+        transact!(store, ApiError, |tx| { Ok(tx.account_set_state(account.id, state).await?) })?;
         let views = views::accounts(store, &ctx.ctx.caller, &[account.id], &Words::all()).await?;
         let failed = || ApiError::command_failed("Failed to disable account");
         let view = views.into_iter().next().ok_or_else(failed)?;

@@ -3,6 +3,7 @@
 use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, privilege};
 use crate::api::{ApiError, Id, Node, Response};
 use crate::model::entity::{EntityKind, UserRef};
+use crate::store::transact;
 use crate::views::{self, UserView};
 
 crate::command! {
@@ -38,9 +39,7 @@ impl AsyncCommand for DisableUser {
         let uuid = ctx.ctx.public_id(EntityKind::User, id).await?;
         ctx.begin(&format!("disabling User. User ID: {uuid}")).await?;
         let user = privilege::user(&ctx.ctx, id, "disabling").await?;
-        let mut tx = store.begin().await?;
-        tx.user_set_state(user.id, "disabled").await?;
-        tx.commit().await?;
+        transact!(store, ApiError, |tx| { Ok(tx.user_set_state(user.id, "disabled").await?) })?;
         let views = views::users(store, &ctx.ctx.caller, &[user.id]).await?;
         let view = views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to disable user"))?;
         Ok(Node::wrap(UserView::SPEC.object, view.into_node()))

@@ -4,6 +4,7 @@ use super::audit::{Deed, watched};
 use super::named_account::NamedAccount;
 use super::{Ctx, InstanceType, SyncCommand};
 use crate::api::{ApiError, Reply};
+use crate::store::transact;
 use crate::views::{self, AccountView, Words};
 
 crate::command! {
@@ -28,9 +29,9 @@ impl SyncCommand for EnableAccount {
 
 async fn enable(ctx: &Ctx, which: &NamedAccount, deed: &Deed) -> Result<i64, ApiError> {
     let account = which.open(ctx, "enable").await?;
-    let mut tx = ctx.store.begin().await?;
-    tx.account_set_state(account.id, "enabled").await?;
-    deed.done(&mut tx, ctx, (InstanceType::Account, account.id)).await?;
-    tx.commit().await?;
-    Ok(account.id)
+    transact!(ctx.store, ApiError, |tx| {
+        tx.account_set_state(account.id, "enabled").await?;
+        deed.done(tx, ctx, (InstanceType::Account, account.id)).await?;
+        Ok(account.id)
+    })
 }

@@ -4,6 +4,7 @@ use super::audit::{Deed, watched};
 use super::{Ctx, InstanceType, SyncCommand, privilege};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::entity::{EntityKind, UserRef};
+use crate::store::transact;
 use crate::views::{self, UserView};
 
 crate::command! {
@@ -29,9 +30,10 @@ impl SyncCommand for EnableUser {
 
 async fn enable(ctx: &Ctx, id: i64, deed: &Deed) -> Result<(), ApiError> {
     let user = privilege::user(ctx, id, "enabling").await?;
-    let mut tx = ctx.store.begin().await?;
-    tx.user_set_state(user.id, "enabled").await?;
-    tx.account_set_state(user.account.id, "enabled").await?;
-    deed.done(&mut tx, ctx, (InstanceType::User, user.id)).await?;
-    Ok(tx.commit().await?)
+    transact!(ctx.store, ApiError, |tx| {
+        tx.user_set_state(user.id, "enabled").await?;
+        tx.account_set_state(user.account.id, "enabled").await?;
+        deed.done(tx, ctx, (InstanceType::User, user.id)).await?;
+        Ok(())
+    })
 }

@@ -14,6 +14,7 @@ use crate::auth::limit::CallCounter;
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::Store;
+use crate::store::transact;
 
 mod audit;
 pub mod cloudian_is_enabled;
@@ -243,12 +244,9 @@ impl JobCtx {
     /// # Errors
     /// 530 when the database fails; nothing was begun then.
     pub async fn begin(&self, description: &str) -> Result<(), ApiError> {
-        let begun = async {
-            let mut tx = self.ctx.store.begin().await?;
-            tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?;
-            tx.commit().await
-        };
-        begun.await.map_err(ApiError::from)
+        transact!(self.ctx.store, ApiError, |tx| {
+            Ok(tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?)
+        })
     }
 
     /// Who moves, as the room `motion` asks.

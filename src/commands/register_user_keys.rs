@@ -4,6 +4,7 @@ use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, key_pairs, priv
 use crate::api::{ApiError, Id, Node, Response, Rows};
 use crate::model::Timestamp;
 use crate::model::entity::{EntityKind, UserRef};
+use crate::store::transact;
 use crate::store::{KeyPair, NewKey, Rule};
 use crate::views::{self, NewKeyView};
 
@@ -85,13 +86,8 @@ impl RegisterUserKeys {
             ends: self.end_date,
             rules,
         };
-        let made = async {
-            let mut tx = ctx.ctx.store.begin().await?;
-            let id = tx.key_insert(&user, &KeyPair::random(), &new).await?;
-            tx.commit().await?;
-            Ok::<_, crate::store::StoreError>(id)
-        };
-        Ok(made.await?)
+        let pair = KeyPair::random();
+        transact!(ctx.ctx.store, ApiError, |tx| { Ok(tx.key_insert(&user, &pair, &new).await?) })
     }
 
     /// The rules that were given, each with a text.

@@ -5,6 +5,7 @@ use super::{Ctx, InstanceType, SyncCommand, filters, passwords, privilege};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::Secret;
 use crate::model::entity::UserRef;
+use crate::store::transact;
 use crate::store::{User, UserChange};
 use crate::views::{self, UserView};
 
@@ -91,19 +92,20 @@ impl UpdateUser {
             timezone: self.timezone.filter(|text| !text.trim().is_empty()),
             key_access,
         };
-        let mut tx = ctx.store.begin().await?;
-        if let Some(name) = &change.username {
-            tx.domain_hold(user.account.domain_id).await?;
-            if tx.username_taken(name, user.account.domain_id, user.id).await? {
-                return Err(ApiError::invalid_parameter(format!(
-                    "Username [{name}] already exists in domain [id={}]",
-                    user.account.domain_id
-                )));
+        transact!(ctx.store, ApiError, |tx| {
+            if let Some(name) = &change.username {
+                tx.domain_hold(user.account.domain_id).await?;
+                if tx.username_taken(name, user.account.domain_id, user.id).await? {
+                    return Err(ApiError::invalid_parameter(format!(
+                        "Username [{name}] already exists in domain [id={}]",
+                        user.account.domain_id
+                    )));
+                }
             }
-        }
-        tx.user_change(user.id, &change).await?;
-        deed.done(&mut tx, ctx, (InstanceType::User, user.id)).await?;
-        Ok(tx.commit().await?)
+            tx.user_change(user.id, &change).await?;
+            deed.done(tx, ctx, (InstanceType::User, user.id)).await?;
+            Ok(())
+        })
     }
 }
 

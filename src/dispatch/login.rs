@@ -15,6 +15,7 @@ use crate::auth::{password, two_factor};
 use crate::commands::login::LoginView;
 use crate::commands::logout::LogoutView;
 use crate::model::{Secret, Timestamp};
+use crate::store::transact;
 use crate::store::{LoginUser, NewEvent, SecondFactor, SessionRow};
 
 /// What a client that logs in with GET is told, without an envelope.
@@ -295,9 +296,10 @@ impl Gateway {
             resource: Some(("User".to_owned(), who.user_id)),
             start_id: 0,
         };
-        let mut tx = self.store.begin().await?;
-        tx.event_insert(&event).await?;
-        Ok(tx.commit().await?)
+        transact!(self.store, ApiError, |tx| {
+            tx.event_insert(&event).await?;
+            Ok(())
+        })
     }
 
     fn login_view(&self, user: LoginUser, key: &str) -> LoginView {

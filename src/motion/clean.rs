@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::settle::step;
 use super::verdict::{Outcome, Verdict};
 use crate::model::{VolumeEvent, VolumeState};
+use crate::store::transact;
 use crate::store::{Store, StoreError};
 
 /// What would make the motion fail at its end, if the agent can tell: a file of that name in the target pool.
@@ -98,13 +99,13 @@ async fn clean_copy(
         tracing::warn!(motion = %order.uuid, stem = %file.stem, pool = %file.pool.name, %error, "a file stays behind");
         return Ok(());
     }
-    let mut tx = store.begin().await?;
-    match step(&mut tx, &row, VolumeEvent::OperationSucceeded).await {
-        Ok(_) => {}
-        Err(Refusal { cause: Some(StoreError::Conflict { .. }), .. }) => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    tx.volume_removed(superfluous_id).await?;
-    tx.commit().await?;
-    Ok(())
+    transact!(store, Refusal, |tx| {
+        match step(tx, &row, VolumeEvent::OperationSucceeded).await {
+            Ok(_) => {}
+            Err(Refusal { cause: Some(StoreError::Conflict { .. }), .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        tx.volume_removed(superfluous_id).await?;
+        Ok(())
+    })
 }

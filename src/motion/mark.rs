@@ -4,30 +4,32 @@ use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
 use super::settle::step;
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
-use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace};
+use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, transact};
 
 /// Marks an order and gives it back as the rows are now.
 ///
 /// # Errors
 /// A [`Refusal`] with nothing changed: somebody else changed a row, or the target host has no room for the VM.
-pub(super) async fn mark(store: &Store, mut order: Order, strategy: &str) -> Result<Order, Refusal> {
-    let mut tx = store.begin().await?;
+pub(super) async fn mark(store: &Store, order: Order, strategy: &str) -> Result<Order, Refusal> {
+    transact!(store, Refusal, |tx| { mark_in(tx, order.clone(), strategy).await })
+}
+
+async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str) -> Result<Order, Refusal> {
     if order.kind == Kind::ColdVolume {
         for disk in &mut order.disks {
-            disk.copy = Some(insert_copy(&mut tx, disk).await?);
+            disk.copy = Some(insert_copy(tx, disk).await?);
         }
     }
     for disk in &mut order.disks {
         if order.kind == Kind::LiveVm {
             continue;
         }
-        disk.volume = step(&mut tx, &disk.volume, VolumeEvent::MigrationRequested).await?;
+        disk.volume = step(tx, &disk.volume, VolumeEvent::MigrationRequested).await?;
     }
     if order.kind.moves_vm() {
-        order.vm = Some(mark_vm(&mut tx, &order).await?);
+        order.vm = Some(mark_vm(tx, &order).await?);
     }
     order.id = tx.motion_insert(&journal(&order, strategy)).await?;
-    tx.commit().await?;
     Ok(order)
 }
 

@@ -11,6 +11,7 @@ use super::saga::Motion;
 use super::verdict::Outcome;
 use super::vm_checks::{check_managed, named};
 use crate::model::{Pool, Vm, VmEvent, VmState, Volume, VolumeState};
+use crate::store::transact;
 use crate::store::{MotionRow, Store, StoreError, VmPlace};
 
 /// What a client asks for a stopped VM.
@@ -181,27 +182,27 @@ async fn check_pool(store: &Store, vm: &Vm, pool: &Pool) -> Result<(), Refusal> 
 
 async fn mark(store: &Store, vm: &Vm, job_id: i64) -> Result<Vm, Refusal> {
     let transition = vm.state.on(VmEvent::StorageMigrationRequested)?;
-    let mut tx = store.begin().await?;
     let place = VmPlace { host_id: vm.host_id, last_host_id: vm.last_host_id, pod_id: vm.pod_id };
-    let vm = tx.vm_transition(vm, transition, place).await?;
-    tx.stopped_vm_mark(vm.id, job_id).await?;
-    tx.commit().await?;
-    Ok(vm)
+    transact!(store, Refusal, |tx| {
+        let vm = tx.vm_transition(vm, transition, place).await?;
+        tx.stopped_vm_mark(vm.id, job_id).await?;
+        Ok(vm)
+    })
 }
 
 /// `moved` is the pod of the ROOT disk when all disks were moved.
 async fn unmark(store: &Store, vm: &Vm, moved: Option<Option<i64>>) -> Result<(), Refusal> {
     let transition = vm.state.on(VmEvent::AgentReportStopped)?;
-    let mut tx = store.begin().await?;
     // The VM may have to start near its disks next time, not where it ran last (`contract/migration.md` 3.6).
     let (last_host_id, pod_id) = match moved {
         Some(pod_id) => (None, pod_id),
         None => (vm.last_host_id, vm.pod_id),
     };
-    tx.vm_transition(vm, transition, VmPlace { host_id: None, last_host_id, pod_id }).await?;
-    tx.stopped_vm_unmark(vm.id).await?;
-    tx.commit().await?;
-    Ok(())
+    transact!(store, Refusal, |tx| {
+        tx.vm_transition(vm, transition, VmPlace { host_id: None, last_host_id, pod_id }).await?;
+        tx.stopped_vm_unmark(vm.id).await?;
+        Ok(())
+    })
 }
 
 /// Moves one disk; gives the pod of its new pool when it is the ROOT disk.

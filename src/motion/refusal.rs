@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::model::IllegalTransition;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreCause, StoreError};
 
 /// The kind of a refusal, which decides the code in the job's result (`contract/migration.md` 0.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,12 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_ref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl StoreCause for Refusal {
+    fn store_cause(&self) -> Option<&StoreError> {
+        self.cause.as_ref()
     }
 }
 

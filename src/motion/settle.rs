@@ -4,7 +4,7 @@ use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
 use super::verdict::{Outcome, Verdict, sentence};
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
-use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace};
+use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace, transact};
 
 /// CloudStack's number of the alert for a user VM that could not be migrated.
 const ALERT_USER_VM_MIGRATE: (i64, &str) = (17, "ALERT.USERVM.MIGRATE");
@@ -17,23 +17,23 @@ const ALERT_STORAGE_MISC: (i64, &str) = (12, "ALERT.STORAGE.MISC");
 /// A [`Refusal`] when the database fails or somebody else has changed a row meanwhile; nothing is half-changed then.
 pub(super) async fn settle(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
     let alert = alert(store, order, verdict).await?;
-    let mut tx = store.begin().await?;
-    match tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    }
-    for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
-        settle_disk(&mut tx, order, disk, *moved, verdict).await?;
-    }
-    if order.kind.moves_vm() {
-        settle_vm(&mut tx, order, verdict.vm_moved).await?;
-    }
-    if let Some(alert) = alert {
-        tx.alert_insert(&alert).await?;
-    }
-    tx.commit().await?;
-    Ok(())
+    transact!(store, Refusal, |tx| {
+        match tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
+            settle_disk(tx, order, disk, *moved, verdict).await?;
+        }
+        if order.kind.moves_vm() {
+            settle_vm(tx, order, verdict.vm_moved).await?;
+        }
+        if let Some(alert) = &alert {
+            tx.alert_insert(alert).await?;
+        }
+        Ok(())
+    })
 }
 
 /// The verdict on a motion whose rows somebody else changed while it was under way.
@@ -51,13 +51,13 @@ pub(super) fn in_doubt(verdict: Verdict, what: &str) -> Verdict {
 /// A [`Refusal`] when the database fails.
 pub(super) async fn give_over(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
     let alert = alert(store, order, verdict).await?;
-    let mut tx = store.begin().await?;
-    tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await?;
-    if let Some(alert) = alert {
-        tx.alert_insert(&alert).await?;
-    }
-    tx.commit().await?;
-    Ok(())
+    transact!(store, Refusal, |tx| {
+        tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await?;
+        if let Some(alert) = &alert {
+            tx.alert_insert(alert).await?;
+        }
+        Ok(())
+    })
 }
 
 async fn settle_disk(
@@ -217,21 +217,31 @@ pub(super) async fn read_back(store: &Store, order: &Order, row: &MotionRow) -> 
 /// # Errors
 /// A [`Refusal`] when the database fails.
 pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
-    let mut tx = store.begin().await?;
     let reason = format!("Learned later: {}", verdict.verified);
-    match tx.motion_settle(order.id, verdict.outcome.word(), Some(&reason), &verdict.verified).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
+    let was_open = transact!(store, Refusal, |tx| {
+        match tx.motion_settle(order.id, verdict.outcome.word(), Some(&reason), &verdict.verified).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        correct_rows(tx, order, verdict).await?;
+        Ok(true)
+    })?;
+    if was_open {
+        tracing::warn!(motion = %order.uuid, verified = %verdict.verified, "the outcome of an earlier motion is known now");
     }
+    Ok(())
+}
+
+async fn correct_rows(tx: &mut Tx, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
     for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
         let here = disk.volume.pool_id == Some(disk.source.id);
         let movable = matches!(disk.volume.state, VolumeState::Ready | VolumeState::Migrating);
         if *moved && disk.moves() && movable && here {
-            let volume = step(&mut tx, &disk.volume, VolumeEvent::OperationSucceeded).await?;
-            place(&mut tx, &volume, disk).await?;
+            let volume = step(tx, &disk.volume, VolumeEvent::OperationSucceeded).await?;
+            place(tx, &volume, disk).await?;
         } else if disk.volume.state == VolumeState::Migrating {
-            step(&mut tx, &disk.volume, VolumeEvent::OperationFailed).await?;
+            step(tx, &disk.volume, VolumeEvent::OperationFailed).await?;
         }
         let found = if *moved { disk.target.id } else { disk.source.id };
         tx.motion_disk_found(order.id, disk.volume.id, Some(found), verdict.outcome.word()).await?;
@@ -240,10 +250,8 @@ pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> 
         && vm.state == VmState::Running
         && vm.host_id == Some(order.source.id)
     {
-        correct_vm(&mut tx, order, vm, target).await?;
+        correct_vm(tx, order, vm, target).await?;
     }
-    tx.commit().await?;
-    tracing::warn!(motion = %order.uuid, verified = %verdict.verified, "the outcome of an earlier motion is known now");
     Ok(())
 }
 

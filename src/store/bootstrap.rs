@@ -1,5 +1,6 @@
 //! What a new database is given: the root domain, the roles, and an administrator with an API key.
 
+use super::transact;
 use super::{Store, StoreError, Tx};
 use crate::args;
 use crate::model::{Secret, Timestamp, random};
@@ -127,12 +128,17 @@ impl Store {
             return Ok(None);
         }
         let keys = KeyPair::random();
-        let mut tx = self.begin().await?;
-        insert_roles(&mut tx).await?;
-        insert_root(&mut tx).await?;
-        insert_key(&mut tx, &keys).await?;
-        tx.commit().await?;
-        Ok(Some(keys))
+        let made = transact!(self, StoreError, |tx| {
+            insert_roles(tx).await?;
+            insert_root(tx).await?;
+            insert_key(tx, &keys).await
+        });
+        match made {
+            Ok(()) => Ok(Some(keys)),
+            // Another gateway has done it in the same moment, and has told its key.
+            Err(error) if error.is_duplicate() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

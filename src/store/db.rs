@@ -2,27 +2,35 @@
 //!
 //! The SQL text is the same for both (both take `?` and backticks), so this is the only file that knows which one it is.
 //! SQLite has a single writer: all writes go through a pool of one connection, which queues them fairly, while readers
-//! have connections of their own (write-ahead log). MySQL has one pool.
+//! have connections of their own (write-ahead log). MySQL has one pool, for one server or the servers of a cluster
+//! (`mysql.rs`).
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions, MySqlRow};
+use sqlx::mysql::MySqlRow;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{
-    AssertSqlSafe, Column, Connection as _, Executor as _, MySql, MySqlPool, Row as _, Sqlite, SqlitePool, Transaction,
-    TypeInfo, ValueRef,
-};
+use sqlx::{AssertSqlSafe, Column, MySql, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef};
 
 use super::attach::Schema;
+use super::error::{is_collision, is_connection};
+use super::mysql::Servers;
+use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::{StoreError, migrations};
+use crate::args;
 
 /// How long a statement waits for SQLite's lock before it fails.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a caller waits for a free connection before it fails.
+/// How long a caller waits for a free connection to SQLite before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the witnesses of commits are kept: far longer than anybody asks for one.
+const KEPT_COMMITS_MS: i64 = 3_600_000;
+
+/// Stands in a witness where the time would, when it was written to keep its transaction from ever being committed.
+const NEVER_COMMITTED: i64 = -1;
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -34,7 +42,7 @@ pub struct Db {
 #[derive(Clone, Debug)]
 enum Pools {
     Sqlite { readers: SqlitePool, writer: SqlitePool },
-    MySql(MySqlPool),
+    MySql(Arc<Servers>),
 }
 
 /// What a statement that changes rows did.
@@ -48,7 +56,10 @@ pub struct Done {
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
-pub struct Tx(Inner, Arc<Schema>);
+pub struct Tx {
+    inner: Inner,
+    db: Db,
+}
 
 #[derive(Debug)]
 enum Inner {
@@ -80,7 +91,7 @@ impl Db {
         let pools = if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await?
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
-            Self::open_mysql(url).await?
+            Pools::MySql(Arc::new(Servers::open(url, None).await?))
         } else {
             return Err(StoreError::Url);
         };
@@ -93,18 +104,10 @@ impl Db {
     /// lock that somebody else has on a row or table.
     ///
     /// # Errors
-    /// The driver's, of the first connection.
-    pub(super) async fn reach(url: &str, lock_wait: Duration) -> Result<Self, sqlx::Error> {
-        let options = mysql_options(url)?;
-        // A pool would try again for half a minute what this says at once.
-        MySqlConnection::connect_with(&options).await?.close().await?;
-        let wait = lock_wait.as_secs().max(1);
-        let patience = format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}");
-        let pool = mysql_pool().after_connect(move |connection, _| {
-            let patience = patience.clone();
-            Box::pin(async move { connection.execute(AssertSqlSafe(patience)).await.map(drop) })
-        });
-        Ok(Self { pools: Pools::MySql(pool.connect_lazy_with(options)), schema: Arc::default() })
+    /// [`StoreError::Open`] with the driver's error when the server does not let us in.
+    pub(super) async fn reach(url: &str, lock_wait: Duration) -> Result<Self, StoreError> {
+        let servers = Servers::open(url, Some(lock_wait)).await?;
+        Ok(Self { pools: Pools::MySql(Arc::new(servers)), schema: Arc::default() })
     }
 
     /// Makes our own tables in a database that was reached, and takes its other tables for what `schema` says.
@@ -112,8 +115,8 @@ impl Db {
     /// # Errors
     /// [`StoreError::Open`] when a table cannot be made.
     pub(super) async fn settle_in(mut self, schema: Schema) -> Result<Self, StoreError> {
-        if let Pools::MySql(pool) = &self.pools {
-            migrations::for_attached().run(pool).await.map_err(StoreError::open)?;
+        if let Pools::MySql(servers) = &self.pools {
+            servers.migrate(migrations::for_attached()).await?;
         }
         self.schema = Arc::new(schema);
         Ok(self)
@@ -165,17 +168,21 @@ impl Db {
         Ok(Pools::Sqlite { readers, writer })
     }
 
-    async fn open_mysql(url: &str) -> Result<Pools, StoreError> {
-        let options = mysql_options(url).map_err(StoreError::open)?;
-        Ok(Pools::MySql(mysql_pool().connect_with(options).await.map_err(StoreError::open)?))
-    }
-
     async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await,
-            Pools::MySql(pool) => migrations::for_mysql().run(pool).await,
+            Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await.map_err(StoreError::open),
+            Pools::MySql(servers) => servers.migrate(migrations::for_mysql()).await,
         }
-        .map_err(StoreError::open)
+    }
+
+    /// The database's clock, in milliseconds since 1970, as an expression of its SQL. Where several gateways work on one
+    /// database, it is the only clock that they share.
+    #[must_use]
+    pub fn clock(&self) -> &'static str {
+        match &self.pools {
+            Pools::Sqlite { .. } => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+            Pools::MySql(_) => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+        }
     }
 
     /// All rows that `sql` gives.
@@ -186,7 +193,19 @@ impl Db {
         let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
-            Pools::MySql(pool) => rows_of(&bound!(sql, args).fetch_all(pool).await?, mysql_value),
+            Pools::MySql(servers) => {
+                let mut attempts = Attempts::default();
+                loop {
+                    let read = async {
+                        let rows = bound!(sql, args).fetch_all(servers.pool()).await?;
+                        rows_of(&rows, mysql_value)
+                    };
+                    match read.await {
+                        Err(error) if servers.go_on(&error, &mut attempts).await => {}
+                        read => return read,
+                    }
+                }
+            }
         }
     }
 
@@ -195,20 +214,17 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn row(&self, sql: &str, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
-        let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { readers, .. } => {
                 let row = bound!(sql, args).fetch_optional(readers).await?;
                 Ok(rows_of(row.as_slice(), sqlite_value)?.pop())
             }
-            Pools::MySql(pool) => {
-                let row = bound!(sql, args).fetch_optional(pool).await?;
-                Ok(rows_of(row.as_slice(), mysql_value)?.pop())
-            }
+            Pools::MySql(_) => Ok(self.rows(sql, args).await?.into_iter().next()),
         }
     }
 
-    /// Runs one statement that changes rows, in a transaction of its own.
+    /// Runs one statement that changes rows, in a transaction of its own. It is for statements that may have been run when
+    /// they fail: use a [`Tx`] where that matters.
     ///
     /// # Errors
     /// As [`Db::rows`].
@@ -219,9 +235,20 @@ impl Db {
                 let done = bound!(sql, args).execute(writer).await?;
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
             }
-            Pools::MySql(pool) => {
-                let done = bound!(sql, args).execute(pool).await?;
-                Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 })
+            Pools::MySql(servers) => {
+                let mut attempts = Attempts::default();
+                loop {
+                    let error = match bound!(sql, args).execute(servers.pool()).await {
+                        Ok(done) => return Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 }),
+                        Err(error) => error,
+                    };
+                    let was_never_sent = is_collision(&error) || matches!(error, sqlx::Error::PoolTimedOut);
+                    let error = error.into();
+                    if !was_never_sent || !servers.go_on(&error, &mut attempts).await {
+                        servers.note(&error);
+                        return Err(error);
+                    }
+                }
             }
         }
     }
@@ -233,9 +260,58 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::MySql(pool) => Inner::MySql(pool.begin().await?),
+            Pools::MySql(servers) => match servers.pool().begin().await {
+                Ok(tx) => Inner::MySql(tx),
+                Err(error) => {
+                    let error = error.into();
+                    servers.note(&error);
+                    return Err(error);
+                }
+            },
         };
-        Ok(Tx(inner, Arc::clone(&self.schema)))
+        Ok(Tx { inner, db: self.clone() })
+    }
+
+    /// Finds out what became of a transaction whose connection broke during its commit: true when it was committed, false
+    /// when it was not and, by what is written here, never will be; nothing when the database does not say.
+    ///
+    /// It is decided by the key of one row, which the transaction wrote and this function writes too: whoever comes second
+    /// is refused by the database, also when the two went to different servers of a cluster, and also when the first is
+    /// still on its way. The row then tells whose it is.
+    async fn was_committed(&self, witness: &str) -> Option<bool> {
+        let mut attempts = Attempts::default();
+        loop {
+            let decided = async {
+                match self
+                    .run("INSERT INTO motion_commit (id, at) VALUES (?, ?)", args![witness, NEVER_COMMITTED])
+                    .await
+                {
+                    Ok(_) => return Ok(Some(false)),
+                    Err(error) if error.is_duplicate() => {}
+                    Err(error) => return Err(error),
+                }
+                let row = self.row("SELECT at FROM motion_commit WHERE id = ?", args![witness]).await?;
+                row.map(|row| Ok(row.at::<i64>(0)? != NEVER_COMMITTED)).transpose()
+            };
+            match decided.await {
+                Ok(Some(was_committed)) => return Some(was_committed),
+                Ok(None) => {}
+                Err(error) if attempts.again(&error).await => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Drops the rows of [`Tx::commit`] that nobody will ask for any more, and gives their number.
+    ///
+    /// # Errors
+    /// As [`Db::rows`].
+    pub async fn forget_commits(&self) -> Result<u64, StoreError> {
+        let sql = format!("DELETE FROM motion_commit WHERE at < {} - {KEPT_COMMITS_MS} LIMIT 10000", self.clock());
+        match &self.pools {
+            Pools::Sqlite { .. } => Ok(0),
+            Pools::MySql(_) => Ok(self.run(&sql, vec![]).await?.rows),
+        }
     }
 
     /// Closes all connections; statements that run are awaited.
@@ -245,26 +321,16 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::MySql(pool) => pool.close().await,
+            Pools::MySql(servers) => servers.pool().close().await,
         }
     }
-}
-
-fn mysql_options(url: &str) -> Result<MySqlConnectOptions, sqlx::Error> {
-    let url = url.replacen("mariadb:", "mysql:", 1);
-    // Times in the tables are UTC, whatever the server's zone is.
-    Ok(MySqlConnectOptions::from_str(&url)?.timezone(Some("+00:00".to_owned())))
-}
-
-fn mysql_pool() -> MySqlPoolOptions {
-    MySqlPoolOptions::new().max_connections(32).acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
 impl Tx {
     /// What the database has of the tables that the SQL is written for.
     #[must_use]
     pub fn schema(&self) -> &Schema {
-        &self.1
+        &self.db.schema
     }
 
     /// All rows that `sql` gives, as this transaction sees them.
@@ -272,8 +338,8 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn rows(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let sql = self.1.read(sql);
-        match &mut self.0 {
+        let sql = self.db.schema.read(sql);
+        match &mut self.inner {
             Inner::Sqlite(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, sqlite_value),
             Inner::MySql(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, mysql_value),
         }
@@ -292,8 +358,8 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&mut self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
-        let sql = self.1.read(sql);
-        match &mut self.0 {
+        let sql = self.db.schema.read(sql);
+        match &mut self.inner {
             Inner::Sqlite(tx) => {
                 let done = bound!(sql, args).execute(&mut **tx).await?;
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
@@ -305,16 +371,40 @@ impl Tx {
         }
     }
 
-    /// Makes the changes last.
+    /// Makes the changes last. When the connection breaks while the database does so, it is asked afterwards, over another
+    /// connection or another server, what became of it.
     ///
     /// # Errors
-    /// As [`Db::rows`]. After an error it is not known whether the changes are there.
+    /// As [`Db::rows`]: nothing was changed then. [`StoreError::InDoubt`] when the database did not come back to say.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.0 {
-            Inner::Sqlite(tx) => tx.commit().await?,
-            Inner::MySql(tx) => tx.commit().await?,
+        let mut tx = match self.inner {
+            Inner::Sqlite(tx) => return Ok(tx.commit().await?),
+            Inner::MySql(tx) => tx,
+        };
+        let witness = uuid::Uuid::new_v4().to_string();
+        let sql = format!("INSERT INTO motion_commit (id, at) VALUES (?, {})", self.db.clock());
+        sqlx::query(AssertSqlSafe(sql)).bind(&witness).execute(&mut *tx).await?;
+        let Err(error) = tx.commit().await else { return Ok(()) };
+        if !is_connection(&error) {
+            return Err(error.into());
         }
-        Ok(())
+        tracing::warn!(cause = %error, "the connection broke during a commit; asking what became of it");
+        match self.db.was_committed(&witness).await {
+            Some(true) => Ok(()),
+            Some(false) => Err(error.into()),
+            None => Err(StoreError::InDoubt(error)),
+        }
+    }
+
+    /// Undoes everything, at once. An error is no matter: the database does the same when the connection ends.
+    pub async fn roll_back(self) {
+        let undone = match self.inner {
+            Inner::Sqlite(tx) => tx.rollback().await,
+            Inner::MySql(tx) => tx.rollback().await,
+        };
+        if let Err(cause) = undone {
+            tracing::debug!(%cause, "a transaction could not be undone by its own connection");
+        }
     }
 }
 

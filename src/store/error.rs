@@ -13,7 +13,7 @@ pub enum StoreError {
     #[error("{what}; {remedy}")]
     Reach {
         /// What happened.
-        what: String,
+        what: &'static str,
         /// What to do.
         remedy: &'static str,
         /// The driver's words.
@@ -44,6 +44,17 @@ pub enum StoreError {
         /// What was found in it.
         found: String,
     },
+    /// Another gateway has taken over the job that wanted to write; nothing was written.
+    #[error("another gateway has taken over job {job_id}; nothing was written here")]
+    Superseded {
+        /// The job.
+        job_id: i64,
+    },
+    /// The connection broke during a commit, and the database did not come back to say what became of it.
+    #[error(
+        "the connection to the database broke during a commit and did not come back in time; whether the change was made is not known"
+    )]
+    InDoubt(#[source] sqlx::Error),
     /// Somebody else changed the row first.
     #[error("{what} was changed by somebody else at the same time")]
     Conflict {
@@ -61,9 +72,18 @@ impl StoreError {
     /// True when somebody else held a row or table so long that the statement was given up.
     #[must_use]
     pub fn is_locked_out(&self) -> bool {
-        let Self::Database(sqlx::Error::Database(cause)) = self else { return false };
-        let number = cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(|cause| cause.number());
-        matches!(number, Some(1205 | 1213))
+        matches!(self, Self::Database(cause) if number(cause) == Some(LOCK_WAIT))
+    }
+
+    /// True when the statement or transaction surely had no effect, and may have one when it is run again: the database
+    /// rolled it back because it collided with another, or was not to be reached. A failed commit is told apart by
+    /// [`super::Tx::commit`].
+    #[must_use]
+    pub fn had_no_effect(&self) -> bool {
+        match self {
+            Self::Database(cause) => is_collision(cause) || is_connection(cause),
+            _ => false,
+        }
     }
 
     /// True when a row was to be written whose key another row has.
@@ -72,4 +92,26 @@ impl StoreError {
         let Self::Database(sqlx::Error::Database(cause)) = self else { return false };
         cause.is_unique_violation()
     }
+}
+
+/// Errors of MySQL and MariaDB after which the whole transaction was rolled back, or none was begun: deadlock (which is also
+/// what a cluster calls a lost certification), lock wait, a server that is not ready for its cluster, is shutting down or
+/// was made read-only.
+const COLLISIONS: [u16; 6] = [1213, LOCK_WAIT, 1047, 1053, 1290, 1927];
+
+/// A lock was waited for too long.
+const LOCK_WAIT: u16 = 1205;
+
+pub(super) fn is_collision(error: &sqlx::Error) -> bool {
+    number(error).is_some_and(|number| COLLISIONS.contains(&number))
+}
+
+/// MySQL's number of an error that its server told.
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
+    let sqlx::Error::Database(cause) = error else { return None };
+    cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
+}
+
+pub(super) const fn is_connection(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut)
 }

@@ -18,6 +18,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
     (6, "events and alerts", include_str!("../../migrations/0006_lists.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
+    (12, "nodes", include_str!("../../migrations/0012_nodes.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

@@ -24,9 +24,11 @@ mod jobs;
 mod journal;
 mod lists;
 mod migrations;
+mod mysql;
 mod rows;
 mod servers;
 mod sessions;
+mod transact;
 mod value;
 mod watched;
 
@@ -49,6 +51,8 @@ pub use lists::{
 };
 pub use servers::Server;
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
+pub(crate) use transact::transact;
+pub use transact::{Attempts, StoreCause};
 pub use value::{FromValue, Row, Value};
 pub use watched::{HostLoadRow, HostReport};
 

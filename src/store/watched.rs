@@ -1,5 +1,6 @@
 //! What agents say of their hosts and pools, written down; and the certificates that they are known by.
 
+use super::transact;
 use super::{Store, StoreError};
 use crate::args;
 use crate::model::{CapacityKind, Timestamp};
@@ -66,7 +67,6 @@ impl Store {
     /// # Errors
     /// See [`Store::host_up`].
     pub async fn host_report(&self, host_id: i64, report: &HostReport) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
         let sql = "UPDATE host SET hypervisor_version = COALESCE(?, hypervisor_version), cpus = ?, \
             cpu_sockets = COALESCE(?, cpu_sockets), speed = ?, ram = ?, dom0_memory = ? WHERE id = ?";
         let args = args![
@@ -78,17 +78,19 @@ impl Store {
             report.reserved_memory_bytes,
             host_id
         ];
-        tx.run(sql, args).await?;
         let totals = [
             (CapacityKind::Memory, report.memory_bytes - report.reserved_memory_bytes),
             (CapacityKind::Cpu, report.cpus * report.speed_mhz),
             (CapacityKind::CpuCore, report.cpus),
         ];
-        for (kind, total) in totals {
-            let sql = "UPDATE op_host_capacity SET total_capacity = ?, update_time = ? WHERE host_id = ? AND capacity_type = ?";
-            tx.run(sql, args![total, Timestamp::now(), host_id, kind as i64]).await?;
-        }
-        tx.commit().await
+        transact!(self, StoreError, |tx| {
+            tx.run(sql, args.clone()).await?;
+            for (kind, total) in totals {
+                let sql = "UPDATE op_host_capacity SET total_capacity = ?, update_time = ? WHERE host_id = ? AND capacity_type = ?";
+                tx.run(sql, args![total, Timestamp::now(), host_id, kind as i64]).await?;
+            }
+            Ok(())
+        })
     }
 
     /// Writes size and use of a pool.
@@ -107,8 +109,6 @@ impl Store {
     /// # Errors
     /// See [`Store::host_up`].
     pub async fn host_load_write(&self, host_id: i64, load: &HostLoadRow) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        tx.run("DELETE FROM motion_host_load WHERE host_id = ?", args![host_id]).await?;
         let sql = "INSERT INTO motion_host_load (host_id, cpu_percent, memory_bytes, free_memory_bytes, received_bytes, \
             sent_bytes, updated) VALUES (?, ?, ?, ?, ?, ?, ?)";
         let args = args![
@@ -120,8 +120,11 @@ impl Store {
             load.sent_bytes,
             Timestamp::now()
         ];
-        tx.run(sql, args).await?;
-        tx.commit().await
+        transact!(self, StoreError, |tx| {
+            tx.run("DELETE FROM motion_host_load WHERE host_id = ?", args![host_id]).await?;
+            tx.run(sql, args.clone()).await?;
+            Ok(())
+        })
     }
 
     /// The fingerprint kept for an address.

@@ -14,6 +14,7 @@ mod survey;
 
 use std::time::Duration;
 
+use super::error::number;
 use super::{Db, Store, StoreError};
 use crate::args;
 use crate::model::Timestamp;
@@ -93,14 +94,15 @@ async fn reach(url: &str, lock_wait: Duration) -> Result<Db, StoreError> {
 }
 
 /// Why the server did not let us in, and what to do.
-fn unreached(cause: sqlx::Error) -> StoreError {
-    let number = match &cause {
-        sqlx::Error::Database(cause) => {
-            cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(|cause| cause.number())
-        }
-        _ => None,
+fn unreached(error: StoreError) -> StoreError {
+    let cause = match error {
+        StoreError::Open(cause) => match cause.downcast::<sqlx::Error>() {
+            Ok(cause) => cause,
+            Err(cause) => return StoreError::Open(cause),
+        },
+        other => return other,
     };
-    let (what, remedy) = match (&cause, number) {
+    let (what, remedy) = match (&*cause, number(&cause)) {
         (_, Some(1045 | 1698)) => (
             "the server refused the user or the password",
             "check both in the URL (special characters as %XX), and that the user may come from this machine's address",
@@ -114,7 +116,7 @@ fn unreached(cause: sqlx::Error) -> StoreError {
             "the server takes no further connection now",
             "try again, raise max_connections, or unblock this machine (FLUSH HOSTS)",
         ),
-        (sqlx::Error::Io(_), _) => (
+        (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut, _) => (
             "the server does not answer",
             "check host and port in the URL, that the server runs, and that a firewall lets this machine through",
         ),
@@ -127,5 +129,5 @@ fn unreached(cause: sqlx::Error) -> StoreError {
         ),
         _ => ("the connection to the server failed", "the server's own words follow"),
     };
-    StoreError::Reach { what: what.to_owned(), remedy, cause: Box::new(cause) }
+    StoreError::Reach { what, remedy, cause }
 }

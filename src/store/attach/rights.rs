@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::declared;
 use super::survey::Survey;
+use crate::store::error::number;
 use crate::store::migrations::ATTACHED_HISTORY;
 use crate::store::{Db, StoreError};
 
@@ -115,20 +116,23 @@ async fn own_tables(
     Ok(())
 }
 
+/// Tries a statement once, in a transaction that is not committed.
 async fn attempt(db: &Db, sql: &str) -> Result<Try, StoreError> {
-    let error = match db.run(sql, vec![]).await {
+    let mut tx = db.begin().await?;
+    let tried = tx.run(sql, vec![]).await;
+    tx.roll_back().await;
+    let error = match tried {
         Ok(_) => return Ok(Try::Allowed),
-        Err(error) => error,
+        Err(StoreError::Database(error)) => error,
+        Err(error) => return Err(error),
     };
-    if error.is_locked_out() {
-        return Ok(Try::Locked);
-    }
-    let StoreError::Database(sqlx::Error::Database(cause)) = &error else { return Err(error) };
-    match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(|cause| cause.number()) {
+    match number(&error) {
         Some(1044 | 1142 | 1143 | 1227 | 1370) => Ok(Try::Refused),
         Some(1290 | 1792 | 1836) => Ok(Try::ReadOnlyServer),
+        Some(1205) => Ok(Try::Locked),
         // It was allowed, and refused for what it says: that is not the question here.
-        _ => Ok(Try::Allowed),
+        Some(_) => Ok(Try::Allowed),
+        None => Err(error.into()),
     }
 }
 

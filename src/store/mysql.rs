@@ -1,0 +1,181 @@
+//! MySQL and MariaDB: one server, or several of a cluster that a gateway goes on with when one is gone.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlPool, Row as _};
+
+use super::StoreError;
+use super::error::is_connection;
+use super::transact::Attempts;
+
+/// How long a caller waits for a connection before it is given another server, or an error.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections to the database.
+const CONNECTIONS: u32 = 32;
+/// How long another gateway may take to bring the tables of a cluster up to date, where the two cannot lock each other out.
+const OTHERS_MIGRATION: Duration = Duration::from_secs(60);
+/// Every statement sees what any server of the cluster has committed: `READ`, `UPDATE`/`DELETE` and `INSERT`/`REPLACE`. A
+/// client may submit a job through one gateway and ask another one for it a moment later.
+const SEE_ALL_COMMITS: &str = "SET SESSION wsrep_sync_wait = 7";
+
+/// The servers that a URL names, and connections to one of them.
+#[derive(Debug)]
+pub(super) struct Servers {
+    pool: MySqlPool,
+    servers: Vec<MySqlConnectOptions>,
+    current: AtomicUsize,
+    is_cluster: bool,
+}
+
+/// `mysql://user:password@h1:3306,h2,h3:3307/name` as one URL for each host.
+fn urls(url: &str) -> Vec<String> {
+    let url = url.replacen("mariadb:", "mysql:", 1);
+    let Some((scheme, rest)) = url.split_once("://") else { return vec![url] };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (user, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), authority),
+    };
+    hosts.split(',').map(|host| format!("{scheme}://{user}{}{path}", host.trim())).collect()
+}
+
+impl Servers {
+    /// Opens the servers that `url` names. With `lock_wait`, statements wait so long for a lock on a row or table; else as long
+    /// as the server says.
+    pub async fn open(url: &str, lock_wait: Option<Duration>) -> Result<Self, StoreError> {
+        let options = |url: &String| {
+            MySqlConnectOptions::from_str(url).map(|options| {
+                // Times in the tables are UTC, whatever the server's zone is.
+                options.timezone(Some("+00:00".to_owned()))
+            })
+        };
+        let servers: Vec<_> = urls(url).iter().map(options).collect::<Result<_, _>>().map_err(StoreError::open)?;
+        let (current, is_cluster) = first_that_answers(&servers).await?;
+        let options = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+        let patience = lock_wait.map(|wait| {
+            let wait = wait.as_secs().max(1);
+            format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}")
+        });
+        let options = options.after_connect(move |connection, _| {
+            let patience = patience.clone();
+            Box::pin(async move {
+                if is_cluster {
+                    if !is_ready(connection).await? {
+                        return Err(sqlx::Error::Protocol("the server is not part of its cluster".to_owned()));
+                    }
+                    sqlx::query(SEE_ALL_COMMITS).execute(&mut *connection).await?;
+                }
+                match patience {
+                    Some(patience) => sqlx::query(AssertSqlSafe(patience)).execute(connection).await.map(drop),
+                    None => Ok(()),
+                }
+            })
+        });
+        let options = if is_cluster {
+            // Takes the place of the ping: a server that has lost its cluster answers pings, and nothing else.
+            options.test_before_acquire(false).before_acquire(|connection, _| Box::pin(is_ready(connection)))
+        } else {
+            options
+        };
+        let pool = options.connect_lazy_with(servers[current].clone());
+        Ok(Self { pool, servers, current: AtomicUsize::new(current), is_cluster })
+    }
+
+    /// The connections to the server that is used now.
+    pub fn pool(&self) -> &MySqlPool {
+        &self.pool
+    }
+
+    /// Turns to the next server after an error that says that this one is away.
+    pub fn note(&self, error: &StoreError) {
+        let StoreError::Database(cause) = error else { return };
+        if self.servers.len() < 2 || !is_connection(cause) {
+            return;
+        }
+        let next = (self.current.fetch_add(1, Ordering::Relaxed) + 1) % self.servers.len();
+        let server = &self.servers[next];
+        tracing::warn!(%cause, next = server.get_host(), port = server.get_port(), "turning to another server of the database");
+        self.pool.set_connect_options(server.clone());
+    }
+
+    /// Waits for the next attempt after an error that had no effect, at another server if this one is away; false when there
+    /// is no next attempt.
+    pub async fn go_on(&self, error: &StoreError, attempts: &mut Attempts) -> bool {
+        self.note(error);
+        attempts.again(error).await
+    }
+
+    /// Brings the tables up to date. One gateway does it, the others wait: by a lock of the server, or in a cluster, which has
+    /// no such locks, by the rows of the tables' history.
+    pub async fn migrate(&self, mut migrator: Migrator) -> Result<(), StoreError> {
+        migrator.set_locking(!self.is_cluster);
+        let until = Instant::now() + OTHERS_MIGRATION;
+        loop {
+            match migrator.run(&self.pool).await {
+                Ok(()) => return Ok(()),
+                Err(error) if self.is_cluster && may_be_others(&error) && Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) => return Err(StoreError::open(error)),
+            }
+        }
+    }
+}
+
+/// Whether another gateway that does the same at the same moment would explain the error.
+fn may_be_others(error: &MigrateError) -> bool {
+    matches!(error, MigrateError::Dirty(_) | MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
+}
+
+/// The first server that can be spoken to, and whether it is one of a cluster.
+async fn first_that_answers(servers: &[MySqlConnectOptions]) -> Result<(usize, bool), StoreError> {
+    let mut last = None;
+    for (number, server) in servers.iter().enumerate() {
+        let asked = async {
+            let mut connection = server.connect().await?;
+            let variable = sqlx::query("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'").fetch_optional(&mut connection).await?;
+            let is_cluster = variable.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|value| value == "ON"));
+            let is_ready = !is_cluster || is_ready(&mut connection).await?;
+            connection.close().await?;
+            Ok::<_, sqlx::Error>((is_cluster, is_ready))
+        };
+        match tokio::time::timeout(ACQUIRE_TIMEOUT, asked).await {
+            Ok(Ok((is_cluster, true))) => return Ok((number, is_cluster)),
+            Ok(Ok((_, false))) => {
+                last = Some(sqlx::Error::Protocol("the server is not part of its cluster".to_owned()))
+            }
+            Ok(Err(error)) => last = Some(error),
+            Err(_) => last = Some(sqlx::Error::PoolTimedOut),
+        }
+    }
+    Err(StoreError::open(last.unwrap_or(sqlx::Error::PoolTimedOut)))
+}
+
+/// Whether a server of a cluster takes statements.
+async fn is_ready(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let status = sqlx::query("SHOW STATUS LIKE 'wsrep_ready'").fetch_optional(connection).await?;
+    Ok(status.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|value| value == "ON")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_of_a_url_gets_a_url() {
+        assert_eq!(urls("mariadb://u:p@h/cloud"), ["mysql://u:p@h/cloud"]);
+        assert_eq!(
+            urls("mysql://u:p%40@h1:3306,h2, h3:1/cloud?ssl-mode=required"),
+            [
+                "mysql://u:p%40@h1:3306/cloud?ssl-mode=required",
+                "mysql://u:p%40@h2/cloud?ssl-mode=required",
+                "mysql://u:p%40@h3:1/cloud?ssl-mode=required"
+            ]
+        );
+        assert_eq!(urls("mysql://h1,h2"), ["mysql://h1", "mysql://h2"]);
+    }
+}
