@@ -72,7 +72,7 @@ async fn secrets(db: &Db, schema: &Schema, survey: &mut Survey) -> Result<(), St
 /// than a secret key in clear.
 fn looks_encrypted(text: &str) -> bool {
     let is_base64 = text.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/' | b'='));
-    is_base64 && text.len() % 4 == 0 && text.len() > SECRET_LENGTH
+    is_base64 && text.len().is_multiple_of(4) && text.len() > SECRET_LENGTH
 }
 
 /// What goes on at this moment.
