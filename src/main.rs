@@ -144,6 +144,11 @@ enum ServeError {
     Store(#[from] StoreError),
     #[error("--check looks at the database of --attach (database.attach), and none is named; add --attach mysql://...")]
     NothingToCheck,
+    #[error(
+        "another gateway has started under this one's name on the same database and has taken its place; give each its own \
+         (`--set node.name=...`)"
+    )]
+    Replaced,
     #[error("signals cannot be received")]
     Signals(#[from] std::io::Error),
 }
@@ -151,7 +156,7 @@ enum ServeError {
 async fn serve(flags: SettingsArgs) -> Result<(), ServeError> {
     let settings = Settings::from_effective(&Effective::load(&Sources::of_process(flags))?)?;
     telemetry::start(settings.log.format, &settings.log.level)?;
-    let app = App::start(&settings).await?;
+    let mut app = App::start(&settings).await?;
     if let Some(survey) = &app.attached {
         print!("{survey}");
     }
@@ -160,10 +165,11 @@ async fn serve(flags: SettingsArgs) -> Result<(), ServeError> {
         println!("https://{address}/client/api");
     }
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
+    let end = tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(ServeError::from),
+        () = app.replaced() => Err(ServeError::Replaced),
+    };
     app.stop().await;
-    Ok(())
+    end
 }

@@ -15,6 +15,7 @@ mod hyperv;
 mod lists;
 mod motion;
 mod motion_golden;
+mod nodes;
 mod security;
 mod supply_chain;
 mod support;

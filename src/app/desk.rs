@@ -10,7 +10,7 @@ use crate::api::{ApiError, Args, Ids, Node};
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Policy, find};
 use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
 use crate::motion::Motion;
-use crate::store::{NewEvent, NewJob, QueuedJob, Store};
+use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError};
 
 /// CloudStack's package of the objects in answers, which a stored result names.
 const RESPONSES: &str = "org.apache.cloudstack.api.response";
@@ -54,7 +54,6 @@ fn new_job(draft: JobDraft) -> NewJob {
         user_id: draft.user_id,
         account_id: draft.account_id,
         instance: draft.instance.map(|(kind, id)| (kind.word().to_owned(), id)),
-        start_event_id: 0,
         request_id: draft.request_id.to_string(),
     }
 }
@@ -78,12 +77,16 @@ pub(super) struct CommandRunner {
 }
 
 impl Runner for CommandRunner {
-    fn run<'a>(&'a self, job: &'a QueuedJob) -> BoxFuture<'a, Result<Ended, Failure>> {
+    fn run<'a>(&'a self, job: &'a QueuedJob, claim: Claim) -> BoxFuture<'a, Result<Ended, Failure>> {
         Box::pin(async move {
-            match self.run_command(job).await {
+            match self.run_command(job, claim).await {
                 Ok(node) => Ok(Ended { result: stored(&node) }),
                 Err(error) => {
-                    if let Some(cause) = &error.cause {
+                    if error.store_cause().is_some_and(StoreError::had_no_effect) {
+                        return Err(Failure::Interrupted);
+                    }
+                    let is_superseded = matches!(error.store_cause(), Some(StoreError::Superseded { .. }));
+                    if let Some(cause) = error.cause.as_ref().filter(|_| !is_superseded) {
                         tracing::error!(cause = %crate::telemetry::chain(&**cause), "{}", error.text);
                     }
                     Err(failure(&error))
@@ -94,7 +97,8 @@ impl Runner for CommandRunner {
 }
 
 impl CommandRunner {
-    async fn run_command(&self, job: &QueuedJob) -> Result<Node, ApiError> {
+    async fn run_command(&self, job: &QueuedJob, claim: Claim) -> Result<Node, ApiError> {
+        let store = self.store.under(claim);
         let unreadable = || ApiError::internal(format!("The job of {} cannot be read back", job.command));
         let command = find(&job.command).ok_or_else(unreadable)?;
         let Action::Async { run, .. } = command.entry.action else { return Err(unreadable()) };
@@ -102,14 +106,14 @@ impl CommandRunner {
             serde_json::from_str(&job.parameters).map_err(|cause| unreadable().caused_by(cause))?;
         let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
         let args = Args::unpack(pairs)?;
-        let identity = self.store.identity_by_user(job.user_id).await?;
+        let identity = store.identity_by_user(job.user_id).await?;
         let identity =
             identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
-        let caller = ports::caller(&self.store, &identity).await?;
-        let ids: Arc<dyn Ids> = Arc::new(self.store.clone());
+        let caller = ports::caller(&store, &identity).await?;
+        let ids: Arc<dyn Ids> = Arc::new(store.clone());
         let ctx = Ctx {
-            store: self.store.clone(),
-            motion: Arc::clone(&self.motion),
+            motion: Arc::new(self.motion.on(store.clone())),
+            store,
             ids,
             policy: Arc::clone(&self.policy),
             caller: Arc::new(caller),
@@ -149,5 +153,5 @@ fn failure(error: &ApiError) -> Failure {
         ("errorcode".into(), Node::Int(code)),
         ("errortext".into(), Node::Text(error.text.clone().into())),
     ]);
-    Failure { code, result: format!("{RESPONSES}.ExceptionResponse/{}", node.to_json()) }
+    Failure::Final { code, result: format!("{RESPONSES}.ExceptionResponse/{}", node.to_json()) }
 }

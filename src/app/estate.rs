@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
+use super::node::Lead;
 use crate::hypervisors::hyperv::discovery::{HostFacts, HostLoad, KnownHost, Place, PoolUsage};
 use crate::hypervisors::hyperv::monitor::{HostStatus, Inventory, Kept};
 use crate::hypervisors::hyperv::pin::{Fingerprint, Pins};
@@ -15,6 +16,7 @@ use crate::store::{HostLoadRow, HostReport, Store, StoreError};
 pub(super) struct Estate {
     pub(super) store: Store,
     pub(super) server_id: i64,
+    pub(super) lead: Lead,
 }
 
 impl Estate {
@@ -32,6 +34,9 @@ impl Inventory for Estate {
     fn hosts(&self) -> BoxFuture<'_, Kept<Vec<KnownHost>>> {
         Box::pin(async move {
             let mut known = Vec::new();
+            if !self.lead.is_mine() {
+                return Ok(known);
+            }
             for host in self.store.hosts_of_hypervisor(HYPERV).await.map_err(words)? {
                 let (Some(pod_id), Some(cluster_id)) = (host.pod_id, host.cluster_id) else { continue };
                 let port = port(&self.store, Some(&host)).await.map_err(|refusal| refusal.text)?;

@@ -4,6 +4,7 @@ mod desk;
 mod estate;
 #[cfg(debug_assertions)]
 mod kill;
+mod node;
 mod ports;
 
 use std::collections::BTreeMap;
@@ -85,6 +86,7 @@ pub struct App {
     jobs: Arc<Jobs>,
     server: actix_web::dev::ServerHandle,
     tasks: Vec<JoinHandle<()>>,
+    staying_alive: JoinHandle<()>,
     serving: JoinHandle<Result<(), HttpError>>,
 }
 
@@ -124,7 +126,9 @@ impl App {
             https_address = Some(listener.address()?);
             listeners.push(listener);
         }
-        let server = store.server_register("stackmotion", env!("CARGO_PKG_VERSION"), &address.ip().to_string()).await?;
+        let lease = settings.node.lease;
+        let name = settings.node.name.clone().unwrap_or_else(machine_name);
+        let server = store.server_register(&name, env!("CARGO_PKG_VERSION"), &address.ip().to_string(), lease).await?;
         let hyperv = Arc::new(hyperv(&settings.agent, &store)?);
         let watched = !hypervisors.iter().any(|(kind, _)| kind.eq_ignore_ascii_case(HYPERV));
         let motion =
@@ -141,10 +145,6 @@ impl App {
             motion: Arc::clone(&motion),
             policy: Arc::new(settings.policy.clone()),
         };
-        let left = jobs.wake_unfinished().await?;
-        if left > 0 {
-            tracing::info!(jobs = left, "taking up the jobs that were left unfinished");
-        }
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
         let mut gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone()).of_server(&server.uuid);
         if let Some(upstream) = &settings.upstream {
@@ -154,28 +154,55 @@ impl App {
         let health = Arc::new(Health(store.clone()));
         let server_number = server.id;
         let http = HttpServer::start(listeners, gateway, health, http_options(&settings.http)?)?;
-        let estate = Arc::new(estate::Estate { store: store.clone(), server_id: server_number });
+        let lead = node::Lead::default();
+        node::beat(&store, &jobs, &lead, lease).await?;
+        let staying_alive = tokio::spawn(node::stay_alive(store.clone(), Arc::clone(&jobs), lead.clone(), lease));
+        let estate = Arc::new(estate::Estate { store: store.clone(), server_id: server_number, lead: lead.clone() });
         let watch = monitor::MonitorSettings {
             ping_interval: Duration::from_secs(settings.agent.ping_interval_s.max(1)),
             ..monitor::MonitorSettings::default()
         };
         let interval = watch.ping_interval;
-        let mut tasks = vec![tokio::spawn(workers), tokio::spawn(ask_again(motion, interval))];
+        let mut tasks = vec![tokio::spawn(workers), tokio::spawn(ask_again(motion, lead, interval))];
         if watched {
             tasks.push(tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()));
         }
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let handle = http.handle();
         let serving = tokio::spawn(http.run());
-        Ok(Self { address, https_address, first_key, attached, store, jobs, server: handle, tasks, serving })
+        Ok(Self {
+            address,
+            https_address,
+            first_key,
+            attached,
+            store,
+            jobs,
+            server: handle,
+            tasks,
+            staying_alive,
+            serving,
+        })
+    }
+
+    /// Waits until another gateway has started under this one's name. There is nothing left to do then but to stop.
+    pub async fn replaced(&mut self) {
+        if let Err(cause) = (&mut self.staying_alive).await {
+            tracing::error!(%cause, "the gateway does not show that it is alive any more");
+        }
     }
 
     /// Stops: no new jobs, requests that run are answered, the rest is left to the next start.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.jobs.close();
         self.server.stop(true).await;
-        for task in &self.tasks {
+        self.staying_alive.abort();
+        for task in &mut self.tasks {
             task.abort();
+            // What it was writing is over then, and what it held is free.
+            let _ = task.await;
+        }
+        if let Err(error) = self.store.server_leave(self.jobs.server()).await {
+            tracing::warn!(cause = %crate::telemetry::chain(&error), "the others have to wait for the end of the lease");
         }
         if let Ok(Err(error)) = self.serving.await {
             tracing::error!(cause = %crate::telemetry::chain(&error), "the listener broke down");
@@ -243,6 +270,11 @@ fn http_options(settings: &HttpSettings) -> Result<Options, StartError> {
     })
 }
 
+/// The name of the machine, as the system has it.
+fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 fn patience(settings: &AgentSettings) -> Patience {
     Patience {
         poll: Duration::from_millis(settings.poll_ms),
@@ -252,10 +284,13 @@ fn patience(settings: &AgentSettings) -> Patience {
 }
 
 /// Asks the hosts again about motions whose outcome is not known.
-async fn ask_again(motion: Arc<Motion>, interval: Duration) {
+async fn ask_again(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
     let mut rounds = tokio::time::interval(interval);
     loop {
         rounds.tick().await;
+        if !lead.is_mine() {
+            continue;
+        }
         if let Err(refusal) = motion.ask_again().await {
             tracing::warn!(reason = %refusal.text, "unknown outcomes could not be asked about");
         }

@@ -1,19 +1,22 @@
 //! Jobs: submitted in one transaction, run by a bounded pool, ended once.
 //!
 //! A job is a row before anything else happens, so nothing that a client was promised is lost with the process. A job that
-//! is found unfinished at start is run again: what it runs has to find out by itself how far it had come.
+//! nobody runs any more, because its gateway has ended or does not show that it is alive, is claimed and run again by this or
+//! another one: what it runs has to find out by itself how far it had come. Every claim has a higher epoch, and what runs under
+//! an earlier one can write nothing any more ([`Store::under`]).
 
 mod worker;
 
 pub use worker::{Ended, Failure, Runner, work};
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::store::{NewEvent, NewJob, Server, Store, StoreError};
+use crate::store::{NewEvent, NewJob, Server, Store, StoreCause, StoreError, transact};
 
 /// The moments of a job between which something is promised and not yet kept, for those who want to stand there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Jobs {
     store: Store,
     server: Server,
     wake: UnboundedSender<i64>,
+    /// The jobs that wait here for a worker or have one.
+    here: Mutex<HashSet<i64>>,
     closed: AtomicBool,
     probe: Option<Probe>,
 }
@@ -65,12 +70,21 @@ pub enum SubmitError {
     Store(#[from] StoreError),
 }
 
+impl StoreCause for SubmitError {
+    fn store_cause(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
 impl Jobs {
     /// Accepts jobs for this server. The receiver is for [`work`].
     #[must_use]
     pub fn new(store: Store, server: Server) -> (Self, UnboundedReceiver<i64>) {
         let (wake, woken) = unbounded_channel();
-        (Self { store, server, wake, closed: AtomicBool::new(false), probe: None }, woken)
+        (Self { store, server, wake, here: Mutex::default(), closed: AtomicBool::new(false), probe: None }, woken)
     }
 
     /// Stands at the moments of jobs.
@@ -84,6 +98,20 @@ impl Jobs {
         if let Some(probe) = &self.probe {
             probe(moment).await;
         }
+    }
+
+    fn here(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a job to the workers, once.
+    fn hand_over(&self, job_id: i64) -> bool {
+        let is_new = self.here().insert(job_id);
+        if is_new {
+            // A receiver that is gone means that the process ends: the row will be found by the next one.
+            let _ = self.wake.send(job_id);
+        }
+        is_new
     }
 
     /// The server that the jobs belong to.
@@ -101,32 +129,29 @@ impl Jobs {
     ///
     /// # Errors
     /// See [`SubmitError`]; nothing is written then.
-    pub async fn submit(&self, mut job: NewJob, event: &NewEvent) -> Result<String, SubmitError> {
+    pub async fn submit(&self, job: NewJob, event: &NewEvent) -> Result<String, SubmitError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(SubmitError::Closed);
         }
-        let mut tx = self.store.begin().await?;
-        if tx.job_exists(&job.uuid).await? {
-            return Err(SubmitError::Exists);
-        }
-        job.start_event_id = tx.event_insert(event).await?;
-        let job_id = tx.job_insert(&job, self.server.id).await?;
-        tx.commit().await?;
+        let job_id = transact!(self.store, SubmitError, |tx| {
+            if tx.job_exists(&job.uuid).await? {
+                return Err(SubmitError::Exists);
+            }
+            let start_event_id = tx.event_insert(event).await?;
+            Ok(tx.job_insert(&job, start_event_id, self.server.id).await?)
+        })?;
         self.probe(Moment::Accepted).await;
-        // A receiver that is gone means that the process ends: the row will be found at the next start.
-        let _ = self.wake.send(job_id);
+        self.hand_over(job_id);
         Ok(job.uuid)
     }
 
-    /// Wakes the workers for all jobs that an earlier process left unfinished.
+    /// Wakes the workers for all jobs that nobody runs: those that an earlier process left, and those of gateways that do not
+    /// show that they are alive. Gives their number.
     ///
     /// # Errors
     /// See [`Store::jobs_unfinished`].
     pub async fn wake_unfinished(&self) -> Result<usize, StoreError> {
-        let unfinished = self.store.jobs_unfinished().await?;
-        for &job_id in &unfinished {
-            let _ = self.wake.send(job_id);
-        }
-        Ok(unfinished.len())
+        let unfinished = self.store.jobs_unfinished(&self.server).await?;
+        Ok(unfinished.into_iter().filter(|job_id| self.hand_over(*job_id)).count())
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{Jobs, Moment};
 use crate::model::JobStatus;
-use crate::store::{QueuedJob, StoreError};
+use crate::store::{Claim, QueuedJob, StoreError, transact};
 
 /// Between two attempts to write the end of a job into a database that does not answer.
 const RETRY: Duration = Duration::from_secs(2);
@@ -22,55 +23,77 @@ pub struct Ended {
     pub result: String,
 }
 
-/// The end of a job that failed.
+/// Why a job has not gone well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The code, such as 431 or 530.
-    pub code: i64,
-    /// What is stored as its result: `<class>/<JSON>`.
-    pub result: String,
+pub enum Failure {
+    /// It has failed.
+    Final {
+        /// The code, such as 431 or 530.
+        code: i64,
+        /// What is stored as its result: `<class>/<JSON>`.
+        result: String,
+    },
+    /// The database was away in the middle of it: it is run again, and finds out by itself how far it had come.
+    Interrupted,
 }
 
 /// Runs what a job says. It must find out by itself whether an earlier process has begun the job.
 pub trait Runner: Send + Sync {
-    /// Runs the job to its end.
-    fn run<'a>(&'a self, job: &'a QueuedJob) -> BoxFuture<'a, Result<Ended, Failure>>;
+    /// Runs the job to its end, writing only what is written under this claim.
+    fn run<'a>(&'a self, job: &'a QueuedJob, claim: Claim) -> BoxFuture<'a, Result<Ended, Failure>>;
 }
 
-/// Runs jobs as they come, at most `workers` at a time, until the sender is gone.
+/// Runs jobs as they come, at most `workers` at a time, until the sender is gone. What runs ends with this future.
 pub async fn work(jobs: Arc<Jobs>, mut woken: UnboundedReceiver<i64>, runner: Arc<dyn Runner>, workers: usize) {
     let places = Arc::new(Semaphore::new(workers.max(1)));
+    let mut running = JoinSet::new();
     while let Some(job_id) = woken.recv().await {
+        while running.try_join_next().is_some() {}
         // A semaphore that is never closed always gives a place.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let (jobs, runner) = (Arc::clone(&jobs), Arc::clone(&runner));
-        tokio::spawn(async move {
+        running.spawn(async move {
             // A job that was accepted is run, however long the database is away.
             while let Err(error) = run_one(&jobs, runner.as_ref(), job_id).await {
                 tracing::error!(job = job_id, cause = %crate::telemetry::chain(&error), "a job could not be begun; trying again");
                 tokio::time::sleep(RETRY).await;
             }
+            jobs.here().remove(&job_id);
             drop(place);
         });
     }
+    while running.join_next().await.is_some() {}
 }
 
 async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), StoreError> {
-    if !jobs.store.job_claim(job_id, jobs.server.id).await? {
-        return Ok(());
-    }
+    let Some(claim) = jobs.store.job_claim(job_id, &jobs.server).await? else { return Ok(()) };
     let Some(job) = jobs.store.job_queued(job_id).await? else { return Ok(()) };
     let span = tracing::info_span!("job", id = %job.uuid, command = %job.command, request = %job.request_id);
     async {
         jobs.probe(Moment::Taken).await;
-        let end = runner.run(&job).await;
-        match &end {
-            Ok(_) => tracing::info!("the job succeeded"),
-            Err(failure) => tracing::warn!(code = failure.code, result = %failure.result, "the job failed"),
-        }
+        let end = loop {
+            match runner.run(&job, claim).await {
+                Ok(ended) => {
+                    tracing::info!("the job succeeded");
+                    break Ok(ended);
+                }
+                Err(Failure::Final { code, result }) => {
+                    tracing::warn!(code, %result, "the job failed");
+                    break Err((code, result));
+                }
+                Err(Failure::Interrupted) => {
+                    tracing::warn!("the database was away; the job is run again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
         jobs.probe(Moment::Over).await;
         // The work is done and settled; only its end is missing. It is written as soon as the database lets it be.
-        while let Err(error) = finish(jobs, &job, &end).await {
+        while let Err(error) = finish(jobs, &job, claim, &end).await {
+            if matches!(error, StoreError::Superseded { .. }) {
+                tracing::warn!("another gateway has taken the job over; it writes the end");
+                return;
+            }
             tracing::error!(cause = %crate::telemetry::chain(&error), "the end of the job could not be written; trying again");
             tokio::time::sleep(RETRY).await;
         }
@@ -81,14 +104,21 @@ async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), St
     Ok(())
 }
 
-async fn finish(jobs: &Jobs, job: &QueuedJob, end: &Result<Ended, Failure>) -> Result<(), StoreError> {
-    let mut tx = jobs.store.begin().await?;
-    let ended = match end {
-        Ok(ended) => tx.job_finish(job.id, JobStatus::Succeeded, 0, &ended.result).await?,
-        Err(failure) => tx.job_finish(job.id, JobStatus::Failed, failure.code, &failure.result).await?,
-    };
-    if ended {
-        tx.event_complete(job.start_event_id, job.account_id, end.is_ok()).await?;
-    }
-    tx.commit().await
+async fn finish(
+    jobs: &Jobs,
+    job: &QueuedJob,
+    claim: Claim,
+    end: &Result<Ended, (i64, String)>,
+) -> Result<(), StoreError> {
+    let store = jobs.store.under(claim);
+    transact!(store, StoreError, |tx| {
+        let ended = match end {
+            Ok(ended) => tx.job_finish(job.id, JobStatus::Succeeded, 0, &ended.result).await?,
+            Err((code, result)) => tx.job_finish(job.id, JobStatus::Failed, *code, result).await?,
+        };
+        if ended {
+            tx.event_complete(job.start_event_id, job.account_id, end.is_ok()).await?;
+        }
+        Ok(())
+    })
 }

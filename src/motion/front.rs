@@ -1,5 +1,7 @@
 //! The front of the room: what the commands call. Each call checks, waits for its turn, checks again and moves.
 
+use std::time::Duration;
+
 use super::access::Mover;
 use super::locks::Held;
 use super::mark::{along_with_volumes, moving_dump};
@@ -13,6 +15,9 @@ use super::volume_checks::{self, VolumePlan, VolumeRequest};
 use super::{cold, offline, pools};
 use crate::model::text::Dump;
 use crate::store::{MotionRow, Store};
+
+/// The first wait for a job that holds what another one needs.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// The lock of a VM or, when no VM uses it, of a volume.
 pub(super) fn key_of(vm_id: Option<i64>, volume_id: Option<i64>) -> String {
@@ -160,16 +165,23 @@ impl Motion {
         offline::run(self, job_id, request).await
     }
 
-    /// Waits for the turn of a job: nobody else moves this VM or volume, also no motion that an earlier process left and
-    /// that its own job has not taken up yet.
+    /// Waits for the turn of a job: nobody else moves this VM or volume, neither here nor through another gateway, also no
+    /// motion that an earlier process left and that its own job has not taken up yet. Gateways tell each other by a row, which
+    /// the job holds until it ends.
     async fn turn(&self, job_id: i64, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<Held, Refusal> {
+        let key = key_of(vm_id, volume_id);
+        // Who is in the way is mostly about to end.
+        let mut wait = SHORTEST_WAIT;
         loop {
-            let held = self.locks.hold(&key_of(vm_id, volume_id)).await;
-            if self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none() {
+            let held = self.locks.hold(&key).await;
+            if self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none()
+                && self.store.lock_take(&key, job_id).await?
+            {
                 return Ok(held);
             }
             drop(held);
-            tokio::time::sleep(self.patience.poll).await;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(self.patience.poll.max(SHORTEST_WAIT));
         }
     }
 

@@ -78,12 +78,13 @@ impl Step {
 pub type Probe = Arc<dyn Fn(Step, bool) -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>;
 
 /// Moves things: the room's front.
+#[derive(Clone)]
 pub struct Motion {
     pub(super) store: Store,
     hypervisors: BTreeMap<String, Arc<dyn Hypervisor>>,
-    strategies: Vec<Box<dyn Strategy>>,
+    strategies: Arc<[Box<dyn Strategy>]>,
     pub(super) patience: Patience,
-    pub(super) locks: Locks,
+    pub(super) locks: Arc<Locks>,
     probe: Option<Probe>,
 }
 
@@ -97,8 +98,14 @@ impl Motion {
     /// A room without any hypervisor: add them with [`Motion::with_hypervisor`].
     #[must_use]
     pub fn new(store: Store, patience: Patience) -> Self {
-        let (hypervisors, strategies) = (BTreeMap::new(), strategy::all());
-        Self { store, hypervisors, strategies, patience, locks: Locks::default(), probe: None }
+        let (hypervisors, strategies) = (BTreeMap::new(), strategy::all().into());
+        Self { store, hypervisors, strategies, patience, locks: Arc::default(), probe: None }
+    }
+
+    /// The same room, with another store: that of a job, which writes under its claim.
+    #[must_use]
+    pub fn on(&self, store: Store) -> Self {
+        Self { store, ..self.clone() }
     }
 
     /// Serves hosts of this hypervisor type (`host.hypervisor_type`, compared without regard to case).

@@ -93,6 +93,15 @@ pub struct LogSettings {
     pub level: String,
 }
 
+/// This gateway among others on the same database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Its name; none means that of the machine.
+    pub name: Option<String>,
+    /// How long it counts as alive after its last sign of life.
+    pub lease: Duration,
+}
+
 /// Everything the operator decides, typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -112,6 +121,8 @@ pub struct Settings {
     pub policy: Policy,
     /// The management server behind the gateway, if there is one.
     pub upstream: Option<UpstreamSettings>,
+    /// This gateway among others.
+    pub node: NodeSettings,
     /// How many jobs run at the same time.
     pub job_workers: usize,
     /// What is logged.
@@ -152,6 +163,10 @@ impl Settings {
                 session: reader.session(),
             },
             upstream: reader.upstream()?,
+            node: NodeSettings {
+                name: Some(reader.text("node.name")).filter(|name| !name.is_empty()).map(str::to_owned),
+                lease: Duration::from_secs(reader.number("node.lease_s")),
+            },
             job_workers: reader.number("jobs.workers"),
             log: LogSettings {
                 format: if reader.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },

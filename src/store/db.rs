@@ -196,12 +196,13 @@ impl Db {
             Pools::MySql(servers) => {
                 let mut attempts = Attempts::default();
                 loop {
+                    let turn = servers.turn();
                     let read = async {
                         let rows = bound!(sql, args).fetch_all(servers.pool()).await?;
                         rows_of(&rows, mysql_value)
                     };
                     match read.await {
-                        Err(error) if servers.go_on(&error, &mut attempts).await => {}
+                        Err(error) if servers.go_on(&error, &mut attempts, turn).await => {}
                         read => return read,
                     }
                 }
@@ -238,14 +239,15 @@ impl Db {
             Pools::MySql(servers) => {
                 let mut attempts = Attempts::default();
                 loop {
+                    let turn = servers.turn();
                     let error = match bound!(sql, args).execute(servers.pool()).await {
                         Ok(done) => return Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 }),
                         Err(error) => error,
                     };
                     let was_never_sent = is_collision(&error) || matches!(error, sqlx::Error::PoolTimedOut);
                     let error = error.into();
-                    if !was_never_sent || !servers.go_on(&error, &mut attempts).await {
-                        servers.note(&error);
+                    servers.note(&error, turn);
+                    if !was_never_sent || !attempts.again(&error).await {
                         return Err(error);
                     }
                 }
@@ -260,14 +262,11 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::MySql(servers) => match servers.pool().begin().await {
-                Ok(tx) => Inner::MySql(tx),
-                Err(error) => {
-                    let error = error.into();
-                    servers.note(&error);
-                    return Err(error);
-                }
-            },
+            Pools::MySql(servers) => {
+                let turn = servers.turn();
+                let begun = servers.pool().begin().await.map_err(StoreError::from);
+                Inner::MySql(begun.inspect_err(|error| servers.note(error, turn))?)
+            }
         };
         Ok(Tx { inner, db: self.clone() })
     }

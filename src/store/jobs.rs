@@ -1,7 +1,7 @@
 //! Asynchronous jobs: CloudStack's `async_job` row and, beside it, what our worker needs (`motion_job`).
 
 use super::value::Row;
-use super::{Store, StoreError, Tx};
+use super::{Claim, Server, Store, StoreError, Tx, transact};
 use crate::args;
 use crate::model::{JobStatus, Timestamp};
 
@@ -22,8 +22,6 @@ pub struct NewJob {
     pub account_id: i64,
     /// What the job is about: CloudStack's type name and the internal id.
     pub instance: Option<(String, i64)>,
-    /// The event that announced it.
-    pub start_event_id: i64,
     /// The id of the request that submitted it; it stands in every log line of the job.
     pub request_id: String,
 }
@@ -156,11 +154,11 @@ impl Tx {
         Ok(self.row("SELECT id FROM async_job WHERE uuid = ?", args![uuid]).await?.is_some())
     }
 
-    /// Writes a job that waits for a worker, and gives its internal id.
+    /// Writes a job that waits for a worker of this server, with the event that announced it, and gives its internal id.
     ///
     /// # Errors
     /// See [`super::Db::rows`].
-    pub async fn job_insert(&mut self, new: &NewJob, server_id: i64) -> Result<i64, StoreError> {
+    pub async fn job_insert(&mut self, new: &NewJob, start_event_id: i64, server_id: i64) -> Result<i64, StoreError> {
         let now = Timestamp::now();
         let (instance_type, instance_id) = new.instance.clone().unzip();
         let sql = "INSERT INTO async_job (user_id, account_id, instance_type, instance_id, job_cmd, job_cmd_info, job_cmd_ver, \
@@ -179,9 +177,10 @@ impl Tx {
             &new.uuid
         ];
         let job_id = self.run(sql, args).await?.id;
-        let sql =
-            "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id) VALUES (?, ?, ?, ?, ?)";
-        self.run(sql, args![job_id, &new.command, &new.parameters, new.start_event_id, &new.request_id]).await?;
+        let sql = "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id, node_id) \
+            VALUES (?, ?, ?, ?, ?, ?)";
+        let args = args![job_id, &new.command, &new.parameters, start_event_id, &new.request_id, server_id];
+        self.run(sql, args).await?;
         Ok(job_id)
     }
 
@@ -200,29 +199,80 @@ impl Tx {
         let sql = "UPDATE async_job SET job_status = ?, job_result_code = ?, job_result = ?, job_complete_msid = \
             job_executing_msid, job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND job_status = 0";
         let done = self.run(sql, args![status.number(), code, result, now, now, job_id]).await?;
+        self.run("DELETE FROM motion_lock WHERE job_id = ?", args![job_id]).await?;
         Ok(done.rows == 1)
+    }
+
+    /// Makes sure that a claim is the latest of its job, and that no later one is committed before this transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Superseded`] when there is a later one.
+    pub(super) async fn assert_claim(&mut self, claim: Claim) -> Result<(), StoreError> {
+        // The row has to change: a cluster notices no collision with a statement that changes nothing.
+        let sql = "UPDATE motion_job SET writes = writes + 1 WHERE job_id = ? AND epoch = ?";
+        let done = self.run(sql, args![claim.job_id, claim.epoch]).await?;
+        if done.rows == 1 { Ok(()) } else { Err(StoreError::Superseded { job_id: claim.job_id }) }
     }
 }
 
 impl Store {
-    /// Marks a job as run by this server; false when it has ended or another server has it.
+    /// Claims a job for a gateway. Nothing when it has ended, when another gateway that is alive has it, or when this one is
+    /// not alive by the database's clock or has been replaced.
     ///
     /// # Errors
     /// See [`super::Db::rows`]; the same holds for all functions of this file.
-    pub async fn job_claim(&self, job_id: i64, server_id: i64) -> Result<bool, StoreError> {
-        let sql = "UPDATE async_job SET job_executing_msid = ? WHERE id = ? AND job_status = 0 \
-            AND (job_executing_msid IS NULL OR job_executing_msid = ?)";
-        Ok(self.db().run(sql, args![server_id, job_id, server_id]).await?.rows == 1)
+    pub async fn job_claim(&self, job_id: i64, server: &Server) -> Result<Option<Claim>, StoreError> {
+        let clock = self.db().clock();
+        transact!(self, StoreError, |tx| {
+            let sql = format!(
+                "UPDATE motion_job SET node_id = ?, epoch = epoch + 1 WHERE job_id = ? \
+                 AND (node_id IS NULL OR node_id = ? OR node_id NOT IN (SELECT n.id FROM motion_node n WHERE n.lease_until >= {clock})) \
+                 AND EXISTS (SELECT 1 FROM motion_node o WHERE o.id = ? AND o.epoch = ? AND o.lease_until >= {clock})"
+            );
+            let args = args![server.id, job_id, server.id, server.id, server.epoch];
+            if tx.run(&sql, args).await?.rows == 0 {
+                return Ok(None);
+            }
+            let sql = "UPDATE async_job SET job_executing_msid = ? WHERE id = ? AND job_status = 0";
+            if tx.run(sql, args![server.id, job_id]).await?.rows == 0 {
+                return Ok(None);
+            }
+            let row = tx.row("SELECT epoch FROM motion_job WHERE job_id = ?", args![job_id]).await?;
+            row.map(|row| Ok(Claim { job_id, epoch: row.at(0)? })).transpose()
+        })
     }
 
-    /// The ids of the jobs that have not ended, oldest first: what a worker finds when it starts.
+    /// The ids of the jobs that have not ended and that no other gateway that is alive has, oldest first.
     ///
     /// # Errors
     /// See [`Store::job_claim`].
-    pub async fn jobs_unfinished(&self) -> Result<Vec<i64>, StoreError> {
-        let sql =
-            "SELECT j.id FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE j.job_status = 0 ORDER BY j.id";
-        self.db().rows(sql, vec![]).await?.iter().map(|row| row.at(0)).collect()
+    pub async fn jobs_unfinished(&self, server: &Server) -> Result<Vec<i64>, StoreError> {
+        let sql = format!(
+            "SELECT j.id FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE j.job_status = 0 \
+             AND (m.node_id IS NULL OR m.node_id = ? OR m.node_id NOT IN \
+             (SELECT n.id FROM motion_node n WHERE n.lease_until >= {})) ORDER BY j.id",
+            self.db().clock()
+        );
+        self.db().rows(&sql, args![server.id]).await?.iter().map(|row| row.at(0)).collect()
+    }
+
+    /// Takes a lock for a job, unless another job that has not ended holds it.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn lock_take(&self, name: &str, job_id: i64) -> Result<bool, StoreError> {
+        let taken = transact!(self, StoreError, |tx| {
+            // Who has ended does not hold it any more. Whoever does makes the insert fail.
+            let sql = "DELETE FROM motion_lock WHERE name = ? AND (job_id = ? OR NOT EXISTS \
+                (SELECT 1 FROM async_job j WHERE j.id = motion_lock.job_id AND j.job_status = 0))";
+            tx.run(sql, args![name, job_id]).await?;
+            tx.run("INSERT INTO motion_lock (name, job_id) VALUES (?, ?)", args![name, job_id]).await?;
+            Ok(true)
+        });
+        match taken {
+            Err(error) if error.is_duplicate() => Ok(false),
+            taken => taken,
+        }
     }
 
     /// One job that has not ended.

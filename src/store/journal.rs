@@ -5,7 +5,7 @@
 //! a crash is asked for at the hosts; one that is found `marked` has had no effect.
 
 use super::value::Row;
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, transact};
 use crate::args;
 use crate::model::Timestamp;
 
@@ -211,11 +211,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the motion is not in phase `marked` any more.
     pub async fn motion_sent(&self, motion_id: i64) -> Result<(), StoreError> {
-        let now = Timestamp::now();
-        let sql =
-            "UPDATE motion_migration SET phase = 'sent', sent_at = ?, updated = ? WHERE id = ? AND phase = 'marked'";
-        let done = self.db().run(sql, args![now, now, motion_id]).await?;
-        if done.rows == 1 { Ok(()) } else { Err(StoreError::Conflict { what: format!("motion {motion_id}") }) }
+        transact!(self, StoreError, |tx| {
+            let now = Timestamp::now();
+            let sql = "UPDATE motion_migration SET phase = 'sent', sent_at = ?, updated = ? WHERE id = ? AND phase = 'marked'";
+            tx.exactly_one(sql, args![now, now, motion_id], || format!("motion {motion_id}")).await
+        })
     }
 
     /// Notes how far a motion is.

@@ -49,7 +49,7 @@ pub use lists::{
     Owners, PodFilter, ProjectFilter, Projects, Promised, ResourceKind, ResourceUse, RoleFilter, StoragePoolFilter,
     TagFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
-pub use servers::Server;
+pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
 pub(crate) use transact::transact;
 pub use transact::{Attempts, StoreCause};
@@ -60,6 +60,16 @@ pub use watched::{HostLoadRow, HostReport};
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Db,
+    claim: Option<Claim>,
+}
+
+/// A job that a gateway runs. Every claim of a job has a higher epoch than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The job.
+    pub job_id: i64,
+    /// Which claim of it.
+    pub epoch: i64,
 }
 
 impl Store {
@@ -68,7 +78,7 @@ impl Store {
     /// # Errors
     /// See [`Db::open`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { db: Db::open(url).await? })
+        Ok(Self { db: Db::open(url).await?, claim: None })
     }
 
     /// The connection, for statements that have no word of their own.
@@ -77,11 +87,22 @@ impl Store {
         &self.db
     }
 
+    /// The same database for what runs under a claim: once another gateway has claimed the job, no transaction begins any
+    /// more, and none that had begun is committed.
+    #[must_use]
+    pub fn under(&self, claim: Claim) -> Self {
+        Self { db: self.db.clone(), claim: Some(claim) }
+    }
+
     /// Begins a transaction.
     ///
     /// # Errors
-    /// See [`Db::begin`].
+    /// See [`Db::begin`]. [`StoreError::Superseded`] when the claim that it runs under is not the latest.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        self.db.begin().await
+        let mut tx = self.db.begin().await?;
+        if let Some(claim) = self.claim {
+            tx.assert_claim(claim).await?;
+        }
+        Ok(tx)
     }
 }

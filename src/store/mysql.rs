@@ -90,22 +90,30 @@ impl Servers {
         &self.pool
     }
 
-    /// Turns to the next server after an error that says that this one is away.
-    pub fn note(&self, error: &StoreError) {
+    /// Which server is used now, for [`Servers::note`]. Counts up from turn to turn.
+    pub fn turn(&self) -> usize {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// Turns to the next server after an error that says that the one of this turn is away. Of many that find it away, one
+    /// turns.
+    pub fn note(&self, error: &StoreError, turn: usize) {
         let StoreError::Database(cause) = error else { return };
         if self.servers.len() < 2 || !is_connection(cause) {
             return;
         }
-        let next = (self.current.fetch_add(1, Ordering::Relaxed) + 1) % self.servers.len();
-        let server = &self.servers[next];
+        if self.current.compare_exchange(turn, turn + 1, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        let server = &self.servers[(turn + 1) % self.servers.len()];
         tracing::warn!(%cause, next = server.get_host(), port = server.get_port(), "turning to another server of the database");
         self.pool.set_connect_options(server.clone());
     }
 
-    /// Waits for the next attempt after an error that had no effect, at another server if this one is away; false when there
-    /// is no next attempt.
-    pub async fn go_on(&self, error: &StoreError, attempts: &mut Attempts) -> bool {
-        self.note(error);
+    /// Waits for the next attempt after an error that had no effect, at another server if that of this turn is away; false
+    /// when there is no next attempt.
+    pub async fn go_on(&self, error: &StoreError, attempts: &mut Attempts, turn: usize) -> bool {
+        self.note(error, turn);
         attempts.again(error).await
     }
 

@@ -2,15 +2,17 @@
 //! nothing else. All recorded motions are replayed too.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use stackmotion::motion::hypervisor::Answer;
+use stackmotion::store::Store;
 
 use super::cloud::{Cloud, Snapshot, differences, hyperv_rows, new_rows, rows};
 use crate::motion_golden::agent::refusal;
 use crate::motion_golden::cases;
 use crate::motion_golden::replay::Gateway;
-use crate::motion_golden::{Differences, documented, replay};
+use crate::motion_golden::{Differences, documented, estate, replay};
 
 /// A disk of a running machine, from one pool of its cluster to another.
 pub const MOVE: &[(&str, &str)] = &[
@@ -320,7 +322,9 @@ async fn all_recorded_motions() {
     let mut base = rows();
     base["hypervisor_capabilities"].as_array_mut().expect("rows").pop();
     let cloud = Cloud::with(&base, false).await;
-    cloud.0.sql("UPDATE mshost SET name = 'stackmotion'").await;
+    let (store, _) = Store::attach(&cloud.0.url(), Duration::from_secs(5)).await.expect("attached");
+    estate::take_over(&store).await;
+    store.db().close().await;
     let gateway = Gateway::attached(&cloud.0.url(), base, &[]).await;
     let mut found = Differences::new();
     replay(&gateway, &cases::all(), &mut found).await;

@@ -4,14 +4,12 @@
 //!
 //! `crash.rs` does the same inside the test, where more can be seen; here nothing is left but what was written down.
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value as Json;
 use stackmotion::args;
-use stackmotion::client::{Client, ClientError, Pace};
+use stackmotion::client::{ClientError, Pace};
 use stackmotion::jobs::Moment;
 use stackmotion::motion::Step;
 use stackmotion::store::Value;
@@ -19,6 +17,7 @@ use stackmotion::store::Value;
 use super::bench::{Bench, LONG, plan, wait_for};
 use super::crash::What;
 use crate::support::database;
+use crate::support::gateway::Gateway;
 
 const JOB: &str = "00000000-0000-4000-8000-00000000dead";
 const SIGKILL: i32 = 9;
@@ -69,52 +68,20 @@ impl Place {
     }
 }
 
-/// A gateway in a process of its own; killed when dropped.
-struct Gateway {
-    process: Child,
-    client: Client,
-    _out: BufReader<ChildStdout>,
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Gateway {
-    async fn start(bench: &Bench, folder: &Path, url: &str, kill_at: Option<Place>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stackmotion"));
-        command.args(["serve", "--port", "0", "--database-url", url, "--data-dir"]).arg(folder);
-        for setting in ["motion.poll_ms=20", "motion.late_answer_ms=200", "http.workers=1", "log.level=error"] {
-            command.args(["--set", setting]);
-        }
-        if let Some(place) = kill_at {
-            command.env("KILL_STACKMOTION_AT", place.word());
-        }
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("a gateway");
-        let mut out = BufReader::new(process.stdout.take().expect("its output"));
-        let (out, line) = tokio::task::spawn_blocking(move || {
-            let mut line = String::new();
-            out.read_line(&mut line).expect("its address");
-            (out, line)
-        })
+async fn start(bench: &Bench, folder: &Path, url: &str, kill_at: Option<Place>) -> Gateway {
+    Gateway::start(bench, folder, url, &["motion.poll_ms=20", "motion.late_answer_ms=200"], kill_at.map(Place::word))
         .await
-        .expect("no panic");
-        Self { process, client: bench.client(line.trim()).await, _out: out }
-    }
+}
 
-    /// Waits until it has died by the signal that cannot be caught.
-    async fn dies(mut self, case: &str) {
-        let mut end = None;
-        wait_for(&format!("{case}: the gateway to die"), async || {
-            end = self.process.try_wait().expect("a process");
-            end.is_some()
-        })
-        .await;
-        assert_eq!(end.and_then(|end| end.signal()), Some(SIGKILL), "{case}");
-    }
+/// Waits until it has died by the signal that cannot be caught.
+async fn dies(mut gateway: Gateway, case: &str) {
+    let mut end = None;
+    wait_for(&format!("{case}: the gateway to die"), async || {
+        end = gateway.end();
+        end.is_some()
+    })
+    .await;
+    assert_eq!(end.and_then(|end| end.signal()), Some(SIGKILL), "{case}");
 }
 
 /// The call that begins the motion.
@@ -199,7 +166,7 @@ async fn killed_at(what: What, place: Place, net: u8, kind: &str, database: data
     let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
     let bench = Bench::start(&plan(net), database).await;
     let before = places(&bench, what).await;
-    let first = Gateway::start(&bench, folder.path(), &url, Some(place)).await;
+    let first = start(&bench, folder.path(), &url, Some(place)).await;
     let (command, params) = call(&bench, what);
     let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
     match first.client.call(command, &params).await {
@@ -208,12 +175,12 @@ async fn killed_at(what: What, place: Place, net: u8, kind: &str, database: data
         Err(ClientError::Transport { .. }) => {}
         Err(refused) => panic!("{case}: {refused}"),
     }
-    first.dies(&case).await;
+    dies(first, &case).await;
     assert_eq!(phases(&bench).await.first().map(String::as_str), place.phase_left(), "{case}: it died elsewhere");
     let ended = i64::from(place == Place::At(Moment::Ended));
     assert_eq!(count(&bench, "SELECT COUNT(*) FROM async_job WHERE job_status <> 0", vec![]).await, ended, "{case}");
 
-    let second = Gateway::start(&bench, folder.path(), &url, None).await;
+    let second = start(&bench, folder.path(), &url, None).await;
     // How it ended is looked at below.
     let _ = tokio::time::timeout(LONG, second.client.wait(JOB, PACE, |_| {})).await.expect(&case);
     let job = second.client.call("queryAsyncJobResult", &[("jobid", JOB)]).await.expect(&case);

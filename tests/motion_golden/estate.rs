@@ -14,9 +14,21 @@ const LOGS: [&str; 8] =
 /// Fills an empty database once.
 pub async fn fill(store: &Store) {
     world::seed(store).await;
-    // The gateway takes the recorded server's place, so that its public id is the recorded one.
-    store.db().run("UPDATE mshost SET name = 'stackmotion'", vec![]).await.expect("the server's row");
+    take_over(store).await;
 }
+
+/// Gives the recorded server's place to the gateway that starts next.
+pub async fn take_over(store: &Store) {
+    // The gateway takes the recorded server's place, so that its public id is the recorded one.
+    let sql = format!("UPDATE mshost SET name = '{NODE}'");
+    store.db().run(&sql, vec![]).await.expect("the server's row");
+    // The gateway is the recorded server, and shows its ids.
+    let sql = "INSERT INTO motion_node (id, uuid, name, epoch, lease_until) SELECT msid, uuid, name, 0, 0 FROM mshost";
+    store.db().run(sql, vec![]).await.expect("the gateway's row");
+}
+
+/// The name of the gateway.
+pub const NODE: &str = "stackmotion";
 
 /// The recorded rows.
 pub fn base() -> Map<String, Json> {

@@ -55,7 +55,11 @@ impl Gateway {
         let flags = SettingsArgs {
             port: Some("0".to_owned()),
             data_dir: Some(folder.path().display().to_string()),
-            set: ["motion.poll_ms=20", "motion.unreachable_s=1"].iter().chain(set).map(|&one| one.to_owned()).collect(),
+            set: ["motion.poll_ms=20", "motion.unreachable_s=1", &format!("node.name={}", estate::NODE)]
+                .iter()
+                .chain(set)
+                .map(|&one| one.to_owned())
+                .collect(),
             ..flags
         };
         let effective = Effective::load(&Sources { env: Vec::new(), flags }).expect("settings");

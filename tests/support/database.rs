@@ -12,6 +12,13 @@ pub struct Database {
     _folder: Option<TempDir>,
 }
 
+impl Database {
+    /// One that somebody else takes care of.
+    pub async fn at(url: &str) -> Self {
+        Self { store: Store::open(url).await.expect("a database"), url: url.to_owned(), _folder: None }
+    }
+}
+
 /// An empty SQLite database in a file.
 pub async fn sqlite() -> Database {
     let folder = tempfile::tempdir().expect("a folder");
@@ -30,6 +37,12 @@ pub async fn each() -> Vec<(&'static str, Database)> {
 
 #[cfg(feature = "mariadb-tests")]
 pub use mariadb::{Bare, bare};
+
+/// An empty MariaDB database.
+#[cfg(feature = "mariadb-tests")]
+pub async fn mariadb() -> Database {
+    mariadb::empty().await
+}
 
 /// One private server for all tests, with a database for each that asks. It ends with the process: its parent's death is
 /// its signal.

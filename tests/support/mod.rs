@@ -3,6 +3,9 @@
 
 pub mod database;
 pub mod direct;
+#[cfg(feature = "mariadb-tests")]
+pub mod galera;
+pub mod gateway;
 pub mod golden;
 pub mod raw_http;
 pub mod recorder;

@@ -78,9 +78,12 @@ fn looks_encrypted(text: &str) -> bool {
 /// What goes on at this moment.
 async fn busy(db: &Db, schema: &Schema, survey: &mut Survey) -> Result<(), StoreError> {
     let since = Timestamp::from_unix(Timestamp::now().unix() - ALIVE);
-    let sql = "SELECT COUNT(*) FROM mshost t WHERE t.removed IS NULL AND t.state = 'Up' AND t.last_update > ? \
-        AND t.name <> 'stackmotion'";
-    let servers = number(db, schema, sql, args![since]).await?;
+    let mut sql =
+        "SELECT COUNT(*) FROM mshost t WHERE t.removed IS NULL AND t.state = 'Up' AND t.last_update > ?".to_owned();
+    if !survey.creates.iter().any(|table| table == "motion_node") {
+        sql.push_str(" AND t.msid NOT IN (SELECT n.id FROM motion_node n)");
+    }
+    let servers = number(db, schema, &sql, args![since]).await?;
     if servers > 0 {
         survey.notes.push(format!(
             "{servers} management server(s) work on this database: they see to the hosts that are connected to them"

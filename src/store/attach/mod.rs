@@ -36,7 +36,9 @@ impl Store {
     pub async fn attach(url: &str, lock_wait: Duration) -> Result<(Self, Survey), StoreError> {
         let db = reach(url, lock_wait).await?;
         match survey::look(&db, url).await? {
-            (survey, Some(schema)) if survey.is_attachable() => Ok((Self { db: db.settle_in(schema).await? }, survey)),
+            (survey, Some(schema)) if survey.is_attachable() => {
+                Ok((Self { db: db.settle_in(schema).await?, claim: None }, survey))
+            }
             (survey, _) => Err(StoreError::NotAttachable(Box::new(survey))),
         }
     }

@@ -1,0 +1,63 @@
+//! This gateway among others on the same database: it shows that it is alive, and takes up what those leave that do not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::jobs::Jobs;
+use crate::store::{Standing, Store, StoreError};
+
+/// How many times in each lease a gateway shows that it is alive.
+const BEATS: u32 = 3;
+
+/// Whether this gateway is the one that does what only one is to do: watching hosts, asking about unknown outcomes.
+///
+/// It is what the last beat has found, so two may do it for a moment. Nothing of it goes wrong then.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lead(Arc<AtomicBool>);
+
+impl Lead {
+    pub fn is_mine(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn set(&self, mine: bool) {
+        if self.0.swap(mine, Ordering::AcqRel) != mine {
+            tracing::info!(mine, "who watches the hosts has changed");
+        }
+    }
+}
+
+/// Shows once that the gateway is alive; false when it has been replaced.
+pub(super) async fn beat(store: &Store, jobs: &Jobs, lead: &Lead, lease: Duration) -> Result<bool, StoreError> {
+    let Standing::Alive { leads } = store.server_beat(jobs.server(), lease).await? else { return Ok(false) };
+    lead.set(leads);
+    let taken = jobs.wake_unfinished().await?;
+    if taken > 0 {
+        tracing::info!(jobs = taken, "taking up jobs that nobody runs");
+    }
+    if leads {
+        store.db().forget_commits().await?;
+    }
+    Ok(true)
+}
+
+/// Shows that the gateway is alive until it has been replaced: another one has started under its name.
+pub(super) async fn stay_alive(store: Store, jobs: Arc<Jobs>, lead: Lead, lease: Duration) {
+    loop {
+        tokio::time::sleep(lease / BEATS).await;
+        match beat(&store, &jobs, &lead, lease).await {
+            Ok(true) => {}
+            Ok(false) => {
+                lead.set(false);
+                jobs.close();
+                return;
+            }
+            Err(error) => {
+                // The others may take it for dead meanwhile; what it writes then is refused, job by job.
+                lead.set(false);
+                tracing::error!(cause = %crate::telemetry::chain(&error), "the gateway could not show that it is alive");
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Three gateways on a Galera cluster of three servers, under load, while gateways and servers are killed in turn: every job
+//! that was submitted ends exactly once, no agent gets a motion twice, and every disk is in one place.
+//!
+//! `GALERA_ROUNDS` sets the number of kills.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use stackmotion::args;
+use stackmotion::client::{Client, ClientError};
+use stackmotion::demo::{DiskPlan, Plan, VmPlan};
+
+use crate::motion::bench::{Bench, MIB};
+use crate::support::database::Database;
+use crate::support::galera::{Cluster, SERVERS};
+use crate::support::gateway::Gateway;
+
+const VMS: usize = 6;
+/// Kills when the environment does not say.
+const ROUNDS: usize = 2;
+/// Between two kills.
+const CALM: Duration = Duration::from_secs(3);
+/// How long all jobs together may take to end once nothing is killed any more.
+const LAST: Duration = Duration::from_secs(180);
+
+fn rounds() -> usize {
+    std::env::var("GALERA_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("GALERA_ROUNDS is a number"))
+}
+
+fn crowd() -> Plan {
+    let mut plan = Plan::regular(81, 2, 2, 2);
+    for number in 0..VMS {
+        let disk = DiskPlan::shared(&format!("ROOT-{number}"), "c1-p1", 8 * MIB, MIB);
+        plan = plan.vm(VmPlan::new(&format!("vm{number}"), "c1-h1").disk(disk).with_guest());
+    }
+    plan
+}
+
+async fn start(bench: &Bench, folder: &Path, url: &str, number: usize) -> Gateway {
+    let name = format!("node.name=gateway{number}");
+    let settings = [&name, "node.lease_s=4", "motion.poll_ms=50", "motion.late_answer_ms=500"];
+    Gateway::start(bench, &folder.join(number.to_string()), url, &settings, None).await
+}
+
+/// The clients of the gateways, as they are now.
+type Clients = Arc<Mutex<Vec<Arc<Client>>>>;
+
+/// Submits jobs one after the other, each with an id of its own, at one gateway or, where that does not answer, the next.
+async fn submit(
+    clients: Clients,
+    number: usize,
+    calls: [Vec<(&'static str, String)>; 2],
+    jobs: Arc<Mutex<Vec<String>>>,
+) {
+    for turn in 0.. {
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut params = calls[turn % 2].clone();
+        params.push(("customjobid", id.clone()));
+        let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        for attempt in 0.. {
+            let client = {
+                let clients = clients.lock().expect("no panic");
+                Arc::clone(&clients[(number + attempt) % clients.len()])
+            };
+            match client.call("migrateVolume", &params).await {
+                Ok(answer) => {
+                    assert_eq!(answer["jobid"], id.as_str());
+                    break;
+                }
+                // An answer that was lost: the job is there.
+                Err(ClientError::Api { text, .. }) if attempt > 0 && text.contains("already exists") => break,
+                // The database is away for longer than the gateway waits: it says so, and nothing was begun.
+                Err(ClientError::Api { text, .. }) if text.contains("ry again") => {}
+                Err(ClientError::Transport { .. }) => {}
+                Err(other) => panic!("{other}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        jobs.lock().expect("no panic").push(id);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn gateways_and_servers_are_killed_in_turn() {
+    let mut cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("a cluster");
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = Bench::start(&crowd(), Database::at(&cluster.url(0)).await).await;
+    let mut gateways = Vec::new();
+    for number in 0..SERVERS {
+        gateways.push(Some(start(&bench, folder.path(), &cluster.url(number), number).await));
+    }
+    let client = |gateway: &Gateway| Arc::new(gateway.client.clone());
+    let clients: Clients = Arc::new(Mutex::new(gateways.iter().flatten().map(client).collect()));
+    let jobs = Arc::new(Mutex::new(Vec::new()));
+    let mut submitting = tokio::task::JoinSet::new();
+    for number in 0..VMS {
+        let volume = bench.disk(&format!("ROOT-{number}")).uuid.clone();
+        let calls = ["c1-p2", "c1-p1"].map(|pool| {
+            let pool = bench.estate.pool(pool).expect("a pool").uuid.clone();
+            vec![("volumeid", volume.clone()), ("storageid", pool), ("livemigrate", "true".to_owned())]
+        });
+        submitting.spawn(submit(Arc::clone(&clients), number, calls, Arc::clone(&jobs)));
+    }
+
+    for round in 0..rounds() {
+        tokio::time::sleep(CALM).await;
+        let victim = round / 2 % SERVERS;
+        if round % 2 == 0 {
+            gateways[victim] = None;
+            tokio::time::sleep(CALM).await;
+            let gateway = start(&bench, folder.path(), &cluster.url(victim), victim).await;
+            clients.lock().expect("no panic")[victim] = client(&gateway);
+            gateways[victim] = Some(gateway);
+        } else {
+            cluster.kill(victim);
+            tokio::time::sleep(CALM).await;
+            cluster = tokio::task::spawn_blocking(move || {
+                cluster.revive(victim);
+                cluster
+            })
+            .await
+            .expect("the server joins");
+        }
+    }
+    while let Some(ended) = submitting.try_join_next() {
+        ended.expect("whoever submits does so to the end");
+    }
+    submitting.shutdown().await;
+    let jobs = jobs.lock().expect("no panic").clone();
+    assert!(jobs.len() >= VMS, "{} jobs were submitted", jobs.len());
+
+    let all = clients.lock().expect("no panic").clone();
+    let ended = tokio::time::timeout(LAST, async {
+        let mut ended = BTreeMap::new();
+        for job in &jobs {
+            loop {
+                match all[ended.len() % all.len()].call("queryAsyncJobResult", &[("jobid", job)]).await {
+                    Ok(seen) if seen["jobstatus"] == 0 => tokio::time::sleep(Duration::from_millis(100)).await,
+                    Ok(seen) => {
+                        ended.insert(job.clone(), seen);
+                        break;
+                    }
+                    Err(ClientError::Transport { .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    Err(other) => panic!("{job}: {other}"),
+                }
+            }
+        }
+        ended
+    })
+    .await
+    .expect("every job ends");
+    every_gateway_says_the_same(&all, &ended).await;
+    nothing_is_left_and_nothing_happened_twice(&bench, jobs.len()).await;
+    let done = ended.values().filter(|job| job["jobstatus"] == 1).count();
+    println!("{} jobs, {done} of them done, {} kills", jobs.len(), rounds());
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    for text in ended.values().filter_map(|job| job["jobresult"]["errortext"].as_str()) {
+        *reasons.entry(text.chars().take(160).collect()).or_default() += 1;
+    }
+    println!("{reasons:#?}");
+    assert!(done > 0, "not one job was done");
+    drop(gateways);
+    bench.check("after the kills").await;
+    bench.world.stop().await;
+}
+
+async fn every_gateway_says_the_same(clients: &[Arc<Client>], ended: &BTreeMap<String, Json>) {
+    for (job, first) in ended {
+        for client in clients {
+            let seen = client.call("queryAsyncJobResult", &[("jobid", job)]).await.expect("an answer");
+            assert_eq!(seen, *first, "{job}");
+        }
+    }
+}
+
+async fn nothing_is_left_and_nothing_happened_twice(bench: &Bench, jobs: usize) {
+    let db = bench.store.db();
+    let count = async |sql: &str| {
+        let row = db.row(sql, args![]).await.expect("the database").expect("a row");
+        row.at::<i64>(0).expect("a number")
+    };
+    assert!(count("SELECT COUNT(*) FROM async_job").await >= i64::try_from(jobs).expect("few jobs"));
+    assert_eq!(count("SELECT COUNT(*) FROM async_job WHERE job_status = 0").await, 0, "every job has ended");
+    assert_eq!(count("SELECT COUNT(*) FROM motion_lock").await, 0, "every lock is free");
+    let sql = "SELECT COUNT(*) FROM (SELECT j.start_event_id FROM motion_job j JOIN event e ON e.start_id = j.start_event_id \
+        WHERE e.state = 'Completed' GROUP BY j.start_event_id HAVING COUNT(*) <> 1) twice";
+    assert_eq!(count(sql).await, 0, "every end is told once");
+    let mut sent: HashMap<String, usize> = HashMap::new();
+    for host in bench.world.world().hosts() {
+        for request in host.requests().iter().filter(|request| request.class.contains("Migrate")) {
+            let body: Json = serde_json::from_str(&request.body).expect("JSON");
+            let motion = body.pointer("/contextMap/motion").and_then(Json::as_str).expect("a motion").to_owned();
+            *sent.entry(motion).or_default() += 1;
+        }
+    }
+    let twice: Vec<_> = sent.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty() && !sent.is_empty(), "motions that an agent was sent twice: {twice:?}");
+}

@@ -1,0 +1,8 @@
+//! Several gateways on one database: leases, claims, locks, commits whose connection breaks, and processes that are killed.
+
+#[cfg(feature = "mariadb-tests")]
+mod commits;
+#[cfg(feature = "mariadb-tests")]
+mod galera;
+mod leases;
+mod takeover;

@@ -1,0 +1,57 @@
+//! A gateway in a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use stackmotion::client::Client;
+
+use crate::motion::bench::Bench;
+
+/// A running gateway; killed when dropped.
+pub struct Gateway {
+    pub client: Client,
+    process: Child,
+    _out: BufReader<ChildStdout>,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Gateway {
+    /// Starts one on the database and hosts of the bench. `kill_at` is where it is to kill itself.
+    pub async fn start(bench: &Bench, folder: &Path, url: &str, settings: &[&str], kill_at: Option<String>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stackmotion"));
+        command.args(["serve", "--port", "0", "--database-url", url, "--data-dir"]).arg(folder);
+        for setting in settings.iter().chain(&["http.workers=1", "log.level=error"]) {
+            command.args(["--set", setting]);
+        }
+        if let Some(place) = kill_at {
+            command.env("KILL_STACKMOTION_AT", place);
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("a gateway");
+        let mut out = BufReader::new(process.stdout.take().expect("its output"));
+        let (out, line) = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            out.read_line(&mut line).expect("its address");
+            (out, line)
+        })
+        .await
+        .expect("no panic");
+        Self { process, client: bench.client(line.trim()).await, _out: out }
+    }
+
+    /// How its process has ended, if it has.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("a process")
+    }
+
+    /// Whether its process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.end().is_some()
+    }
+}
