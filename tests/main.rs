@@ -9,6 +9,7 @@
 mod agent;
 mod api;
 mod architecture;
+mod attach;
 mod demo;
 mod hyperv;
 mod lists;

@@ -26,7 +26,7 @@ use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Motion, Patience};
 use crate::settings::{AgentSettings, HttpSettings, Settings};
-use crate::store::{KeyPair, Store, StoreError};
+use crate::store::{KeyPair, Store, StoreError, Survey};
 use crate::upstream::{HttpUpstream, TrustError};
 
 /// Where a new installation's first API key is written, inside the data folder.
@@ -79,6 +79,8 @@ pub struct App {
     pub https_address: Option<SocketAddr>,
     /// The key of a new installation's administrator, the first time only.
     pub first_key: Option<KeyPair>,
+    /// What CloudStack's database that is used in place was found to be, if one is.
+    pub attached: Option<Survey>,
     /// The database.
     pub store: Store,
     jobs: Arc<Jobs>,
@@ -108,8 +110,9 @@ impl App {
     ) -> Result<Self, StartError> {
         let folder = |cause| StartError::DataFolder { path: settings.data_dir.clone(), cause };
         std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
-        let store = Store::open(&settings.database_url).await?;
-        let first_key = store.bootstrap().await?;
+        let (store, attached) = open(settings).await?;
+        // What is CloudStack's gets no administrator of ours.
+        let first_key = if attached.is_some() { None } else { store.bootstrap().await? };
         if let Some(key) = &first_key {
             write_first_key(&settings.data_dir, key).map_err(folder)?;
         }
@@ -167,7 +170,18 @@ impl App {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let handle = http.handle();
         let serving = tokio::spawn(http.run());
-        Ok(Self { address, https_address, first_key, store, jobs, server: handle, tasks, staying_alive, serving })
+        Ok(Self {
+            address,
+            https_address,
+            first_key,
+            attached,
+            store,
+            jobs,
+            server: handle,
+            tasks,
+            staying_alive,
+            serving,
+        })
     }
 
     /// Waits until another gateway has started under this one's name. There is nothing left to do then but to stop.
@@ -194,6 +208,16 @@ impl App {
             tracing::error!(cause = %crate::telemetry::chain(&error), "the listener broke down");
         }
         self.store.db().close().await;
+    }
+}
+
+async fn open(settings: &Settings) -> Result<(Store, Option<Survey>), StoreError> {
+    match &settings.attach {
+        None => Ok((Store::open(&settings.database_url).await?, None)),
+        Some(attach) => {
+            let (store, survey) = Store::attach(&attach.url, attach.lock_wait).await?;
+            Ok((store, Some(survey)))
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! Inside a transaction only the functions of [`Tx`] may be used: on SQLite it holds the only writing connection.
 
 mod accounts;
+mod attach;
 mod bootstrap;
 mod capabilities;
 mod capacity;
@@ -32,6 +33,7 @@ mod value;
 mod watched;
 
 pub use accounts::{Credential, Identity, Rule};
+pub use attach::{Finding, Obstacle, Schema, Survey};
 pub use bootstrap::KeyPair;
 pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
