@@ -10,6 +10,7 @@ mod agent;
 mod api;
 mod architecture;
 mod demo;
+mod estate;
 mod hyperv;
 mod lists;
 mod motion;

@@ -24,9 +24,19 @@ const ROLES: [(&str, i64); 8] = [
 
 /// Which roles may call a command, in the order of [`ROLES`]: `x` may.
 const MATRIX: &[(&str, &str)] = &[
+    ("addCluster", "x-------"),
+    ("addHost", "xx------"),
     ("cloudianIsEnabled", "xxxxx---"),
     ("createAccount", "xxx-----"),
+    ("createDiskOffering", "xxx-----"),
+    ("createPod", "x-------"),
+    ("createServiceOffering", "xxx-----"),
+    ("createStoragePool", "x-------"),
     ("createUser", "xxx-----"),
+    ("createZone", "x-------"),
+    ("deleteCluster", "x-------"),
+    ("deleteHost", "xx------"),
+    ("deleteStoragePool", "x-------"),
     ("deleteUserKeys", "xxxx----"),
     ("disableAccount", "xxx-----"),
     ("disableUser", "xxx-----"),
@@ -91,10 +101,14 @@ const MATRIX: &[(&str, &str)] = &[
     ("migrateVirtualMachineWithVolume", "x-------"),
     ("migrateVolume", "x-------"),
     ("queryAsyncJobResult", "xxxxxxxx"),
+    ("reconnectHost", "x-------"),
     ("registerUserKeys", "xxxx----"),
     ("resetApiLimit", "x-------"),
+    ("updateHost", "x-------"),
     ("updateHypervisorCapabilities", "x-------"),
+    ("updateStoragePool", "x-------"),
     ("updateUser", "xxxx----"),
+    ("updateZone", "x-------"),
 ];
 
 /// Owners by where they stand to the callers below [`ENG`]: another account of the same domain, one in a domain below, one
