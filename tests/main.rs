@@ -11,6 +11,7 @@ mod api;
 mod architecture;
 mod attach;
 mod demo;
+mod estate;
 mod hyperv;
 mod lists;
 mod motion;

@@ -8,6 +8,7 @@ use serde_json::Map;
 use super::ports;
 use crate::api::{ApiError, Args, Ids, Node};
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Policy, find};
+use crate::estate::Estate;
 use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
 use crate::motion::Motion;
 use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError};
@@ -73,6 +74,7 @@ fn not_written(error: SubmitError) -> ApiError {
 pub(super) struct CommandRunner {
     pub(super) store: Store,
     pub(super) motion: Arc<Motion>,
+    pub(super) estate: Arc<Estate>,
     pub(super) policy: Arc<Policy>,
 }
 
@@ -114,6 +116,7 @@ impl CommandRunner {
         let ctx = Ctx {
             motion: Arc::new(self.motion.on(store.clone())),
             store,
+            estate: Arc::clone(&self.estate),
             ids,
             policy: Arc::clone(&self.policy),
             caller: Arc::new(caller),

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::commands::JobDesk;
 use crate::dispatch::Gateway;
+use crate::estate::{Agents, Estate};
 use crate::http::{HttpError, HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use crate::hypervisors::hyperv::{self, client, monitor, pin};
 use crate::jobs::{self, Jobs};
@@ -135,6 +136,8 @@ impl App {
             Motion::new(store.clone(), patience(&settings.agent)).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _);
         let add = |motion: Motion, (kind, client): (&str, _)| motion.with_hypervisor(kind, client);
         let motion = hypervisors.into_iter().fold(motion, add);
+        let agents: Arc<dyn Agents> = Arc::clone(&hyperv) as _;
+        let manager = Arc::new(Estate::new(store.clone(), agents, Some(server.id)));
         let (jobs, woken) = Jobs::new(store.clone(), server.clone());
         #[cfg(debug_assertions)]
         let (motion, jobs) = kill::arm(motion, jobs);
@@ -143,10 +146,13 @@ impl App {
         let runner = desk::CommandRunner {
             store: store.clone(),
             motion: Arc::clone(&motion),
+            estate: Arc::clone(&manager),
             policy: Arc::new(settings.policy.clone()),
         };
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
-        let mut gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone()).of_server(&server.uuid);
+        let mut gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone())
+            .of_server(&server.uuid)
+            .with_estate(manager);
         if let Some(upstream) = &settings.upstream {
             tracing::info!(upstream = upstream.target.address(), "passing on the commands that are not served here");
             gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(upstream.clone())?));

@@ -11,18 +11,29 @@ use futures_util::future::BoxFuture;
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
+use crate::estate::{Estate, EstateRefusal, Ground};
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::{Store, transact};
 
 pub mod archive_alerts;
 pub mod archive_events;
+pub mod add_cluster;
+pub mod add_host;
 mod audit;
 pub mod cloudian_is_enabled;
 pub mod create_account;
+pub mod create_disk_offering;
+pub mod create_pod;
+pub mod create_service_offering;
+pub mod create_storage_pool;
 pub mod create_user;
 pub mod delete_alerts;
 pub mod delete_events;
+pub mod create_zone;
+pub mod delete_cluster;
+pub mod delete_host;
+pub mod delete_storage_pool;
 pub mod delete_user_keys;
 pub mod disable_account;
 pub mod disable_user;
@@ -30,6 +41,7 @@ mod draft;
 pub mod empty_lists;
 pub mod enable_account;
 pub mod enable_user;
+mod estate_words;
 mod failure;
 pub mod filters;
 pub mod find_hosts_for_migration;
@@ -93,10 +105,14 @@ mod privilege;
 mod put_away;
 pub mod query_async_job_result;
 pub mod ready_for_shutdown;
+pub mod reconnect_host;
 pub mod register_user_keys;
 pub mod reset_api_limit;
+pub mod update_host;
 pub mod update_hypervisor_capabilities;
+pub mod update_storage_pool;
 pub mod update_user;
+pub mod update_zone;
 pub mod validate_second_factor;
 
 pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
@@ -176,6 +192,21 @@ pub static COMMANDS: &[Entry] = &[
     Entry::stand_in::<list_tags::ListTags>(),
     Entry::stand_in::<list_templates::ListTemplates>(),
     Entry::stand_in::<ready_for_shutdown::ReadyForShutdown>(),
+    // The estate: with a management server behind the gateway it is that one's to change.
+    Entry::stand_in::<add_cluster::AddCluster>(),
+    Entry::stand_in::<add_host::AddHost>(),
+    Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
+    Entry::stand_in::<create_pod::CreatePod>(),
+    Entry::stand_in::<create_service_offering::CreateServiceOffering>(),
+    Entry::stand_in::<create_storage_pool::CreateStoragePool>(),
+    Entry::stand_in::<create_zone::CreateZone>(),
+    Entry::stand_in::<delete_cluster::DeleteCluster>(),
+    Entry::stand_in::<delete_host::DeleteHost>(),
+    Entry::stand_in::<delete_storage_pool::DeleteStoragePool>(),
+    Entry::stand_in_job::<reconnect_host::ReconnectHost>(),
+    Entry::stand_in::<update_host::UpdateHost>(),
+    Entry::stand_in::<update_storage_pool::UpdateStoragePool>(),
+    Entry::stand_in::<update_zone::UpdateZone>(),
     // Lists of what there is none of here.
     Entry::stand_in::<empty_lists::ListAnnotations>(),
     Entry::stand_in::<empty_lists::ListClusterDrsPlan>(),
@@ -228,6 +259,8 @@ pub struct Ctx {
     pub store: Store,
     /// Moves things.
     pub motion: Arc<Motion>,
+    /// Adds hosts and pools and takes them away.
+    pub estate: Arc<Estate>,
     /// Looks ids up.
     pub ids: Arc<dyn Ids>,
     /// What the operator decided.
@@ -302,6 +335,24 @@ impl From<Refusal> for ApiError {
             None => error,
         };
         match refusal.cause {
+            Some(cause) => error.caused_by(cause),
+            None => error,
+        }
+    }
+}
+
+/// A refusal of the room `estate`, as clients see it.
+impl From<EstateRefusal> for ApiError {
+    fn from(refusal: EstateRefusal) -> Self {
+        let (ground, text, cause) = match refusal {
+            EstateRefusal::Store(cause) => return cause.into(),
+            EstateRefusal::Said { ground, text, cause } => (ground, text, cause),
+        };
+        let error = match ground {
+            Ground::Parameter => Self::invalid_parameter(text),
+            Ground::Command => Self::command_failed(text),
+        };
+        match cause {
             Some(cause) => error.caused_by(cause),
             None => error,
         }
@@ -386,6 +437,11 @@ impl Entry {
         Self { stands_in: true, ..Self::sync::<C>() }
     }
 
+    /// The entry of a command that is done by a job where there is no management server to do it.
+    pub const fn stand_in_job<C: AsyncCommand>() -> Self {
+        Self { stands_in: true, ..Self::job::<C>() }
+    }
+
     /// The entry of a command that the rim serves itself; the declaration is for `listApis` and OpenAPI.
     pub const fn rim<C: Command>() -> Self {
         Self { spec: C::SPEC, action: Action::Rim, stands_in: false }
@@ -447,7 +503,9 @@ mod tests {
             assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
             assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
             let is_one = ["listCapabilities", "listInfrastructure"].contains(&spec.name);
-            let is_list = ["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && !is_one;
+            // Two commands that add one thing answer with a list of it (`contract/entities.md 0.2`).
+            let adds = ["addCluster", "addHost"].contains(&spec.name);
+            let is_list = (["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && !is_one) || adds;
             assert_eq!(spec.shape == Shape::List, is_list, "{}: write `response [View]` for a list", spec.name);
             assert!(!spec.roles.is_empty(), "{}", spec.name);
         }

@@ -15,6 +15,7 @@ mod changes;
 mod copies;
 mod db;
 mod error;
+mod estate;
 mod events;
 mod identities;
 mod ids;
@@ -39,6 +40,10 @@ pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use db::{Db, Done, Tx};
 pub use error::StoreError;
+pub use estate::{
+    AdoptedVm, AdoptedVolume, Cluster, HostChange, HostRows, KnownVm, NewCluster, NewDiskOffering, NewPod,
+    NewServiceOffering, NewZone, Pod, PoolChange, PoolRows, Restrictions, Zone, ZoneChange,
+};
 pub use events::NewEvent;
 pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChange};
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
