@@ -91,6 +91,12 @@ struct Hidden {
     goes: &'static str,
 }
 
+/// Says that the path of a domain in this column begins with the one that is bound. Not LIKE: `_` and `%` are letters of a
+/// domain's name, and would let a neighbour's things be seen.
+pub(super) fn below(column: &str) -> String {
+    format!("instr({column}, ?) = 1")
+}
+
 impl Condition {
     /// Begins with entries that have not been removed.
     fn living() -> Self {
@@ -143,6 +149,13 @@ impl Condition {
     fn equal<T: Into<Value>>(&mut self, column: &str, value: Option<T>) {
         if let Some(value) = value {
             self.and(&format!("{column} = ?"), [value.into()]);
+        }
+    }
+
+    /// Adds that a domain is the root of a tree or below it, when there is a tree: the path of its root.
+    fn in_tree(&mut self, column: &str, tree: Option<&str>) {
+        if let Some(path) = tree {
+            self.and(&format!("{column} IN (SELECT id FROM domain WHERE {})", below("path")), [path.into()]);
         }
     }
 
