@@ -190,6 +190,19 @@ impl Condition {
     }
 }
 
+#[cfg(test)]
+impl Condition {
+    /// How SQLite would find a page of a table, newest entries first.
+    async fn plan(&self, store: &Store, table: &str) -> String {
+        let shown = self.shown();
+        let sql = format!(
+            "EXPLAIN QUERY PLAN SELECT t.id FROM {table} t WHERE {shown} ORDER BY t.created DESC, t.id DESC LIMIT 20"
+        );
+        let rows = store.db().rows(&sql, self.args.clone()).await.unwrap();
+        rows.iter().map(|row| row.get::<String>("detail").unwrap()).collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl Store {
     /// The ids of a page, and how many entries there are in all.
     ///
