@@ -1,21 +1,14 @@
 //! `archiveEvents` (`contract/entities.md 1.17`).
 
-use super::{Ctx, SyncCommand, filters, put_away};
-use crate::api::{ApiError, Bare, Id, Reply, SuccessView};
-use crate::model::Timestamp;
-use crate::model::entity::EventRef;
+use super::put_away::{self, EventsMeant};
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Bare, Reply, SuccessView};
 
 crate::command! {
     /// Puts events away: lists do not show them any more. One of the parameters is needed.
     pub struct ArchiveEvents {
-        /// Only these. All of them must be there, or nothing is done.
-        ids: Option<Vec<Id<EventRef>>>,
-        /// Only those until then.
-        end_date "enddate": Option<Timestamp>,
-        /// Only those from then on. Needs `enddate`.
-        start_date "startdate": Option<Timestamp>,
-        /// Only those of exactly this type, such as `VOLUME.MIGRATE`.
-        kind "type": Option<String>,
+        /// Which events.
+        meant: EventsMeant,
     }
     name "archiveEvents", kind Sync, http Post, response Bare<SuccessView>,
     roles [Admin, ResourceAdmin, DomainAdmin, User],
@@ -24,8 +17,7 @@ crate::command! {
 
 impl SyncCommand for ArchiveEvents {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let kind = self.kind.map(Into::into);
-        let which = put_away::which(self.ids, kind, (self.start_date, self.end_date), filters::reach(&ctx.caller))?;
+        let which = self.meant.of(ctx)?;
         let done = ctx.store.events_archive(&which).await?;
         put_away::reply(&which, done)
     }

@@ -57,7 +57,6 @@ const TYPES: &[&str] = &[
 
 impl SyncCommand for ListEventTypes {
     async fn run(self, _: &Ctx) -> Result<Reply, ApiError> {
-        let count = i64::try_from(TYPES.len()).unwrap_or(i64::MAX);
-        Ok(Reply::list(count, TYPES.iter().map(|name| EventTypeView { name })))
+        Ok(Reply::all(TYPES.iter().map(|name| EventTypeView { name })))
     }
 }

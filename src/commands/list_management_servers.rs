@@ -34,8 +34,7 @@ crate::command! {
 
 impl SyncCommand for ListManagementServers {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let servers = self.choice.found(ctx).await?;
-        Ok(Reply::list(i64::try_from(servers.len()).unwrap_or(i64::MAX), servers))
+        Ok(Reply::all(self.choice.found(ctx).await?))
     }
 }
 

@@ -21,11 +21,10 @@ crate::command! {
 impl SyncCommand for ListManagementServersMetrics {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let servers = self.choice.found(ctx).await?;
-        let count = i64::try_from(servers.len()).unwrap_or(i64::MAX);
         let view = |server: ManagementServerView| ManagementServerMetricsView {
             agent_count: server.agents_count,
             plain: Group(server),
         };
-        Ok(Reply::list(count, servers.into_iter().map(view)))
+        Ok(Reply::all(servers.into_iter().map(view)))
     }
 }

@@ -37,6 +37,6 @@ impl SyncCommand for ListStorageProviders {
                 return Err(ApiError::invalid_parameter(text));
             }
         }
-        Ok(Reply::list(i64::try_from(all.len()).unwrap_or(i64::MAX), all))
+        Ok(Reply::all(all))
     }
 }

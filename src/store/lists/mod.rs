@@ -91,6 +91,12 @@ struct Hidden {
     goes: &'static str,
 }
 
+/// Says that the path of a domain in this column begins with the one that is bound. Not LIKE: `_` and `%` are letters of a
+/// domain's name, and would let a neighbour's things be seen.
+pub(super) fn below(column: &str) -> String {
+    format!("instr({column}, ?) = 1")
+}
+
 impl Condition {
     /// Begins with entries that have not been removed.
     fn living() -> Self {
@@ -146,6 +152,13 @@ impl Condition {
         }
     }
 
+    /// Adds that a domain is the root of a tree or below it, when there is a tree: the path of its root.
+    fn in_tree(&mut self, column: &str, tree: Option<&str>) {
+        if let Some(path) = tree {
+            self.and(&format!("{column} IN (SELECT id FROM domain WHERE {})", below("path")), [path.into()]);
+        }
+    }
+
     /// Adds a time from and until, each when there is one.
     fn between(&mut self, column: &str, from: Option<Timestamp>, until: Option<Timestamp>) {
         for (sign, time) in [(">=", from), ("<=", until)] {
@@ -174,6 +187,19 @@ impl Condition {
             let pattern = Value::from(format!("%{word}%"));
             self.and(&format!("({})", parts.join(" OR ")), vec![pattern; columns.len()]);
         }
+    }
+}
+
+#[cfg(test)]
+impl Condition {
+    /// How SQLite would find a page of a table, newest entries first.
+    async fn plan(&self, store: &Store, table: &str) -> String {
+        let shown = self.shown();
+        let sql = format!(
+            "EXPLAIN QUERY PLAN SELECT t.id FROM {table} t WHERE {shown} ORDER BY t.created DESC, t.id DESC LIMIT 20"
+        );
+        let rows = store.db().rows(&sql, self.args.clone()).await.unwrap();
+        rows.iter().map(|row| row.get::<String>("detail").unwrap()).collect::<Vec<_>>().join("\n")
     }
 }
 

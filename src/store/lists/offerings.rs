@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Condition, Window};
+use super::{Condition, Window, below};
 use crate::model::DiskOffering;
 use crate::store::inventory::{DISK_OFFERING, disk_offering};
 use crate::store::{Row, Store, StoreError, Value};
@@ -81,15 +81,15 @@ impl OfferingFilter {
         if let Some(viewer) = &self.viewer {
             let paths = viewer.paths();
             let marks = vec!["?"; paths.len()].join(", ");
-            let below = if viewer.with_below { " OR d.path LIKE ?" } else { "" };
+            let or_below = if viewer.with_below { format!(" OR {}", below("d.path")) } else { String::new() };
             let text = format!(
                 "(t.id NOT IN ({}) OR t.id IN (SELECT x.{owner} FROM {details} x JOIN domain d ON x.name = 'domainid' \
-                 AND d.id = x.value + 0 WHERE d.path IN ({marks}){below}))",
+                 AND d.id = x.value + 0 WHERE d.path IN ({marks}){or_below}))",
                 detail("domainid")
             );
             let mut args: Vec<Value> = paths.into_iter().map(Value::from).collect();
             if viewer.with_below {
-                args.push(Value::from(format!("{}%", viewer.path)));
+                args.push(Value::from(&viewer.path));
             }
             condition.and(&text, args);
         }

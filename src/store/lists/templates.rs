@@ -1,6 +1,6 @@
 //! Templates: the filters of `listTemplates` and the wide rows.
 
-use super::{Condition, Window};
+use super::{Condition, Window, below};
 use crate::store::{Row, Store, StoreError, Value};
 
 /// What `listTemplates` can be narrowed to.
@@ -71,9 +71,10 @@ impl Store {
             condition.and(&format!("({public}t.account_id = ?)"), [Value::from(id)]);
         } else if let Some(path) = &filter.domain_tree {
             let text = format!(
-                "({public}t.account_id IN (SELECT a.id FROM account a JOIN domain d ON d.id = a.domain_id WHERE d.path LIKE ?))"
+                "({public}t.account_id IN (SELECT a.id FROM account a JOIN domain d ON d.id = a.domain_id WHERE {}))",
+                below("d.path")
             );
-            condition.and(&text, [Value::from(format!("{path}%"))]);
+            condition.and(&text, [Value::from(path)]);
         }
         self.page("vm_template t", &condition, "t.sort_key, t.id", window).await
     }
