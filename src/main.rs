@@ -40,6 +40,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Makes a signed call and prints its result as JSON.
     Call(client::CallArgs),
+    /// Gives machines that are on a host their rows: shows what would be done, and does it with --apply.
+    Adopt(client::AdoptArgs),
     /// Explains what does not work.
     #[command(subcommand)]
     Doctor(client::DoctorCommand),
@@ -68,6 +70,7 @@ async fn main() -> ExitCode {
         Command::Agent(args) => ended(agent::run(args).await),
         Command::Demo(args) => ended(demo::run(args).await),
         Command::Call(args) => ExitCode::from(client::run(args).await as u8),
+        Command::Adopt(args) => ExitCode::from(client::adopt(args).await as u8),
         Command::Doctor(what) => ExitCode::from(client::doctor(&what) as u8),
         Command::Config { markdown: true, .. } => {
             print!("{}", settings::markdown());

@@ -69,11 +69,11 @@ impl Inventory for Estate {
                 HostStatus::Up => self.store.host_up(host_id, self.server_id).await,
                 HostStatus::Disconnected { reason } => {
                     tracing::warn!(host = host_id, %reason, "the host does not answer");
-                    self.store.host_away(host_id, "Disconnected").await
+                    self.store.host_away(host_id, "Disconnected", reason).await
                 }
                 HostStatus::Alert { reason } => {
                     tracing::error!(host = host_id, %reason, "somebody else answers for the host");
-                    self.store.host_away(host_id, "Alert").await
+                    self.store.host_away(host_id, "Alert", reason).await
                 }
             }
             .map_err(words)
@@ -104,6 +104,15 @@ impl Inventory for Estate {
             }
             let (capacity, used) = (signed(usage.capacity_bytes), signed(usage.used_bytes));
             self.store.pool_usage(pool_id, capacity, used).await.map_err(words)
+        })
+    }
+
+    fn record_reach<'a>(&'a self, host_id: i64, pool_id: i64, folder: &'a str) -> BoxFuture<'a, Kept<()>> {
+        Box::pin(async move {
+            if self.is_left(host_id).await? {
+                return Ok(());
+            }
+            self.store.pool_reached(pool_id, host_id, folder).await.map_err(words)
         })
     }
 

@@ -137,7 +137,8 @@ impl App {
         let add = |motion: Motion, (kind, client): (&str, _)| motion.with_hypervisor(kind, client);
         let motion = hypervisors.into_iter().fold(motion, add);
         let agents: Arc<dyn Agents> = Arc::clone(&hyperv) as _;
-        let manager = Arc::new(Estate::new(store.clone(), agents, Some(server.id)));
+        let manager = Estate::new(store.clone(), agents, Some(server.id));
+        let manager = Arc::new(if attached.is_some() { manager.of_somebody_else() } else { manager });
         let (jobs, woken) = Jobs::new(store.clone(), server.clone());
         #[cfg(debug_assertions)]
         let (motion, jobs) = kill::arm(motion, jobs);

@@ -6,7 +6,7 @@ use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply, java_double};
 use crate::model::entity::{PodRef, ZoneRef};
 use crate::model::{HYPERV, Secret};
-use crate::store::{NewCluster, Pod, Zone};
+use crate::store::{NewCluster, Pod, Zone, transact};
 use crate::views::{self, ClusterView};
 
 crate::command! {
@@ -44,6 +44,7 @@ const RATIOS: [&str; 2] = ["cpu.overprovisioning.factor", "mem.overprovisioning.
 
 impl SyncCommand for AddCluster {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let id = self.make(ctx).await?;
         let views = views::clusters(&ctx.store, &[id]).await?;
         Ok(Reply::list(1, views))
@@ -82,16 +83,17 @@ impl AddCluster {
             access_groups: joined(self.storage_access_groups.as_ref(), "storageaccessgroups")?,
             ..new_cluster(ctx, &self.cluster_name, hypervisor, &pod).await?
         };
-        let mut tx = ctx.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.cluster_name_taken(&cluster.name, pod.id).await? {
-            return Err(ApiError::command_failed(format!(
-                "Unable to create cluster {} in pod and data center with specified ids",
-                cluster.name
-            )));
-        }
-        let id = tx.cluster_insert(&cluster).await?;
-        tx.commit().await?;
+        let id = transact!(ctx.store, ApiError, |tx| {
+            tx.estate_hold().await?;
+            if tx.cluster_name_taken(&cluster.name, pod.id).await? {
+                return Err(ApiError::command_failed(format!(
+                    "Unable to create cluster {} in pod and data center with specified ids",
+                    cluster.name
+                )));
+            }
+            let id = tx.cluster_insert(&cluster).await?;
+            Ok(id)
+        })?;
         Ok(id)
     }
 }

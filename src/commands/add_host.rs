@@ -9,7 +9,7 @@ use crate::api::{ApiError, Id, Reply};
 use crate::estate::NewHost;
 use crate::model::Secret;
 use crate::model::entity::{ClusterRef, PodRef, ZoneRef};
-use crate::store::{Cluster, Pod, Zone};
+use crate::store::{Cluster, Pod, Zone, transact};
 use crate::views::{self, HostView};
 
 crate::command! {
@@ -45,6 +45,7 @@ crate::command! {
 
 impl SyncCommand for AddHost {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let id = self.add(ctx).await?;
         let views = views::hosts(&ctx.store, &ctx.caller, &[id]).await?;
         Ok(Reply::list(1, views))
@@ -122,13 +123,16 @@ impl AddHost {
             return checked(cluster, hypervisor).map(|cluster| (cluster, false));
         }
         let new = new_cluster(ctx, &name, hypervisor, pod).await?;
-        let mut tx = ctx.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.cluster_name_taken(&name, pod.id).await? {
-            return Err(ApiError::concurrent_operation(format!("The cluster {name} was made meanwhile. Try again.")));
-        }
-        let id = tx.cluster_insert(&new).await?;
-        tx.commit().await?;
+        let id = transact!(ctx.store, ApiError, |tx| {
+            tx.estate_hold().await?;
+            if tx.cluster_name_taken(&name, pod.id).await? {
+                return Err(ApiError::concurrent_operation(format!(
+                    "The cluster {name} was made meanwhile. Try again."
+                )));
+            }
+            let id = tx.cluster_insert(&new).await?;
+            Ok(id)
+        })?;
         let gone =
             || ApiError::concurrent_operation(format!("The cluster {name} was taken away meanwhile. Try again."));
         Ok((ctx.store.cluster_by_id(id).await?.ok_or_else(gone)?, true))
@@ -148,11 +152,12 @@ fn checked(cluster: Cluster, hypervisor: &str) -> Result<Cluster, ApiError> {
 
 /// Takes a cluster back that was made for a host that was not added, unless somebody else uses it already.
 async fn forget_cluster(ctx: &Ctx, id: i64) -> Result<(), ApiError> {
-    let mut tx = ctx.store.begin().await?;
-    tx.estate_hold().await?;
-    if tx.cluster_holds(id).await? == (0, 0) {
-        tx.cluster_remove(id).await?;
-    }
-    tx.commit().await?;
+    transact!(ctx.store, ApiError, |tx| {
+        tx.estate_hold().await?;
+        if tx.cluster_holds(id).await? == (0, 0) {
+            tx.cluster_remove(id).await?;
+        }
+        Ok(())
+    })?;
     Ok(())
 }

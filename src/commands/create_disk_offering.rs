@@ -5,7 +5,7 @@ use super::estate_words::{restrictions, said, trimmed};
 use super::{Ctx, InstanceType, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::entity::{DomainRef, ZoneRef};
-use crate::store::NewDiskOffering;
+use crate::store::{NewDiskOffering, transact};
 use crate::views::{self, DiskOfferingView};
 
 crate::params! {
@@ -88,6 +88,7 @@ const LARGEST_GIB: i64 = 64 << 10;
 
 impl SyncCommand for CreateDiskOffering {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let deed = Deed::new("DISK.OFFERING.CREATE", "creating disk offering");
         let made = watched(ctx, std::slice::from_ref(&deed), self.make(ctx, &deed).await).await?;
         let views = views::disk_offerings(&ctx.store, &[made]).await?;
@@ -100,10 +101,11 @@ impl CreateDiskOffering {
     async fn make(&self, ctx: &Ctx, deed: &Deed) -> Result<i64, ApiError> {
         let offering = self.checked(ctx).await?;
         let deed = Deed::new(deed.kind, format!("{}. Disk offering ID: {}", deed.text, offering.uuid));
-        let mut tx = ctx.store.begin().await?;
-        let id = tx.disk_offering_insert(&offering).await?;
-        deed.done(&mut tx, ctx, (InstanceType::DiskOffering, id)).await?;
-        tx.commit().await?;
+        let id = transact!(ctx.store, ApiError, |tx| {
+            let id = tx.disk_offering_insert(&offering).await?;
+            deed.done(tx, ctx, (InstanceType::DiskOffering, id)).await?;
+            Ok(id)
+        })?;
         Ok(id)
     }
 

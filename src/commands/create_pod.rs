@@ -8,7 +8,7 @@ use super::{Ctx, InstanceType, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::estate::address::Network;
 use crate::model::entity::ZoneRef;
-use crate::store::{NewPod, Zone};
+use crate::store::{NewPod, Zone, transact};
 use crate::views::{self, PodView};
 
 crate::command! {
@@ -44,6 +44,7 @@ struct Plan {
 
 impl SyncCommand for CreatePod {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let deed = Deed::new("POD.CREATE", "creating pod");
         let made = watched(ctx, std::slice::from_ref(&deed), self.make(ctx, &deed).await).await?;
         let views = views::pods(&ctx.store, &[made]).await?;
@@ -67,29 +68,30 @@ impl CreatePod {
             allocation_state: allocation_state(self.allocation_state.as_deref(), "Enabled")?,
             access_groups: joined(self.storage_access_groups.as_ref(), "storageaccessgroups")?,
         };
-        let mut tx = ctx.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.pod_name_taken(&pod.name, zone.id).await? {
-            return Err(ApiError::invalid_parameter(format!(
-                "A pod with name: {} already exists in zone {}. Please specify a different pod name. ",
-                pod.name, zone.name
-            )));
-        }
-        for (other, address, bits) in tx.pod_networks(zone.id).await? {
-            let known = Network::parse(&format!("{address}/{bits}"));
-            if let (Some(known), Some(own)) = (known, plan.network)
-                && known.overlaps(&own)
-            {
+        let id = transact!(ctx.store, ApiError, |tx| {
+            tx.estate_hold().await?;
+            if tx.pod_name_taken(&pod.name, zone.id).await? {
                 return Err(ApiError::invalid_parameter(format!(
-                    "The subnet of the pod you are adding conflicts with the subnet of the Pod: {other} in zone {}. Please \
-                     specify a different gateway/netmask in which all the IPs are not in the pod's subnet",
-                    zone.name
+                    "A pod with name: {} already exists in zone {}. Please specify a different pod name. ",
+                    pod.name, zone.name
                 )));
             }
-        }
-        let id = tx.pod_insert(&pod).await?;
-        deed.done(&mut tx, ctx, (InstanceType::Pod, id)).await?;
-        tx.commit().await?;
+            for (other, address, bits) in tx.pod_networks(zone.id).await? {
+                let known = Network::parse(&format!("{address}/{bits}"));
+                if let (Some(known), Some(own)) = (known, plan.network)
+                    && known.overlaps(&own)
+                {
+                    return Err(ApiError::invalid_parameter(format!(
+                        "The subnet of the pod you are adding conflicts with the subnet of the Pod: {other} in zone {}. Please \
+                         specify a different gateway/netmask in which all the IPs are not in the pod's subnet",
+                        zone.name
+                    )));
+                }
+            }
+            let id = tx.pod_insert(&pod).await?;
+            deed.done(tx, ctx, (InstanceType::Pod, id)).await?;
+            Ok(id)
+        })?;
         Ok(id)
     }
 

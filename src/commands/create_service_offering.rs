@@ -6,7 +6,7 @@ use super::estate_words::{pairs, restrictions, said};
 use super::{Ctx, InstanceType, SyncCommand};
 use crate::api::{ApiError, Id, Reply, Rows};
 use crate::model::entity::{DiskOfferingRef, DomainRef, ZoneRef};
-use crate::store::{NewDiskOffering, NewServiceOffering};
+use crate::store::{NewDiskOffering, NewServiceOffering, transact};
 use crate::views::{self, ServiceOfferingView};
 
 crate::command! {
@@ -88,6 +88,7 @@ type Size = (Option<i64>, Option<i64>, Option<i64>);
 
 impl SyncCommand for CreateServiceOffering {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let deed = Deed::new("SERVICE.OFFERING.CREATE", "creating service offering");
         let made = watched(ctx, std::slice::from_ref(&deed), self.make(ctx, &deed).await).await?;
         let views = views::service_offerings(&ctx.store, &[made]).await?;
@@ -101,7 +102,7 @@ impl CreateServiceOffering {
         let customized = self.customized == Some(true);
         let size = self.size(customized)?;
         let restrictions = restrictions(ctx, self.domain_ids.as_ref(), self.zone_ids.as_ref()).await?;
-        let mut offering = NewServiceOffering {
+        let offering = NewServiceOffering {
             uuid: uuid::Uuid::new_v4().to_string(),
             name: self.name.clone(),
             display_text: said(self.display_text.as_ref()).unwrap_or_else(|| self.name.clone()),
@@ -116,7 +117,6 @@ impl CreateServiceOffering {
             system_vm_type: self.system_vm_type(ctx)?,
             deployment_planner: said(self.deployment_planner.as_ref()),
             network_rate: self.network_rate.map(i64::from),
-            disk_offering_id: 0,
             details: self.details(customized)?,
             restrictions,
         };
@@ -127,15 +127,16 @@ impl CreateServiceOffering {
             ));
         }
         let hidden = self.disk_offering(ctx).await?;
-        let mut tx = ctx.store.begin().await?;
-        offering.disk_offering_id = match hidden {
-            Ok(known) => known,
-            Err(new) => tx.disk_offering_insert(&new).await?,
-        };
-        let id = tx.service_offering_insert(&offering).await?;
-        let deed = Deed::new(deed.kind, format!("{}. Service offering ID: {}", deed.text, offering.uuid));
-        deed.done(&mut tx, ctx, (InstanceType::ServiceOffering, id)).await?;
-        tx.commit().await?;
+        let id = transact!(ctx.store, ApiError, |tx| {
+            let disk_offering_id = match &hidden {
+                Ok(known) => *known,
+                Err(new) => tx.disk_offering_insert(new).await?,
+            };
+            let id = tx.service_offering_insert(&offering, disk_offering_id).await?;
+            let deed = Deed::new(deed.kind, format!("{}. Service offering ID: {}", deed.text, offering.uuid));
+            deed.done(tx, ctx, (InstanceType::ServiceOffering, id)).await?;
+            Ok(id)
+        })?;
         Ok(id)
     }
 

@@ -52,6 +52,7 @@ type Source = (Url, PoolSource, Vec<(String, String)>);
 
 impl SyncCommand for CreateStoragePool {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         // Whatever goes wrong in this command is a 530 (`contract/entities.md 2.5`).
         let new = self.checked(ctx).await.map_err(as_failure)?;
         let id = ctx.estate.add_pool(&new).await?;

@@ -9,7 +9,7 @@ use super::{Ctx, InstanceType, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::estate::address::Network;
 use crate::model::entity::DomainRef;
-use crate::store::NewZone;
+use crate::store::{NewZone, transact};
 use crate::views::{self, ZoneView};
 
 crate::command! {
@@ -54,6 +54,7 @@ crate::command! {
 
 impl SyncCommand for CreateZone {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let deed = Deed::new("ZONE.CREATE", format!("creating zone. Zone Name: {}", self.name));
         let made = watched(ctx, std::slice::from_ref(&deed), self.make(ctx, &deed).await).await?;
         let views = views::zones(&ctx.store, &ctx.caller, &[made]).await?;
@@ -65,14 +66,15 @@ impl SyncCommand for CreateZone {
 impl CreateZone {
     async fn make(&self, ctx: &Ctx, deed: &Deed) -> Result<i64, ApiError> {
         let zone = self.checked(ctx).await?;
-        let mut tx = ctx.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.zone_name_taken(&zone.name, 0).await? {
-            return Err(name_taken());
-        }
-        let id = tx.zone_insert(&zone).await?;
-        deed.done(&mut tx, ctx, (InstanceType::Zone, id)).await?;
-        tx.commit().await?;
+        let id = transact!(ctx.store, ApiError, |tx| {
+            tx.estate_hold().await?;
+            if tx.zone_name_taken(&zone.name, 0).await? {
+                return Err(name_taken());
+            }
+            let id = tx.zone_insert(&zone).await?;
+            deed.done(tx, ctx, (InstanceType::Zone, id)).await?;
+            Ok(id)
+        })?;
         Ok(id)
     }
 

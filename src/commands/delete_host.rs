@@ -22,6 +22,7 @@ crate::command! {
 
 impl SyncCommand for DeleteHost {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let id = self.id.number();
         let unknown = || ApiError::invalid_parameter(format!("Host with id {id} doesn't exist"));
         let host = ctx.store.host_by_id(id).await?.filter(|host| !host.removed).ok_or_else(unknown)?;

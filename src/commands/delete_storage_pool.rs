@@ -19,6 +19,7 @@ crate::command! {
 
 impl SyncCommand for DeleteStoragePool {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let id = self.id.number();
         let unknown = || ApiError::invalid_parameter(format!("Unable to find pool by id {id}"));
         let pool = ctx.store.pool_by_id(id).await?.filter(|pool| !pool.removed).ok_or_else(unknown)?;

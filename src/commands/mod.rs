@@ -16,10 +16,11 @@ use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::{Store, transact};
 
-pub mod archive_alerts;
-pub mod archive_events;
 pub mod add_cluster;
 pub mod add_host;
+pub mod adopt_host;
+pub mod archive_alerts;
+pub mod archive_events;
 mod audit;
 pub mod cloudian_is_enabled;
 pub mod create_account;
@@ -28,10 +29,10 @@ pub mod create_pod;
 pub mod create_service_offering;
 pub mod create_storage_pool;
 pub mod create_user;
-pub mod delete_alerts;
-pub mod delete_events;
 pub mod create_zone;
+pub mod delete_alerts;
 pub mod delete_cluster;
+pub mod delete_events;
 pub mod delete_host;
 pub mod delete_storage_pool;
 pub mod delete_user_keys;
@@ -195,6 +196,7 @@ pub static COMMANDS: &[Entry] = &[
     // The estate: with a management server behind the gateway it is that one's to change.
     Entry::stand_in::<add_cluster::AddCluster>(),
     Entry::stand_in::<add_host::AddHost>(),
+    Entry::sync::<adopt_host::AdoptHost>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),
@@ -503,8 +505,8 @@ mod tests {
             assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
             assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
             let is_one = ["listCapabilities", "listInfrastructure"].contains(&spec.name);
-            // Two commands that add one thing answer with a list of it (`contract/entities.md 0.2`).
-            let adds = ["addCluster", "addHost"].contains(&spec.name);
+            // Commands that add one thing answer with a list of it, and an addition of ours does so too (`contract/entities.md 0.2`).
+            let adds = ["addCluster", "addHost", "adoptHost"].contains(&spec.name);
             let is_list = (["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && !is_one) || adds;
             assert_eq!(spec.shape == Shape::List, is_list, "{}: write `response [View]` for a list", spec.name);
             assert!(!spec.roles.is_empty(), "{}", spec.name);

@@ -32,6 +32,7 @@ impl AsyncCommand for ReconnectHost {
 
     async fn run(self, ctx: &JobCtx) -> Result<Node, ApiError> {
         ctx.begin("reconnecting host").await?;
+        ctx.ctx.estate.is_ours()?;
         let (id, store) = (self.id.number(), &ctx.ctx.store);
         let unknown = || ApiError::invalid_parameter(format!("Host with id {id} doesn't exist"));
         let host = store.host_by_id(id).await?.filter(|host| !host.removed).ok_or_else(unknown)?;

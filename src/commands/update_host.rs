@@ -5,7 +5,7 @@ use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::Host;
 use crate::model::entity::{GuestOsCategoryRef, HostRef};
-use crate::store::HostChange;
+use crate::store::{HostChange, transact};
 use crate::views::{self, HostView};
 
 crate::command! {
@@ -37,6 +37,7 @@ const OS_DETAILS: [&str; 2] = ["guest.os.category.id", "guest.os.rule"];
 
 impl SyncCommand for UpdateHost {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let id = self.id.number();
         let unknown = || ApiError::invalid_parameter(format!("Host with id {id} doesn't exist"));
         let host = ctx.store.host_by_id(id).await?.filter(|host| !host.removed).ok_or_else(unknown)?;
@@ -44,9 +45,10 @@ impl SyncCommand for UpdateHost {
             ApiError::command_failed(format!("Failed to update host: {} with id {id}, {cause}", host.dump()))
         };
         let change = self.change(ctx, &host).await.map_err(|error| failed(&error.text))?;
-        let mut tx = ctx.store.begin().await?;
-        tx.host_change(id, &change).await?;
-        tx.commit().await?;
+        transact!(ctx.store, ApiError, |tx| {
+            tx.host_change(id, &change).await?;
+            Ok(())
+        })?;
         let views = views::hosts(&ctx.store, &ctx.caller, &[id]).await?;
         Ok(Reply::one(views.into_iter().next().ok_or_else(|| failed("it is gone"))?))
     }

@@ -6,7 +6,7 @@ use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::Pool;
 use crate::model::entity::StoragePoolRef;
-use crate::store::PoolChange;
+use crate::store::{PoolChange, transact};
 use crate::views::{self, StoragePoolView};
 
 crate::command! {
@@ -35,13 +35,15 @@ crate::command! {
 
 impl SyncCommand for UpdateStoragePool {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let id = self.id.number();
         let unknown = || ApiError::invalid_parameter(format!("Unable to find storage pool with ID: {id}"));
         let pool = ctx.store.pool_by_id(id).await?.filter(|pool| !pool.removed).ok_or_else(unknown)?;
         let change = self.change(&pool)?;
-        let mut tx = ctx.store.begin().await?;
-        tx.pool_change(id, &change).await?;
-        tx.commit().await?;
+        transact!(ctx.store, ApiError, |tx| {
+            tx.pool_change(id, &change).await?;
+            Ok(())
+        })?;
         let views = views::storage_pools(&ctx.store, &ctx.caller, &[id]).await?;
         let failed = || ApiError::command_failed("Failed to update storage pool");
         Ok(Reply::one(views.into_iter().next().map(in_short).ok_or_else(failed)?))

@@ -6,7 +6,7 @@ use super::estate_words::{allocation_state, said};
 use super::{Ctx, InstanceType, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::entity::{EntityKind, ZoneRef};
-use crate::store::ZoneChange;
+use crate::store::{ZoneChange, transact};
 use crate::views::{self, ZoneView};
 
 crate::command! {
@@ -45,6 +45,7 @@ crate::command! {
 
 impl SyncCommand for UpdateZone {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        ctx.estate.is_ours()?;
         let id = self.id.number();
         let uuid = ctx.public_id(EntityKind::Zone, id).await?;
         let deed = Deed::new("ZONE.EDIT", format!("editing zone. Zone ID: {uuid}"));
@@ -80,16 +81,17 @@ impl UpdateZone {
             sort_key: self.sort_key.map(i64::from),
         };
         check_addresses(&change.name_servers, change.guest_cidr.as_deref())?;
-        let mut tx = ctx.store.begin().await?;
-        tx.estate_hold().await?;
-        if let Some(name) = &change.name
-            && tx.zone_name_taken(name, id).await?
-        {
-            return Err(name_taken());
-        }
-        tx.zone_change(id, &change).await?;
-        deed.done(&mut tx, ctx, (InstanceType::Zone, id)).await?;
-        tx.commit().await?;
+        transact!(ctx.store, ApiError, |tx| {
+            tx.estate_hold().await?;
+            if let Some(name) = &change.name
+                && tx.zone_name_taken(name, id).await?
+            {
+                return Err(name_taken());
+            }
+            tx.zone_change(id, &change).await?;
+            deed.done(tx, ctx, (InstanceType::Zone, id)).await?;
+            Ok(())
+        })?;
         Ok(())
     }
 }

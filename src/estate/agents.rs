@@ -86,6 +86,9 @@ pub struct PoolUsage {
 /// Shares by their internal ids: size and use as a host sees them, or why it does not reach them.
 pub type Reached = Vec<(i64, Answer<PoolUsage>)>;
 
+/// Files of one stem: name, and whether it is a whole image. `None` from an agent that cannot tell.
+pub type DiskFiles = Option<Vec<(String, bool)>>;
+
 /// Load of a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HostLoad {
@@ -119,8 +122,6 @@ pub struct ReportedVm {
     pub cpus: Option<i64>,
     /// Its disks in order of attachment, or why the host does not tell.
     pub disks: Result<Vec<AdoptedDisk>, String>,
-    /// MAC addresses of its network cards, twelve digits each; none where the agent could not say.
-    pub macs: Vec<String>,
 }
 
 /// A disk that a host tells of.
@@ -180,6 +181,17 @@ pub trait Agents: Send + Sync {
     /// # Errors
     /// [`AgentError`] when the agent does not answer as it should.
     fn report<'a>(&'a self, known: &'a KnownHost) -> BoxFuture<'a, Answer<Report>>;
+
+    /// The files of a stem in a pool: name, and whether it is a whole image. `None` from an agent that cannot tell.
+    ///
+    /// # Errors
+    /// [`AgentError`] when the agent does not answer as it should.
+    fn disk_files<'a>(
+        &'a self,
+        host: &'a HostRef,
+        pool: &'a PoolRef,
+        stem: &'a str,
+    ) -> BoxFuture<'a, Answer<DiskFiles>>;
 
     /// The folder that a pool is to a host, as disks' folders are told; compared with
     /// [`same_folder`](crate::motion::hypervisor::same_folder).
@@ -241,6 +253,10 @@ impl Agents for NoAgents {
     }
 
     fn report<'a>(&'a self, _: &'a KnownHost) -> BoxFuture<'a, Answer<Report>> {
+        nobody()
+    }
+
+    fn disk_files<'a>(&'a self, _: &'a HostRef, _: &'a PoolRef, _: &'a str) -> BoxFuture<'a, Answer<DiskFiles>> {
         nobody()
     }
 

@@ -7,7 +7,7 @@ use super::{Estate, EstateRefusal, HostFacts, KnownHost, Place};
 use crate::model::{HYPERV, Host, Scope, Secret};
 use crate::motion::hypervisor::{AgentError, Effect, HostRef, PoolRef};
 use crate::motion::{host_ref, pool_ref, port};
-use crate::store::{Cluster, HostRows, Pod, PoolRows, StoreError, Tx, Zone};
+use crate::store::{Cluster, HostRows, Pod, PoolRows, StoreError, Tx, Zone, transact};
 
 /// How often the bytes of a local pool may be promised when nobody set it.
 const FACTOR: (&str, f64) = ("storage.overprovisioning.factor", 2.0);
@@ -155,25 +155,27 @@ impl Estate {
         let local = new.local_pool(&rows.name, &facts);
         let factor = self.store.setting_number(FACTOR.0, FACTOR.1).await?;
 
-        let mut tx = self.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.host_guid_taken(&rows.guid).await? {
-            return Err(new.not_found_because(format!("the host with the address {ip} is there already")));
-        }
-        let id = tx.host_insert(&rows).await?;
-        if let Some(pool) = &local {
-            add_local_pool(&mut tx, id, pool, factor).await?;
-        }
-        tx.commit().await?;
+        let id = transact!(self.store, EstateRefusal, |tx| {
+            tx.estate_hold().await?;
+            if tx.host_guid_taken(&rows.guid).await? {
+                return Err(new.not_found_because(format!("the host with the address {ip} is there already")));
+            }
+            let id = tx.host_insert(&rows).await?;
+            if let Some(pool) = &local {
+                add_local_pool(tx, id, pool, factor).await?;
+            }
+            Ok(id)
+        })?;
 
         let host = HostRef { id, name: rows.name.clone(), ip, port: None, guid: rows.guid.clone() };
         let known = KnownHost { host, uuid: rows.uuid.clone(), place };
         match self.introduce(&known).await {
             Ok(()) => Ok(id),
             Err(refusal) => {
-                let mut tx = self.store.begin().await?;
-                tx.host_forget(id).await?;
-                tx.commit().await?;
+                transact!(self.store, EstateRefusal, |tx| {
+                    tx.host_forget(id).await?;
+                    Ok(())
+                })?;
                 Err(match refusal {
                     Introduction::Agent(error) => new.not_found().because(error),
                     Introduction::Store(error) => error.into(),
@@ -186,21 +188,22 @@ impl Estate {
     async fn introduce(&self, known: &KnownHost) -> Result<(), Introduction> {
         let pools = self.shares_of(known.place).await?;
         let reached = self.agents.welcome(known, &pools).await.map_err(Introduction::Agent)?;
-        let mut tx = self.store.begin().await?;
-        for (pool_id, usage) in reached {
-            let pool = pools.iter().find(|pool| pool.id == pool_id);
-            match (usage, pool) {
-                (Ok(_), Some(pool)) => {
-                    tx.pool_connect(pool_id, known.host.id, &self.agents.folder(pool)).await?;
+        transact!(self.store, StoreError, |tx| {
+            for (pool_id, usage) in &reached {
+                let pool = pools.iter().find(|pool| pool.id == *pool_id);
+                match (usage, pool) {
+                    (Ok(_), Some(pool)) => {
+                        tx.pool_connect(*pool_id, known.host.id, &self.agents.folder(pool)).await?;
+                    }
+                    (Err(error), Some(pool)) => {
+                        tracing::warn!(host = known.host.name, pool = pool.name, %error, "the host does not reach a share");
+                    }
+                    (_, None) => {}
                 }
-                (Err(error), Some(pool)) => {
-                    tracing::warn!(host = known.host.name, pool = pool.name, %error, "the host does not reach a share");
-                }
-                (_, None) => {}
             }
-        }
-        tx.host_connected(known.host.id).await?;
-        tx.commit().await?;
+            tx.host_connected(known.host.id).await?;
+            Ok(())
+        })?;
         Ok(())
     }
 
@@ -246,7 +249,7 @@ impl Estate {
             }
             Err(error) => error,
         };
-        self.store.host_away(host.id, "Disconnected").await?;
+        self.store.host_away(host.id, "Disconnected", &outcome.text).await?;
         let text = format!("Failed to reconnect host {}: {outcome}", host.dump());
         Err(EstateRefusal::command(text).because(outcome))
     }
@@ -270,37 +273,38 @@ impl Estate {
                 host.uuid
             )));
         }
-        let mut tx = self.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.host_in_motion(host.id).await? {
-            return Err(EstateRefusal::command(format!(
-                "The host {} is the source or the target of a motion that is not over, so it stays. Wait for the end of the \
-                 motion and try again.",
-                host.dump()
-            )));
-        }
-        let machines = tx.host_machines(host.id).await?;
-        if !machines.is_empty() {
-            return Err(EstateRefusal::command(format!(
-                "The host {} stays, since machines are on it: {}. A machine that runs is not called stopped because its host is \
-                 taken out of the inventory: move or stop them first.",
-                host.dump(),
-                machines.join(", ")
-            )));
-        }
-        for pool_id in tx.local_pools_of(host.id).await? {
-            let volumes = tx.pool_volumes(pool_id).await?;
-            if !volumes.is_empty() {
+        transact!(self.store, EstateRefusal, |tx| {
+            tx.estate_hold().await?;
+            if tx.host_in_motion(host.id).await? {
                 return Err(EstateRefusal::command(format!(
-                    "The host {} stays, since its local storage holds volumes: {}. Move them to another pool first.",
-                    host.dump(),
-                    volumes.join(", ")
+                    "The host {} is the source or the target of a motion that is not over, so it stays. Wait for the end of the \
+                     motion and try again.",
+                    host.dump()
                 )));
             }
-            tx.pool_remove(pool_id).await?;
-        }
-        tx.host_remove(host.id, &host.private_ip).await?;
-        tx.commit().await?;
+            let machines = tx.host_machines(host.id).await?;
+            if !machines.is_empty() {
+                return Err(EstateRefusal::command(format!(
+                    "The host {} stays, since machines are on it: {}. A machine that runs is not called stopped because its host is \
+                     taken out of the inventory: move or stop them first.",
+                    host.dump(),
+                    machines.join(", ")
+                )));
+            }
+            for pool_id in tx.local_pools_of(host.id).await? {
+                let volumes = tx.pool_volumes(pool_id).await?;
+                if !volumes.is_empty() {
+                    return Err(EstateRefusal::command(format!(
+                        "The host {} stays, since its local storage holds volumes: {}. Move them to another pool first.",
+                        host.dump(),
+                        volumes.join(", ")
+                    )));
+                }
+                tx.pool_remove(pool_id).await?;
+            }
+            tx.host_remove(host.id, &host.private_ip).await?;
+            Ok(())
+        })?;
         Ok(())
     }
 }

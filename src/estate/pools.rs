@@ -6,10 +6,12 @@ use super::{Estate, EstateRefusal, PoolUsage};
 use crate::model::{HYPERV, Host, Pool, Scope, Secret};
 use crate::motion::hypervisor::{AgentError, Answer, PoolRef};
 use crate::motion::{host_ref, pool_ref, port};
-use crate::store::{Alert, Cluster, PoolRows, Zone};
+use crate::store::{Alert, Cluster, PoolRows, Zone, transact};
 
 /// The port of a share.
 const SMB_PORT: i64 = 445;
+/// What the column of a pool's path holds, with user and domain behind `?`.
+const LONGEST_PATH: usize = 255;
 /// How often the bytes of a local pool may be promised when nobody set it.
 const FACTOR: (&str, f64) = ("storage.overprovisioning.factor", 2.0);
 
@@ -118,16 +120,20 @@ impl Estate {
             PoolSource::Folder => new.folder_path()?,
         };
         let rows = new.rows(self.agents.pool_uuid(&new.url.server, &path), &path);
+        if rows.path.chars().count() > LONGEST_PATH {
+            return Err(not_added(format!("path, user and domain have more than {LONGEST_PATH} characters together")));
+        }
         let hosts = self.hosts_to_ask(new).await?;
         let factor = self.store.setting_number(FACTOR.0, FACTOR.1).await?;
 
-        let mut tx = self.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.pool_uuid_taken(&rows.uuid).await? {
-            return Err(not_added("Another active pool with the same uuid already exists"));
-        }
-        let id = tx.pool_insert(&rows).await?;
-        tx.commit().await?;
+        let id = transact!(self.store, EstateRefusal, |tx| {
+            tx.estate_hold().await?;
+            if tx.pool_uuid_taken(&rows.uuid).await? {
+                return Err(not_added("Another active pool with the same uuid already exists"));
+            }
+            let id = tx.pool_insert(&rows).await?;
+            Ok(id)
+        })?;
 
         let pool = PoolRef {
             id,
@@ -143,22 +149,24 @@ impl Estate {
                 let (_, usage) = reached[0];
                 let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
                 let size = (signed(usage.capacity_bytes), signed(usage.used_bytes));
-                let mut tx = self.store.begin().await?;
-                tx.pool_ready(id, &rows, size, factor).await?;
-                for (host_id, _) in reached {
-                    tx.pool_connect(id, host_id, &self.agents.folder(&pool)).await?;
-                }
-                tx.commit().await?;
+                transact!(self.store, EstateRefusal, |tx| {
+                    tx.pool_ready(id, &rows, size, factor).await?;
+                    for (host_id, _) in &reached {
+                        tx.pool_connect(id, *host_id, &self.agents.folder(&pool)).await?;
+                    }
+                    Ok(())
+                })?;
                 Ok(id)
             }
             Err(refused) => {
-                let mut tx = self.store.begin().await?;
-                tx.pool_forget(id).await?;
-                for host in &refused.asked {
-                    let alert = unreached(host, &new.name, &refused.reason.text);
-                    tx.alert_insert(&alert).await?;
-                }
-                tx.commit().await?;
+                transact!(self.store, EstateRefusal, |tx| {
+                    tx.pool_forget(id).await?;
+                    for host in &refused.asked {
+                        let alert = unreached(host, &new.name, &refused.reason.text);
+                        tx.alert_insert(&alert).await?;
+                    }
+                    Ok(())
+                })?;
                 Err(not_added(refused.text).because(refused.reason))
             }
         }
@@ -244,24 +252,25 @@ impl Estate {
             )));
         }
         let hosts = self.store.hosts_of_pool(pool.id).await?;
-        let mut tx = self.store.begin().await?;
-        tx.estate_hold().await?;
-        if tx.pool_in_motion(pool.id).await? {
-            return Err(EstateRefusal::command(format!(
-                "A motion that is not over takes something out of the pool or puts something in, so it stays: {}. Wait for \
-                 the end of the motion and try again.",
-                pool.dump()
-            )));
-        }
-        let volumes = tx.pool_volumes(pool.id).await?;
-        if !volumes.is_empty() {
-            return Err(EstateRefusal::command(format!(
-                "Cannot delete pool {} as there are associated non-destroyed vols for this pool",
-                pool.dump()
-            )));
-        }
-        tx.pool_remove(pool.id).await?;
-        tx.commit().await?;
+        transact!(self.store, EstateRefusal, |tx| {
+            tx.estate_hold().await?;
+            if tx.pool_in_motion(pool.id).await? {
+                return Err(EstateRefusal::command(format!(
+                    "A motion that is not over takes something out of the pool or puts something in, so it stays: {}. Wait for \
+                     the end of the motion and try again.",
+                    pool.dump()
+                )));
+            }
+            let volumes = tx.pool_volumes(pool.id).await?;
+            if !volumes.is_empty() {
+                return Err(EstateRefusal::command(format!(
+                    "Cannot delete pool {} as there are associated non-destroyed vols for this pool",
+                    pool.dump()
+                )));
+            }
+            tx.pool_remove(pool.id).await?;
+            Ok(())
+        })?;
         self.withdraw(pool, &hosts).await;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Why something about the estate is not done.
 
 use crate::motion::hypervisor::AgentError;
-use crate::store::StoreError;
+use crate::store::{StoreCause, StoreError};
 
 /// What a refusal rests on; decides the code that clients see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,5 +52,14 @@ impl EstateRefusal {
 impl From<StoreError> for EstateRefusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl StoreCause for EstateRefusal {
+    fn store_cause(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Said { .. } => None,
+        }
     }
 }

@@ -92,7 +92,8 @@ async fn dump(world: &World) -> String {
     let db = world.store.db();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('hypervisor_capabilities', 'event', \
         'account', 'account_details', 'resource_count', 'user', 'user_details', 'data_center', 'host', 'host_details', \
-        'host_tags', 'storage_pool', 'storage_pool_tags', 'disk_offering', 'disk_offering_details') \
+        'host_tags', 'storage_pool', 'storage_pool_tags', 'disk_offering', 'disk_offering_details', \
+        'service_offering', 'service_offering_details') \
         AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY name";
     let mut all = String::new();
     for table in db.rows(tables, vec![]).await.unwrap() {

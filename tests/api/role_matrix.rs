@@ -28,6 +28,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("archiveEvents", "xxxx----"),
     ("addCluster", "x-------"),
     ("addHost", "xx------"),
+    ("adoptHost", "x-------"),
     ("cloudianIsEnabled", "xxxxx---"),
     ("createAccount", "xxx-----"),
     ("createDiskOffering", "xxx-----"),

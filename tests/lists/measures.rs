@@ -51,7 +51,7 @@ async fn the_load_that_a_host_told_is_shown_while_it_is_up() {
         assert_eq!(told, [true, false], "{kind}: {clusters:?}");
         assert_eq!(clusters[0]["hosts"], "2 / 2");
         assert_eq!((&zone["cputhreshold"], &zone["memorydisablethreshold"]), (&json!(false), &json!(false)), "{kind}");
-        store.host_away(1, "Disconnected").await.unwrap();
+        store.host_away(1, "Disconnected", "it is silent").await.unwrap();
         let away = &entries(store, "admin", "listHostsMetrics", &[("id", &uuid)]).await[0];
         assert!(away.get("cpuused").is_none() && away.get("cpuusedghz").is_none(), "{kind}: {away}");
         let zone = &entries(store, "admin", "listZonesMetrics", &[]).await[0];

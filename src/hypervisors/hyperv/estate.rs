@@ -2,13 +2,13 @@
 
 use futures_util::future::BoxFuture;
 
-use super::client::ClientError;
 use super::discovery::DiscoveryError;
 use super::resource::{HyperV, filer_of};
 use super::wire::pools::{CreateStoragePoolCommand, DeleteStoragePoolCommand, FILESYSTEM, StorageFiler};
-use super::wire::vms::GetVmConfigCommand;
 use super::wire::{Base, naming};
-use crate::estate::{AdoptedDisk, Agents, HostFacts, KnownHost, Place, PoolUsage, Reached, Report, ReportedVm};
+use crate::estate::{
+    AdoptedDisk, Agents, DiskFiles, HostFacts, KnownHost, Place, PoolUsage, Reached, Report, ReportedVm,
+};
 use crate::motion::hypervisor::{AgentError, Answer, Effect, HostRef, Hypervisor, PoolRef};
 
 /// What is said of disks by an agent that cannot tell (`contract/hyperv-wire.md` 2.1: no endpoint names a disk's file).
@@ -39,16 +39,7 @@ impl HyperV {
             Ok(None) => Err(NO_DISKS.to_owned()),
             Err(error) => Err(error.text),
         };
-        let question = GetVmConfigCommand { vm_name: name.clone(), base: Base::default() };
-        let macs = match self.client().send(&known.host, &question).await {
-            Ok(answer) => answer.nics.into_iter().map(|nic| nic.mac_address).filter(|mac| !mac.is_empty()).collect(),
-            // Cards are nothing that a motion needs; an agent that cannot say is no reason to refuse.
-            Err(ClientError::Refused { .. } | ClientError::Crashed { .. } | ClientError::UnknownEndpoint { .. }) => {
-                Vec::new()
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(ReportedVm { name, state, cpus, disks, macs })
+        Ok(ReportedVm { name, state, cpus, disks })
     }
 }
 
@@ -106,6 +97,18 @@ impl Agents for HyperV {
                 vms.push(self.machine(known, name, state, cpus).await?);
             }
             Ok(Report { vms })
+        })
+    }
+
+    fn disk_files<'a>(
+        &'a self,
+        host: &'a HostRef,
+        pool: &'a PoolRef,
+        stem: &'a str,
+    ) -> BoxFuture<'a, Answer<DiskFiles>> {
+        Box::pin(async move {
+            let files = self.files(host, pool, stem).await?;
+            Ok(files.map(|files| files.into_iter().map(|file| (file.file, file.complete)).collect()))
         })
     }
 

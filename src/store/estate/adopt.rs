@@ -42,14 +42,6 @@ pub struct AdoptedVm {
 /// A disk to be given a row.
 #[derive(Clone, Debug)]
 pub struct AdoptedVolume {
-    /// Public id.
-    pub uuid: String,
-    /// Name.
-    pub name: String,
-    /// Whether it is the first disk of its machine.
-    pub root: bool,
-    /// Its place at the machine.
-    pub device_id: i64,
     /// Pool, its type, and its path without credentials.
     pub pool: (i64, String, String),
     /// Pod of the pool.
@@ -63,6 +55,9 @@ pub struct AdoptedVolume {
     /// What it is offered.
     pub disk_offering_id: i64,
 }
+
+const VOLUME_OF_FILE: &str =
+    "SELECT name FROM volumes WHERE pool_id = ? AND path = ? AND removed IS NULL AND state <> 'Expunged' LIMIT 1";
 
 impl Store {
     /// The machine that has this name at the hypervisor and is not removed.
@@ -81,6 +76,24 @@ impl Store {
         }))
     }
 
+    /// The number of the disk offering that belongs to a living service offering.
+    ///
+    /// # Errors
+    /// See [`Store::vm_by_instance_name`].
+    pub async fn disk_offering_of_service(&self, id: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT disk_offering_id FROM service_offering WHERE id = ? AND removed IS NULL";
+        Ok(self.db().row(sql, args![id]).await?.map(|row| row.at::<Option<i64>>(0)).transpose()?.flatten())
+    }
+
+    /// The name of the volume whose file this is, if a row that is not removed says so.
+    ///
+    /// # Errors
+    /// See [`Store::vm_by_instance_name`].
+    pub async fn volume_of_file(&self, pool_id: i64, stem: &str) -> Result<Option<String>, StoreError> {
+        let row = self.db().row(VOLUME_OF_FILE, args![pool_id, stem]).await?;
+        Ok(row.map(|row| row.at::<Option<String>>(0)).transpose()?.map(Option::unwrap_or_default))
+    }
+
     /// The number of the guest system that stands for any: the first that is not removed.
     ///
     /// # Errors
@@ -93,14 +106,13 @@ impl Store {
 }
 
 impl Tx {
-    /// The name of the volume whose file this is, if a row that is not removed says so.
+    /// [`Store::volume_of_file`], as this transaction sees it.
     ///
     /// # Errors
     /// See [`Store::vm_by_instance_name`].
     pub async fn volume_of_file(&mut self, pool_id: i64, stem: &str) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT name FROM volumes WHERE pool_id = ? AND path = ? AND removed IS NULL AND state <> 'Expunged' LIMIT 1";
-        let row = self.row(sql, args![pool_id, stem]).await?;
-        Ok(row.map(|row| row.at::<Option<String>>(0)).transpose()?.flatten())
+        let row = self.row(VOLUME_OF_FILE, args![pool_id, stem]).await?;
+        Ok(row.map(|row| row.at::<Option<String>>(0)).transpose()?.map(Option::unwrap_or_default))
     }
 
     /// Whether a machine of this name at the hypervisor has a row.
@@ -112,7 +124,8 @@ impl Tx {
         Ok(self.row(sql, args![name]).await?.is_some())
     }
 
-    /// Writes the rows of a machine and its disks and gives the machine's number.
+    /// Writes the rows of a machine and its disks, which stand in the order of their attachment, and gives the machine's
+    /// number. The first disk is `ROOT-<number>`, the others are `DATA-<number>-<place>`.
     ///
     /// # Errors
     /// See [`Store::vm_by_instance_name`].
@@ -131,13 +144,17 @@ impl Tx {
         };
         let id = self.row_add("vm_instance", row).await?;
         self.row_insert("user_vm", columns! { "id": id, "display_name": &vm.name }).await?;
-        for disk in disks {
+        for (device_id, disk) in (0_i64..).zip(disks) {
             let (pool_id, pool_type, folder) = &disk.pool;
+            let (kind, name) = match device_id {
+                0 => ("ROOT", format!("ROOT-{id}")),
+                place => ("DATADISK", format!("DATA-{id}-{place}")),
+            };
             let row = columns! {
-                "uuid": &disk.uuid, "name": &disk.name, "account_id": account_id, "domain_id": domain_id,
+                "uuid": uuid::Uuid::new_v4().to_string(), "name": name, "account_id": account_id, "domain_id": domain_id,
                 "pool_id": *pool_id, "pool_type": pool_type, "folder": folder, "instance_id": id,
-                "device_id": disk.device_id, "size": disk.size_bytes, "path": &disk.stem, "pod_id": disk.pod_id,
-                "data_center_id": zone_id, "volume_type": if disk.root { "ROOT" } else { "DATADISK" },
+                "device_id": device_id, "size": disk.size_bytes, "path": &disk.stem, "pod_id": disk.pod_id,
+                "data_center_id": zone_id, "volume_type": kind,
                 "disk_offering_id": disk.disk_offering_id, "recreatable": false, "created": now, "attached": now,
                 "updated": now, "state": "Ready", "format": disk.format,
             };

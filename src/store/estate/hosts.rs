@@ -75,6 +75,16 @@ pub struct HostChange {
 }
 
 impl Tx {
+    /// Status and resource state of a host, as they stand now; `None` for one that is removed.
+    ///
+    /// # Errors
+    /// See [`Tx::host_guid_taken`].
+    pub async fn host_status(&mut self, id: i64) -> Result<Option<(String, String)>, StoreError> {
+        let row =
+            self.row("SELECT status, resource_state FROM host WHERE id = ? AND removed IS NULL", args![id]).await?;
+        row.map(|row| Ok((row.at(0)?, row.at(1)?))).transpose()
+    }
+
     /// Whether a living host has this guid.
     ///
     /// # Errors

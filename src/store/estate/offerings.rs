@@ -81,8 +81,6 @@ pub struct NewServiceOffering {
     pub deployment_planner: Option<String>,
     /// Mbit/s.
     pub network_rate: Option<i64>,
-    /// The number of its disk offering.
-    pub disk_offering_id: i64,
     /// Rows of `service_offering_details`.
     pub details: Vec<(String, String)>,
     /// Whom it is for.
@@ -109,11 +107,15 @@ impl Tx {
         Ok(id)
     }
 
-    /// Writes a new service offering and gives its number.
+    /// Writes a new service offering with this disk offering and gives its number.
     ///
     /// # Errors
     /// See [`Tx::disk_offering_insert`].
-    pub async fn service_offering_insert(&mut self, offering: &NewServiceOffering) -> Result<i64, StoreError> {
+    pub async fn service_offering_insert(
+        &mut self,
+        offering: &NewServiceOffering,
+        disk_offering_id: i64,
+    ) -> Result<i64, StoreError> {
         let (cpus, speed_mhz, memory_mib) = offering.size;
         let mut row: Columns = columns! {
             "uuid": &offering.uuid, "name": &offering.name, "display_text": &offering.display_text, "cpu": cpus,
@@ -123,7 +125,7 @@ impl Tx {
             "dynamic_scaling_enabled": offering.dynamic_scaling, "created": Timestamp::now(), "state": "Active",
             "disk_offering_strictness": offering.disk_offering_strictness,
             "system_use": offering.system_vm_type.is_some(), "vm_type": offering.system_vm_type.as_deref(),
-            "deployment_planner": offering.deployment_planner.as_deref(), "disk_offering_id": offering.disk_offering_id,
+            "deployment_planner": offering.deployment_planner.as_deref(), "disk_offering_id": disk_offering_id,
         };
         row.extend(offering.network_rate.map(|rate| ("nw_rate", rate.into())));
         let id = self.row_add("service_offering", row).await?;

@@ -3,7 +3,7 @@
 use super::columns;
 use crate::args;
 use crate::model::{CapacityKind, HYPERV, Scope, Secret, Timestamp};
-use crate::store::{StoreError, Tx, Value};
+use crate::store::{Store, StoreError, Tx, Value, transact};
 
 /// A pool to be written, with everything that belongs to it.
 #[derive(Clone, Debug)]
@@ -65,7 +65,33 @@ fn scope_word(scope: Scope) -> Option<&'static str> {
     }
 }
 
+impl Store {
+    /// Notes that a host reaches a pool that can be used; nothing for one that is just being added, or gone.
+    ///
+    /// # Errors
+    /// See [`Tx::pool_uuid_taken`].
+    pub async fn pool_reached(&self, pool_id: i64, host_id: i64, local_path: &str) -> Result<(), StoreError> {
+        transact!(self, StoreError, |tx| {
+            let sql = "SELECT p.id FROM storage_pool p, host h WHERE p.id = ? AND p.removed IS NULL AND p.status <> 'Initial' \
+                AND h.id = ? AND h.removed IS NULL";
+            if tx.row(sql, args![pool_id, host_id]).await?.is_some() {
+                tx.pool_connect(pool_id, host_id, local_path).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
 impl Tx {
+    /// The state of a pool, as it stands now; `None` for one that is removed.
+    ///
+    /// # Errors
+    /// See [`Tx::pool_uuid_taken`].
+    pub async fn pool_status(&mut self, id: i64) -> Result<Option<String>, StoreError> {
+        let row = self.row("SELECT status FROM storage_pool WHERE id = ? AND removed IS NULL", args![id]).await?;
+        row.map(|row| Ok(row.at::<Option<String>>(0)?.unwrap_or_default())).transpose()
+    }
+
     /// Whether a living pool has this public id.
     ///
     /// # Errors
