@@ -10,6 +10,7 @@
 //! | [`auth`] | who calls, and what they may do |
 //! | [`jobs`] | jobs: submitted once, run by a bounded pool, ended once |
 //! | [`motion`] | what is moved where, in which steps, and how it is settled |
+//! | [`estate`] | hosts and pools: added, looked after, taken away |
 //! | [`views`] | rows as clients see them |
 //! | [`hypervisors`] | the clients of the hosts' agents |
 //! | [`upstream`] | the management server that other commands are passed on to |
@@ -32,6 +33,7 @@ pub mod client;
 pub mod commands;
 pub mod demo;
 pub mod dispatch;
+pub mod estate;
 pub mod http;
 pub mod hypervisors;
 pub mod import;

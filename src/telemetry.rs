@@ -38,7 +38,7 @@ pub enum TelemetryError {
 
 /// What is put before the filter: the parser of HTTP calls every client that sends nonsense an error of the server, one
 /// line each, which lets strangers fill the disk.
-const QUIET: &str = "actix_http::h1=off";
+const QUIET: &str = "actix_http::h1=off,sqlx_core::pool::inner=off";
 
 /// Starts logging to standard error for the whole process.
 ///

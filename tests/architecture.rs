@@ -9,6 +9,7 @@ const LEVELS: &[&[&str]] = &[
     &["model", "telemetry"],
     &["api", "store"],
     &["auth", "jobs", "motion"],
+    &["estate"],
     &["views", "hypervisors", "upstream"],
     &["commands"],
     &["dispatch"],

@@ -9,7 +9,9 @@
 mod agent;
 mod api;
 mod architecture;
+mod attach;
 mod demo;
+mod estate;
 mod hyperv;
 mod import;
 mod lists;

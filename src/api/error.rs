@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::store::{StoreCause, StoreError};
-
 /// Any cause that is worth a log line but not the client's eyes.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -125,12 +123,6 @@ impl fmt::Display for ApiError {
 impl Error for ApiError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
-    }
-}
-
-impl StoreCause for ApiError {
-    fn store_cause(&self) -> Option<&StoreError> {
-        self.cause.as_deref()?.downcast_ref()
     }
 }
 

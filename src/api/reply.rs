@@ -53,6 +53,12 @@ impl Reply {
         Self::List { object: V::SPEC.object, count, items: views.into_iter().map(Response::into_node).collect() }
     }
 
+    /// A list whose views are all that there are.
+    pub fn all<V: Response>(views: impl IntoIterator<Item = V>) -> Self {
+        let items: Vec<_> = views.into_iter().map(Response::into_node).collect();
+        Self::List { object: V::SPEC.object, count: i64::try_from(items.len()).unwrap_or(i64::MAX), items }
+    }
+
     /// One view under its object name.
     pub fn one<V: Response>(view: V) -> Self {
         Self::One { object: V::SPEC.object, node: view.into_node() }

@@ -8,9 +8,10 @@ use serde_json::Map;
 use super::ports;
 use crate::api::{ApiError, Args, Ids, Node};
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Policy, find};
+use crate::estate::Estate;
 use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
 use crate::motion::Motion;
-use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store};
+use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError};
 
 /// CloudStack's package of the objects in answers, which a stored result names.
 const RESPONSES: &str = "org.apache.cloudstack.api.response";
@@ -73,6 +74,7 @@ fn not_written(error: SubmitError) -> ApiError {
 pub(super) struct CommandRunner {
     pub(super) store: Store,
     pub(super) motion: Arc<Motion>,
+    pub(super) estate: Arc<Estate>,
     pub(super) policy: Arc<Policy>,
 }
 
@@ -82,7 +84,11 @@ impl Runner for CommandRunner {
             match self.run_command(job, claim).await {
                 Ok(node) => Ok(Ended { result: stored(&node) }),
                 Err(error) => {
-                    if let Some(cause) = &error.cause {
+                    if error.store_cause().is_some_and(StoreError::had_no_effect) {
+                        return Err(Failure::Interrupted);
+                    }
+                    let is_superseded = matches!(error.store_cause(), Some(StoreError::Superseded { .. }));
+                    if let Some(cause) = error.cause.as_ref().filter(|_| !is_superseded) {
                         tracing::error!(cause = %crate::telemetry::chain(&**cause), "{}", error.text);
                     }
                     Err(failure(&error))
@@ -110,6 +116,7 @@ impl CommandRunner {
         let ctx = Ctx {
             motion: Arc::new(self.motion.on(store.clone())),
             store,
+            estate: Arc::clone(&self.estate),
             ids,
             policy: Arc::clone(&self.policy),
             caller: Arc::new(caller),
@@ -149,5 +156,5 @@ fn failure(error: &ApiError) -> Failure {
         ("errorcode".into(), Node::Int(code)),
         ("errortext".into(), Node::Text(error.text.clone().into())),
     ]);
-    Failure { code, result: format!("{RESPONSES}.ExceptionResponse/{}", node.to_json()) }
+    Failure::Final { code, result: format!("{RESPONSES}.ExceptionResponse/{}", node.to_json()) }
 }

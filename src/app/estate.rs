@@ -19,6 +19,13 @@ pub(super) struct Estate {
     pub(super) lead: Lead,
 }
 
+impl Estate {
+    /// Whether a management server that works on the same database has this host, and writes down what it hears of it.
+    async fn is_left(&self, host_id: i64) -> Kept<bool> {
+        self.store.host_is_elsewhere(host_id, self.server_id).await.map_err(words)
+    }
+}
+
 fn words(error: StoreError) -> String {
     crate::telemetry::chain(&error)
 }
@@ -55,15 +62,18 @@ impl Inventory for Estate {
 
     fn record_status<'a>(&'a self, host_id: i64, status: &'a HostStatus) -> BoxFuture<'a, Kept<()>> {
         Box::pin(async move {
+            if self.is_left(host_id).await? {
+                return Ok(());
+            }
             match status {
                 HostStatus::Up => self.store.host_up(host_id, self.server_id).await,
                 HostStatus::Disconnected { reason } => {
                     tracing::warn!(host = host_id, %reason, "the host does not answer");
-                    self.store.host_away(host_id, "Disconnected").await
+                    self.store.host_away(host_id, "Disconnected", reason).await
                 }
                 HostStatus::Alert { reason } => {
                     tracing::error!(host = host_id, %reason, "somebody else answers for the host");
-                    self.store.host_away(host_id, "Alert").await
+                    self.store.host_away(host_id, "Alert", reason).await
                 }
             }
             .map_err(words)
@@ -72,6 +82,9 @@ impl Inventory for Estate {
 
     fn record_host_facts<'a>(&'a self, host_id: i64, facts: &'a HostFacts) -> BoxFuture<'a, Kept<()>> {
         Box::pin(async move {
+            if self.is_left(host_id).await? {
+                return Ok(());
+            }
             let report = HostReport {
                 version: facts.version.clone(),
                 cpus: signed(facts.cpus),
@@ -86,8 +99,20 @@ impl Inventory for Estate {
 
     fn record_capacity(&self, pool_id: i64, usage: PoolUsage) -> BoxFuture<'_, Kept<()>> {
         Box::pin(async move {
+            if self.store.pool_is_elsewhere(pool_id, self.server_id).await.map_err(words)? {
+                return Ok(());
+            }
             let (capacity, used) = (signed(usage.capacity_bytes), signed(usage.used_bytes));
             self.store.pool_usage(pool_id, capacity, used).await.map_err(words)
+        })
+    }
+
+    fn record_reach<'a>(&'a self, host_id: i64, pool_id: i64, folder: &'a str) -> BoxFuture<'a, Kept<()>> {
+        Box::pin(async move {
+            if self.is_left(host_id).await? {
+                return Ok(());
+            }
+            self.store.pool_reached(pool_id, host_id, folder).await.map_err(words)
         })
     }
 

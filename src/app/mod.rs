@@ -20,14 +20,15 @@ use tokio::task::JoinHandle;
 
 use crate::commands::JobDesk;
 use crate::dispatch::Gateway;
+use crate::estate::{Agents, Estate};
 use crate::http::{HttpError, HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use crate::hypervisors::hyperv::{self, client, monitor, pin};
 use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Motion, Patience};
-use crate::settings::{AgentSettings, HttpSettings, Settings};
-use crate::store::{KeyPair, Store, StoreError};
+use crate::settings::{AgentSettings, HttpSettings, Settings, SettingsError};
+use crate::store::{KeyPair, Store, StoreError, Survey};
 use crate::upstream::{HttpUpstream, TrustError};
 
 /// Where a new installation's first API key is written, inside the data folder.
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// CloudStack's database key cannot be read.
+    #[error(transparent)]
+    CloudKey(#[from] SettingsError),
     /// The listener cannot be used.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -80,6 +84,8 @@ pub struct App {
     pub https_address: Option<SocketAddr>,
     /// The key of a new installation's administrator, the first time only.
     pub first_key: Option<KeyPair>,
+    /// What CloudStack's database that is used in place was found to be, if one is.
+    pub attached: Option<Survey>,
     /// The database.
     pub store: Store,
     jobs: Arc<Jobs>,
@@ -109,13 +115,15 @@ impl App {
     ) -> Result<Self, StartError> {
         let folder = |cause| StartError::DataFolder { path: settings.data_dir.clone(), cause };
         std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
-        let store = Store::open(&settings.database_url).await?;
-        let store = vault::guarded(store, &settings.secrets_key_file).await?;
-        let first_key = store.bootstrap().await?;
+        let (store, attached) = open(settings).await?;
+        // What is CloudStack's gets no administrator of ours.
+        let first_key = if attached.is_some() { None } else { store.bootstrap().await? };
         if let Some(key) = &first_key {
             write_first_key(&settings.data_dir, key).map_err(folder)?;
         }
-        vault::verify(&store, &settings.secrets_key_file).await?;
+        if attached.is_none() {
+            vault::verify(&store, &settings.secrets_key_file).await?;
+        }
         let listener = Listener::bind(settings.address, None)?;
         let address = listener.address()?;
         let mut listeners = vec![listener];
@@ -135,6 +143,9 @@ impl App {
             Motion::new(store.clone(), patience(&settings.agent)).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _);
         let add = |motion: Motion, (kind, client): (&str, _)| motion.with_hypervisor(kind, client);
         let motion = hypervisors.into_iter().fold(motion, add);
+        let agents: Arc<dyn Agents> = Arc::clone(&hyperv) as _;
+        let manager = Estate::new(store.clone(), agents, Some(server.id));
+        let manager = Arc::new(if attached.is_some() { manager.of_somebody_else() } else { manager });
         let (jobs, woken) = Jobs::new(store.clone(), server.clone());
         #[cfg(debug_assertions)]
         let (motion, jobs) = kill::arm(motion, jobs);
@@ -143,10 +154,13 @@ impl App {
         let runner = desk::CommandRunner {
             store: store.clone(),
             motion: Arc::clone(&motion),
+            estate: Arc::clone(&manager),
             policy: Arc::new(settings.policy.clone()),
         };
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
-        let mut gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone()).of_server(&server.uuid);
+        let mut gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone())
+            .of_server(&server.uuid)
+            .with_estate(manager);
         if let Some(upstream) = &settings.upstream {
             tracing::info!(upstream = upstream.target.address(), "passing on the commands that are not served here");
             gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(upstream.clone())?));
@@ -170,7 +184,18 @@ impl App {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let handle = http.handle();
         let serving = tokio::spawn(http.run());
-        Ok(Self { address, https_address, first_key, store, jobs, server: handle, tasks, staying_alive, serving })
+        Ok(Self {
+            address,
+            https_address,
+            first_key,
+            attached,
+            store,
+            jobs,
+            server: handle,
+            tasks,
+            staying_alive,
+            serving,
+        })
     }
 
     /// Waits until another gateway has started under this one's name. There is nothing left to do then but to stop.
@@ -198,6 +223,21 @@ impl App {
         }
         self.store.db().close().await;
     }
+}
+
+/// The database: one of ours with its secrets sealed, or CloudStack's, whose secrets stay as CloudStack has them.
+async fn open(settings: &Settings) -> Result<(Store, Option<Survey>), StartError> {
+    let Some(attach) = &settings.attach else {
+        let store = Store::open(&settings.database_url).await?;
+        return Ok((vault::guarded(store, &settings.secrets_key_file).await?, None));
+    };
+    let cipher = settings.cloud_key.cipher()?;
+    let (store, survey) = Store::attach(&attach.url, attach.lock_wait).await?;
+    let store = match cipher {
+        Some(cipher) => store.with_cloud_cipher(Arc::new(cipher)),
+        None => store,
+    };
+    Ok((store, Some(survey)))
 }
 
 /// The administrator's first key goes into a file that only the owner can read, never into a log.

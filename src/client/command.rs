@@ -67,7 +67,8 @@ fn split_params(params: &[String]) -> Result<Vec<(&str, &str)>, &str> {
     params.iter().map(|text| text.split_once('=').ok_or(text.as_str())).collect()
 }
 
-fn client(args: &AccessArgs) -> Result<Client, String> {
+/// A client of the gateway that the arguments, the environment or a profile name; else a text that says what is wrong.
+pub(super) fn client(args: &AccessArgs) -> Result<Client, String> {
     let home = std::env::home_dir();
     let access = Access::find(args, |name| std::env::var(name).ok(), home.as_deref())
         .map_err(|error: ProfileError| telemetry::chain(&error))?;
@@ -103,7 +104,8 @@ async fn call_and_wait(client: &Client, args: &CallArgs, params: &[(&str, &str)]
     }
 }
 
-fn report(error: &ClientError) -> Outcome {
+/// Tells why a call brought no result.
+pub(super) fn report(error: &ClientError) -> Outcome {
     eprintln!("error: {}", telemetry::chain(error));
     match error {
         ClientError::Api { body, .. } => {

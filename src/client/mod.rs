@@ -1,5 +1,6 @@
 //! The signed client: what `stackmotion call` uses, and what programs in this package use to speak to a gateway.
 
+mod adopt;
 mod command;
 mod doctor;
 mod job;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::auth::signature;
 use crate::model::Timestamp;
 
+pub use adopt::{AdoptArgs, adopt};
 pub use command::{CallArgs, Outcome, run};
 pub use doctor::{DoctorCommand, SignatureArgs, doctor};
 pub use job::{Pace, Progress};

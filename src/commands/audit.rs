@@ -2,8 +2,7 @@
 
 use super::{Ctx, InstanceType};
 use crate::api::ApiError;
-use crate::store::transact;
-use crate::store::{NewEvent, StoreError, Tx};
+use crate::store::{NewEvent, StoreError, Tx, transact};
 
 /// What an event says.
 #[derive(Clone, Debug)]

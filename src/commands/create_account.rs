@@ -9,8 +9,7 @@ use crate::api::{ApiError, Id, Reply, RoleType, Rows};
 use crate::auth::AccountType;
 use crate::model::Secret;
 use crate::model::entity::{DomainRef, RoleRef};
-use crate::store::transact;
-use crate::store::{NewAccount, NewUser};
+use crate::store::{NewAccount, NewUser, transact};
 use crate::views::{self, AccountView, Words};
 
 crate::command! {

@@ -7,8 +7,7 @@ use super::{Ctx, InstanceType, SyncCommand, passwords, privilege};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::Secret;
 use crate::model::entity::DomainRef;
-use crate::store::NewUser;
-use crate::store::transact;
+use crate::store::{NewUser, transact};
 use crate::views::{self, UserView};
 
 crate::command! {

@@ -23,11 +23,30 @@ pub enum InstanceType {
     Account,
     /// A user.
     User,
+    /// A zone.
+    Zone,
+    /// A pod.
+    Pod,
+    /// What a disk may be like.
+    DiskOffering,
+    /// What a machine may be like.
+    ServiceOffering,
 }
 
 impl InstanceType {
-    const ALL: [Self; 7] =
-        [Self::Volume, Self::VirtualMachine, Self::Host, Self::StoragePool, Self::Cluster, Self::Account, Self::User];
+    const ALL: [Self; 11] = [
+        Self::Volume,
+        Self::VirtualMachine,
+        Self::Host,
+        Self::StoragePool,
+        Self::Cluster,
+        Self::Account,
+        Self::User,
+        Self::Zone,
+        Self::Pod,
+        Self::DiskOffering,
+        Self::ServiceOffering,
+    ];
 
     /// The word on the wire and in the database.
     pub const fn word(self) -> &'static str {
@@ -39,6 +58,10 @@ impl InstanceType {
             Self::Cluster => "Cluster",
             Self::Account => "Account",
             Self::User => "User",
+            Self::Zone => "Zone",
+            Self::Pod => "Pod",
+            Self::DiskOffering => "DiskOffering",
+            Self::ServiceOffering => "ServiceOffering",
         }
     }
 

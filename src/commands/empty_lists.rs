@@ -72,21 +72,12 @@ empty_lists! {
     /// Lists pictures of things. There are none here.
     ListResourceIcon ResourceIconView = "listResourceIcon", "icon", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.resource.ListResourceIconCmd";
-    /// Lists virtual routers. There are none here.
-    ListRouters RouterView = "listRouters", "router", [Admin, ResourceAdmin, DomainAdmin],
-        "org.apache.cloudstack.api.command.admin.router.ListRoutersCmd";
     /// Lists snapshots of disks. There are none here.
     ListSnapshots SnapshotView = "listSnapshots", "snapshot", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.snapshot.ListSnapshotsCmd";
     /// Lists keys for logging in to machines. There are none here.
     ListSshKeyPairs SshKeyPairView = "listSSHKeyPairs", "sshkeypair", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.ssh.ListSSHKeyPairsCmd";
-    /// Lists the system's own machines. There are none here.
-    ListSystemVms SystemVmView = "listSystemVms", "systemvm", [Admin, ResourceAdmin],
-        "org.apache.cloudstack.api.command.admin.systemvm.ListSystemVMsCmd";
-    /// Lists templates that machines are made from. Machines are not made here, so there are none.
-    ListTemplates TemplateView = "listTemplates", "template", [Admin, ResourceAdmin, DomainAdmin, User],
-        "org.apache.cloudstack.api.command.user.template.ListTemplatesCmd";
     /// Lists private clouds of networks. There are none here.
     ListVpcs VpcView = "listVPCs", "vpc", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.vpc.ListVPCsCmd";

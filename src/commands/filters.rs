@@ -5,9 +5,9 @@ use std::future::ready;
 
 use super::Ctx;
 use crate::api::{ApiError, Arg, Id, Input, OwnerScope, Page, ParamSpec, ParamType, Rows, Value, contains_uuid};
-use crate::auth::AccountType;
+use crate::auth::{AccountType, Caller};
 use crate::model::text::Dump;
-use crate::store::{Owners, Projects, TagFilter, Window};
+use crate::store::{Owners, Projects, TagFilter, Viewer, Window};
 
 /// The hypervisors that CloudStack knows, as it spells them (`contract/entities.md 4.1`).
 const HYPERVISORS: &[&str] = &[
@@ -48,6 +48,26 @@ pub(super) fn window(page: &Page, count_only: Option<bool>) -> Window {
 pub(super) fn tags(rows: Option<&Rows>) -> Vec<TagFilter> {
     let text = |value: Option<&str>| value.map(str::to_owned);
     rows.map_or_else(Vec::new, |rows| rows.0.iter().map(|row| (text(row.get("key")), text(row.get("value")))).collect())
+}
+
+/// The number of a kind of alert, which is sent as a text.
+///
+/// # Errors
+/// 431 for a text that is no number.
+pub(super) fn alert_kind(word: Option<String>) -> Result<Option<i64>, ApiError> {
+    let number = |word: String| {
+        let wrong = || ApiError::invalid_parameter(format!("type is the number of a kind of alert, not {word}"));
+        word.parse::<i64>().map_err(|_| wrong())
+    };
+    word.map(number).transpose()
+}
+
+/// The internal numbers of ids that are given by commas, each once.
+pub(super) fn numbers<E>(ids: &[Id<E>]) -> Vec<i64> {
+    let mut numbers: Vec<i64> = ids.iter().map(Id::number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 /// The ids that a list is narrowed to, from `id` and `ids`.
@@ -126,6 +146,37 @@ pub(super) async fn owners(ctx: &Ctx, scope: &OwnerScope, by_id: bool) -> Result
         }
     }
     Ok(owners)
+}
+
+/// Who looks at offerings that are kept for some domains.
+pub(super) fn viewer(caller: &Caller) -> Option<Viewer> {
+    let viewer = || Viewer { path: caller.domain_path.clone(), with_below: caller.is_domain_admin() };
+    (!caller.is_root_admin()).then(viewer)
+}
+
+/// Refuses a thing of this owner unless the caller may look at it.
+///
+/// # Errors
+/// 531 when it is none of the caller's.
+pub(super) async fn may_look(ctx: &Ctx, account_id: i64, domain_id: i64) -> Result<(), ApiError> {
+    let caller = &ctx.caller;
+    if caller.is_root_admin() || account_id == caller.account_id {
+        return Ok(());
+    }
+    let below = caller.is_domain_admin()
+        && ctx.store.domain_by_id(domain_id).await?.is_some_and(|(_, path, _)| path.starts_with(&caller.domain_path));
+    if below { Ok(()) } else { Err(not_yours()) }
+}
+
+/// Everything that the caller may change: root admins all, admins of a domain what is in and below it, others their own.
+pub(super) fn reach(caller: &Caller) -> Owners {
+    if caller.is_root_admin() {
+        return Owners::default();
+    }
+    if caller.is_domain_admin() {
+        return Owners { domain_tree: Some(caller.domain_path.clone()), ..Owners::default() };
+    }
+    Owners { accounts: Some(vec![caller.account_id]), ..Owners::default() }
 }
 
 /// A domain.

@@ -18,13 +18,18 @@ crate::command! {
     java "org.apache.cloudstack.api.command.admin.host.FindHostsForMigrationCmd"
 }
 
+/// Where machines could move is for those who move them.
+///
+/// # Errors
+/// 531 for others than root admins.
+pub(super) fn root_admins_only(ctx: &Ctx) -> Result<(), ApiError> {
+    let text = "No permission to migrate instance, Only Root Admin can migrate an instance!";
+    if ctx.caller.is_root_admin() { Ok(()) } else { Err(ApiError::permission_denied(text)) }
+}
+
 impl SyncCommand for FindHostsForMigration {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        if !ctx.caller.is_root_admin() {
-            return Err(ApiError::permission_denied(
-                "No permission to migrate instance, Only Root Admin can migrate an instance!",
-            ));
-        }
+        root_admins_only(ctx)?;
         let vm_id = self.virtual_machine_id.number();
         let found = candidates::hosts(&ctx.store, vm_id, self.page.keyword.as_deref()).await?;
         let count = found.len() as i64;

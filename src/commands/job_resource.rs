@@ -1,41 +1,17 @@
-//! The pair `resourcetype` and `resourceid`, by which jobs are found through the thing they are about
-//! (`contract/api-protocol.md 7.2, 7.5`).
+//! The pair `resourcetype` and `resourceid`, by which jobs and events are found through the thing they are
+//! about (`contract/api-protocol.md 7.2, 7.5`, `contract/entities.md 1.17`).
 
 use super::Ctx;
 use crate::api::{ApiError, contains_uuid};
 use crate::model::entity::EntityKind;
-
-/// CloudStack's words for kinds of things, with the table that knows their ids where there is one here.
-const KINDS: &[(&str, Option<EntityKind>)] = &[
-    ("VirtualMachine", Some(EntityKind::Vm)),
-    ("Volume", Some(EntityKind::Volume)),
-    ("StoragePool", Some(EntityKind::StoragePool)),
-    ("Host", Some(EntityKind::Host)),
-    ("Cluster", Some(EntityKind::Cluster)),
-    ("Pod", Some(EntityKind::Pod)),
-    ("Zone", Some(EntityKind::Zone)),
-    ("Snapshot", Some(EntityKind::Snapshot)),
-    ("Template", Some(EntityKind::Template)),
-    ("Iso", Some(EntityKind::Template)),
-    ("SystemVm", Some(EntityKind::Vm)),
-    ("DomainRouter", Some(EntityKind::Vm)),
-    ("Account", Some(EntityKind::Account)),
-    ("User", Some(EntityKind::User)),
-    ("Domain", Some(EntityKind::Domain)),
-    ("Network", None),
-    ("DiskOffering", Some(EntityKind::DiskOffering)),
-    ("ServiceOffering", Some(EntityKind::ServiceOffering)),
-    ("ManagementServer", Some(EntityKind::ManagementServer)),
-    ("Project", Some(EntityKind::Project)),
-    ("Role", Some(EntityKind::Role)),
-];
+use crate::views;
 
 /// A kind of thing, by its word in any letter case.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResourceType {
-    /// The word in the table of jobs.
+    /// The word in the tables.
     pub(super) word: &'static str,
-    entity: Option<EntityKind>,
+    entity: EntityKind,
 }
 
 impl ResourceType {
@@ -44,8 +20,8 @@ impl ResourceType {
     /// # Errors
     /// 431/4350 for a word that CloudStack does not know.
     pub(super) fn parse(word: &str) -> Result<Self, ApiError> {
-        let known = KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
-        let (word, entity) = *known.ok_or_else(|| ApiError::invalid_parameter("Invalid resourcetype"))?;
+        let known = views::resource_kind(word);
+        let (word, entity) = known.ok_or_else(|| ApiError::invalid_parameter("Invalid resourcetype"))?;
         Ok(Self { word, entity })
     }
 
@@ -60,9 +36,6 @@ impl ResourceType {
                  resourceid"
             )));
         }
-        match self.entity {
-            Some(entity) => Ok(ctx.store.internal_id(entity, uuid).await?),
-            None => Ok(None),
-        }
+        Ok(ctx.store.internal_id(self.entity, uuid).await?)
     }
 }

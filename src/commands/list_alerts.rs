@@ -27,14 +27,10 @@ crate::command! {
 impl SyncCommand for ListAlerts {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let window = filters::window(&self.page, None);
-        let number = |word: String| {
-            let wrong = || ApiError::invalid_parameter(format!("type is the number of a kind of alert, not {word}"));
-            word.parse::<i64>().map_err(|_| wrong())
-        };
         let filter = AlertFilter {
             id: self.id.map(|id| id.number()),
             keyword: self.page.keyword,
-            kind: self.kind.map(number).transpose()?,
+            kind: filters::alert_kind(self.kind)?,
             name: self.name,
         };
         let (count, ids) = ctx.store.alerts_page(&filter, window).await?;

@@ -74,7 +74,7 @@ impl SyncCommand for ListApis {
                 }
             },
         };
-        Ok(Reply::list(i64::try_from(views.len()).unwrap_or(i64::MAX), views))
+        Ok(Reply::all(views))
     }
 }
 

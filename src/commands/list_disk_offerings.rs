@@ -3,7 +3,9 @@
 use super::filters;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
-use crate::model::entity::{DiskOfferingRef, DomainRef, EntityKind, VmRef, VolumeRef, ZoneRef};
+use crate::model::Pool;
+use crate::model::entity::{DiskOfferingRef, DomainRef, VmRef, VolumeRef, ZoneRef};
+use crate::motion::tags_fit;
 use crate::store::OfferingFilter;
 use crate::views::{self, DiskOfferingView};
 
@@ -16,9 +18,9 @@ crate::command! {
         id: Option<Id<DiskOfferingRef>>,
         /// Only offerings with exactly this name.
         name: Option<String> [java("diskOfferingName")],
-        /// Has no effect: offerings are not tied to zones here.
+        /// Only offerings for this zone, and those for all.
         zone_id "zoneid": Option<Id<ZoneRef>> [since("4.13")],
-        /// Has no effect here.
+        /// Only offerings whose tags the pool of this disk has.
         volume_id "volumeid": Option<Id<VolumeRef>> [since("4.17")],
         /// Only offerings whose tags this pool has.
         storage_id "storageid": Option<String> [since("4.17")],
@@ -28,11 +30,11 @@ crate::command! {
         storage_type "storagetype": Option<String> [since("4.19")],
         /// `Active`, which is meant without it, `Inactive` or `all`.
         state: Option<String> [since("4.19")],
-        /// Has no effect here.
+        /// Say of each offering whether a disk for this machine can be like it.
         virtual_machine_id "virtualmachineid": Option<Id<VmRef>> [since("4.20.0")],
-        /// Has no effect: everybody sees all offerings.
+        /// Has no effect: offerings belong to nobody.
         list_all "listall": Option<bool>,
-        /// Has no effect: offerings are not tied to domains here.
+        /// Only offerings that are kept for this domain.
         domain_id "domainid": Option<Id<DomainRef>>,
     }
     name "listDiskOfferings", kind Sync, http Get, response [DiskOfferingView],
@@ -42,33 +44,81 @@ crate::command! {
 
 impl SyncCommand for ListDiskOfferings {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let window = filters::window(&self.page, None);
-        let filter = OfferingFilter {
-            tags_within: self.tags_of_pool(ctx).await?,
-            id: self.id.map(|id| id.number()),
-            keyword: self.page.keyword,
-            name: self.name,
-            state: filters::offering_state(self.state),
-            local: self.storage_type.map(|word| word.eq_ignore_ascii_case("local")),
-            encrypted: self.encrypt,
-            system: false,
-        };
-        let (count, ids) = ctx.store.disk_offerings_page(&filter, window).await?;
-        Ok(Reply::list(count, views::disk_offerings(&ctx.store, &ids).await?))
+        let pool = self.pool(ctx).await?;
+        let reach = self.pools_of_machine(ctx).await?;
+        let filter = self.filter(ctx).await?;
+        if pool.is_none() && reach.is_none() {
+            let (count, ids) = ctx.store.disk_offerings_page(&filter, filters::window(&self.page, None)).await?;
+            return Ok(Reply::list(count, views::disk_offerings(&ctx.store, &ids).await?));
+        }
+        // Tags are a list in one column, which no index helps with; offerings are few.
+        let mut found = ctx.store.disk_offerings_matching(&filter).await?;
+        if let Some(pool) = &pool {
+            found.retain(|offering| tags_fit(pool, offering));
+        }
+        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        let found = self.page.cut(found);
+        let ids: Vec<i64> = found.iter().map(|offering| offering.id).collect();
+        let mut views = views::disk_offerings(&ctx.store, &ids).await?;
+        if let Some(pools) = &reach {
+            for (view, offering) in views.iter_mut().zip(&found) {
+                let suits = |pool: &Pool| pool.is_local() == offering.local && tags_fit(pool, offering);
+                view.is_suitable = Some(pools.iter().any(suits));
+            }
+        }
+        Ok(Reply::list(count, views))
     }
 }
 
 impl ListDiskOfferings {
-    /// The tags of the pool that is asked for. The web interface sends an empty one before a pool is chosen.
-    async fn tags_of_pool(&self, ctx: &Ctx) -> Result<Option<Vec<String>>, ApiError> {
-        let Some(uuid) = self.storage_id.as_deref().filter(|uuid| !uuid.is_empty() && *uuid != "undefined") else {
-            return Ok(None);
-        };
-        let found = ctx.store.internal_id(EntityKind::StoragePool, uuid).await?;
-        let unknown = || ApiError::invalid_parameter(format!("Unable to find storage pool by uuid {uuid}"));
-        let pool = found.ok_or_else(unknown)?;
-        let mut tags = ctx.store.storage_pool_tags_of(&[pool]).await?;
-        let rows = tags.remove(&pool).unwrap_or_default();
-        Ok(Some(rows.iter().map(|row| row.get("tag")).collect::<Result<_, _>>()?))
+    async fn filter(&self, ctx: &Ctx) -> Result<OfferingFilter, ApiError> {
+        if let Some(id) = self.domain_id {
+            filters::Domain::open(ctx, id.number()).await?;
+        }
+        Ok(OfferingFilter {
+            id: self.id.map(|id| id.number()),
+            keyword: self.page.keyword.clone(),
+            name: self.name.clone(),
+            state: filters::offering_state(self.state.clone()),
+            local: self.storage_type.as_ref().map(|word| word.eq_ignore_ascii_case("local")),
+            encrypted: self.encrypt,
+            zone_id: self.zone_id.map(|id| id.number()),
+            domain_id: self.domain_id.map(|id| id.number()),
+            viewer: filters::viewer(&ctx.caller),
+            system: false,
+        })
+    }
+
+    /// The pool whose tags count: the one that is asked for, or that of the disk. The web interface sends an empty one
+    /// before a pool is chosen.
+    async fn pool(&self, ctx: &Ctx) -> Result<Option<Pool>, ApiError> {
+        if let Some(uuid) = self.storage_id.as_deref().filter(|uuid| !uuid.is_empty() && *uuid != "undefined") {
+            let found = ctx.store.pool_by_uuid(uuid).await?;
+            let unknown = || ApiError::invalid_parameter(format!("Unable to find storage pool by uuid {uuid}"));
+            return found.ok_or_else(unknown).map(Some);
+        }
+        let Some(id) = self.volume_id else { return Ok(None) };
+        let Some(volume) = ctx.store.volume_by_id(id.number()).await? else { return Ok(None) };
+        filters::may_look(ctx, volume.account_id, volume.domain_id).await?;
+        // A disk that was never used is in no pool, so every offering may still do for it.
+        match volume.pool_id {
+            Some(pool_id) => Ok(ctx.store.pool_by_id(pool_id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The pools that a new disk of the machine could be in: those of the host it runs or last ran on, or else those of its
+    /// zone.
+    async fn pools_of_machine(&self, ctx: &Ctx) -> Result<Option<Vec<Pool>>, ApiError> {
+        let Some(id) = self.virtual_machine_id else { return Ok(None) };
+        let Some(vm) = ctx.store.vm_by_id(id.number()).await? else { return Ok(Some(Vec::new())) };
+        filters::may_look(ctx, vm.account_id, vm.domain_id).await?;
+        let mut pools = ctx.store.pools_of_zone(vm.zone_id).await?;
+        pools.retain(|pool| pool.status == "Up");
+        if let Some(host_id) = vm.host_id.or(vm.last_host_id) {
+            let connected = ctx.store.pools_of_host(host_id).await?;
+            pools.retain(|pool| connected.contains(&pool.id));
+        }
+        Ok(Some(pools))
     }
 }

@@ -1,23 +1,13 @@
 //! `listEvents` (`contract/entities.md 1.17`).
 
 use super::filters;
+use super::job_resource::ResourceType;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, OwnerScope, Page, Reply};
 use crate::model::Timestamp;
-use crate::model::entity::{EntityKind, EventRef};
+use crate::model::entity::EventRef;
 use crate::store::EventFilter;
 use crate::views::{self, EventView};
-
-/// What events can be about, as clients name it.
-const RESOURCES: &[(&str, EntityKind)] = &[
-    ("VirtualMachine", EntityKind::Vm),
-    ("Volume", EntityKind::Volume),
-    ("User", EntityKind::User),
-    ("Account", EntityKind::Account),
-    ("Host", EntityKind::Host),
-    ("StoragePool", EntityKind::StoragePool),
-    ("Cluster", EntityKind::Cluster),
-];
 
 crate::command! {
     /// Lists events: what was done, by whom, and how it ended.
@@ -42,9 +32,9 @@ crate::command! {
         kind "type": Option<String>,
         /// The event that began a chain, and those that followed it.
         start_id "startid": Option<Id<EventRef>>,
-        /// Only events about this thing. Needs `resourcetype`.
+        /// Only events about the thing with this id. Needs `resourcetype`.
         resource_id "resourceid": Option<String> [since("4.17.0")],
-        /// What that thing is, such as `VirtualMachine` or `Volume`.
+        /// Only events about things of this kind, such as `VirtualMachine` or `Volume`.
         resource_type "resourcetype": Option<String> [since("4.17.0")],
         /// Only those that were put away.
         archived: Option<bool> [since("4.19.0")],
@@ -59,11 +49,16 @@ crate::command! {
 impl SyncCommand for ListEvents {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let window = filters::window(&self.page, None);
-        let resource = self.resource(ctx).await?;
-        if self.resource_type.is_some() && self.resource_id.is_some() && resource.is_none() {
-            return Ok(Reply::list(0, Vec::<EventView>::new()));
-        }
-        let filter = EventFilter {
+        let filter = self.filter(ctx).await?;
+        let (count, ids) = ctx.store.events_page(&filter, window).await?;
+        Ok(Reply::list(count, views::events(&ctx.store, &ids).await?))
+    }
+}
+
+impl ListEvents {
+    async fn filter(self, ctx: &Ctx) -> Result<EventFilter, ApiError> {
+        let (resource_type, resource_id) = self.resource(ctx).await?;
+        Ok(EventFilter {
             owners: filters::owners(ctx, &self.owner, self.id.is_some()).await?,
             id: self.id.map(|id| id.number()),
             keyword: self.page.keyword,
@@ -73,25 +68,29 @@ impl SyncCommand for ListEvents {
             from: self.start_date,
             until: self.end_date,
             chain: self.start_id.map(|id| id.number()),
-            resource,
+            resource_type,
+            resource_id,
             archived: self.archived.unwrap_or_default(),
-        };
-        let (count, ids) = ctx.store.events_page(&filter, window).await?;
-        Ok(Reply::list(count, views::events(&ctx.store, &ids).await?))
+            hide_internal: !ctx.caller.is_root_admin(),
+        })
     }
-}
 
-impl ListEvents {
-    /// The thing that the events are to be about; `None` also when there is no such thing.
-    async fn resource(&self, ctx: &Ctx) -> Result<Option<(String, i64)>, ApiError> {
-        let Some(uuid) = &self.resource_id else { return Ok(None) };
-        let Some(word) = &self.resource_type else {
-            let text = "resourceid parameter must be used with resourcetype parameter";
-            return Err(ApiError::invalid_parameter(text));
+    /// The kind and the internal id of the thing that events are to be about.
+    async fn resource(&self, ctx: &Ctx) -> Result<(Option<String>, Option<i64>), ApiError> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let (id, word) = (given(&self.resource_id), given(&self.resource_type));
+        let Some(word) = word else {
+            return match id {
+                Some(_) => {
+                    Err(ApiError::invalid_parameter("resourceid parameter must be used with resourcetype parameter"))
+                }
+                None => Ok((None, None)),
+            };
         };
-        let Some((word, kind)) = RESOURCES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)) else {
-            return Err(ApiError::invalid_parameter(format!("Invalid resource type: {word}")));
-        };
-        Ok(ctx.store.internal_id(*kind, uuid).await?.map(|id| ((*word).to_owned(), id)))
+        let kind = ResourceType::parse(&word)?;
+        let Some(id) = id else { return Ok((Some(kind.word.to_owned()), None)) };
+        let found = kind.number(ctx, "listevents", &id).await?;
+        let found = found.ok_or_else(|| ApiError::invalid_parameter("Invalid resourceid"))?;
+        Ok((Some(kind.word.to_owned()), Some(found)))
     }
 }

@@ -1,9 +1,11 @@
 //! `listHosts` (`contract/entities.md 1.4`).
 
 use super::filters;
+use super::find_hosts_for_migration::root_admins_only;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::{ClusterRef, HostRef, ManagementServerRef, PodRef, VmRef, ZoneRef};
+use crate::motion::candidates;
 use crate::store::HostFilter;
 use crate::views::{self, HOST_DETAILS, HostView, Words};
 
@@ -26,7 +28,7 @@ crate::params! {
         kind "type": Option<String>,
         /// Only hosts in this zone.
         zone_id "zoneid": Option<Id<ZoneRef>>,
-        /// Refused here: `findHostsForMigration` lists the hosts that a machine can move to.
+        /// The hosts that this machine could move to, each with whether it suits; all other filters count for nothing.
         virtual_machine_id "virtualmachineid": Option<Id<VmRef>>,
         /// Only hosts whose power can be switched, or only others. No host's can be here.
         out_of_band_management_enabled "outofbandmanagementenabled": Option<bool>,
@@ -70,20 +72,31 @@ impl SyncCommand for ListHosts {
     }
 }
 
+/// The hosts that a machine could move to, each with whether it suits: how many, and a page.
+async fn targets(ctx: &Ctx, vm_id: i64, page: &Page, details: &Words) -> Result<(i64, Vec<HostView>), ApiError> {
+    root_admins_only(ctx)?;
+    let found = candidates::hosts(&ctx.store, vm_id, None).await?;
+    let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    let found = page.cut(found);
+    let ids: Vec<i64> = found.iter().map(|candidate| candidate.host.id).collect();
+    let mut views = views::hosts_with(&ctx.store, &ctx.caller, &ids, details).await?;
+    for (view, candidate) in views.iter_mut().zip(&found) {
+        view.suitable_for_migration = Some(candidate.suitable);
+    }
+    Ok((count, views))
+}
+
 impl HostChoice {
     /// How many there are in all, and a page of them.
     ///
     /// # Errors
     /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
     pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<HostView>), ApiError> {
-        if self.virtual_machine_id.is_some() {
-            return Err(ApiError::invalid_parameter(
-                "virtualmachineid is not supported by listHosts; findHostsForMigration lists the hosts that a machine can \
-                 move to",
-            ));
-        }
         let details = Words::parse(self.details.as_deref(), HOST_DETAILS)
             .map_err(|error| ApiError::invalid_parameter(error.to_string()))?;
+        if let Some(vm_id) = self.virtual_machine_id {
+            return targets(ctx, vm_id.number(), &self.page, &details).await;
+        }
         let window = filters::window(&self.page, None);
         let (count, ids) = ctx.store.hosts_page(&self.filter(ctx).await?, window).await?;
         Ok((count, views::hosts_with(&ctx.store, &ctx.caller, &ids, &details).await?))

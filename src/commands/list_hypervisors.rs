@@ -43,7 +43,6 @@ impl SyncCommand for ListHypervisors {
                 clusters.into_iter().filter_map(|cluster| cluster.hypervisor_type).collect()
             }
         };
-        let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
-        Ok(Reply::list(count, names.into_iter().map(|name| HypervisorView { name })))
+        Ok(Reply::all(names.into_iter().map(|name| HypervisorView { name })))
     }
 }

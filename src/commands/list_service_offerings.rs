@@ -20,13 +20,13 @@ crate::command! {
         virtual_machine_id "virtualmachineid": Option<Id<VmRef>>,
         /// Only offerings for system machines. Root admins only.
         is_system "issystem": Option<bool>,
-        /// Has no effect: offerings are not tied to zones here.
+        /// Only offerings for this zone, and those for all.
         zone_id "zoneid": Option<Id<ZoneRef>> [since("4.13")],
         /// `Active`, which is meant without it, `Inactive` or `all`.
         state: Option<String> [since("4.19")],
-        /// Has no effect: everybody sees all offerings.
+        /// Has no effect: offerings belong to nobody.
         list_all "listall": Option<bool>,
-        /// Has no effect: offerings are not tied to domains here.
+        /// Only offerings that are kept for this domain.
         domain_id "domainid": Option<Id<DomainRef>>,
     }
     name "listServiceOfferings", kind Sync, http Get, response [ServiceOfferingView],
@@ -37,12 +37,18 @@ crate::command! {
 impl SyncCommand for ListServiceOfferings {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let window = filters::window(&self.page, None);
+        if let Some(id) = self.domain_id {
+            filters::Domain::open(ctx, id.number()).await?;
+        }
         let filter = OfferingFilter {
             id: self.id.map(|id| id.number()),
             keyword: self.page.keyword,
             name: self.name,
             state: filters::offering_state(self.state),
             system: self.is_system.unwrap_or_default() && ctx.caller.is_root_admin(),
+            zone_id: self.zone_id.map(|id| id.number()),
+            domain_id: self.domain_id.map(|id| id.number()),
+            viewer: filters::viewer(&ctx.caller),
             ..OfferingFilter::default()
         };
         let (count, ids) = ctx.store.service_offerings_page(&filter, window).await?;

@@ -11,15 +11,30 @@ use futures_util::future::BoxFuture;
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
+use crate::estate::{Estate, EstateRefusal, Ground};
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
-use crate::store::Store;
-use crate::store::transact;
+use crate::store::{Store, transact};
 
+pub mod add_cluster;
+pub mod add_host;
+pub mod adopt_host;
+pub mod archive_alerts;
+pub mod archive_events;
 mod audit;
 pub mod cloudian_is_enabled;
 pub mod create_account;
+pub mod create_disk_offering;
+pub mod create_pod;
+pub mod create_service_offering;
+pub mod create_storage_pool;
 pub mod create_user;
+pub mod create_zone;
+pub mod delete_alerts;
+pub mod delete_cluster;
+pub mod delete_events;
+pub mod delete_host;
+pub mod delete_storage_pool;
 pub mod delete_user_keys;
 pub mod disable_account;
 pub mod disable_user;
@@ -27,6 +42,7 @@ mod draft;
 pub mod empty_lists;
 pub mod enable_account;
 pub mod enable_user;
+mod estate_words;
 mod failure;
 pub mod filters;
 pub mod find_hosts_for_migration;
@@ -43,22 +59,32 @@ pub mod list_capabilities;
 pub mod list_capacity;
 pub mod list_clusters;
 pub mod list_clusters_metrics;
+pub mod list_configurations;
 pub mod list_disk_offerings;
 pub mod list_domains;
+pub mod list_event_types;
 pub mod list_events;
 pub mod list_hosts;
 pub mod list_hosts_metrics;
 pub mod list_hypervisor_capabilities;
 pub mod list_hypervisors;
 pub mod list_infrastructure;
+pub mod list_management_servers;
+pub mod list_management_servers_metrics;
+pub mod list_os_categories;
 pub mod list_os_types;
 pub mod list_pods;
 pub mod list_projects;
 pub mod list_role_permissions;
 pub mod list_roles;
+pub mod list_routers;
 pub mod list_service_offerings;
 pub mod list_storage_pools;
 pub mod list_storage_pools_metrics;
+pub mod list_storage_providers;
+pub mod list_system_vms;
+pub mod list_tags;
+pub mod list_templates;
 pub mod list_user_key_rules;
 pub mod list_user_keys;
 pub mod list_users;
@@ -77,11 +103,17 @@ pub mod named_account;
 mod passwords;
 mod policy;
 mod privilege;
+mod put_away;
 pub mod query_async_job_result;
+pub mod ready_for_shutdown;
+pub mod reconnect_host;
 pub mod register_user_keys;
 pub mod reset_api_limit;
+pub mod update_host;
 pub mod update_hypervisor_capabilities;
+pub mod update_storage_pool;
 pub mod update_user;
+pub mod update_zone;
 pub mod validate_second_factor;
 
 pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
@@ -89,9 +121,13 @@ pub use policy::{Policy, SessionPolicy};
 
 /// Every command that is served. The order is that of `listApis`.
 pub static COMMANDS: &[Entry] = &[
+    Entry::sync::<archive_alerts::ArchiveAlerts>(),
+    Entry::sync::<archive_events::ArchiveEvents>(),
     Entry::stand_in::<cloudian_is_enabled::CloudianIsEnabled>(),
     Entry::sync::<create_account::CreateAccount>(),
     Entry::sync::<create_user::CreateUser>(),
+    Entry::sync::<delete_alerts::DeleteAlerts>(),
+    Entry::sync::<delete_events::DeleteEvents>(),
     Entry::job::<delete_user_keys::DeleteUserKeys>(),
     Entry::job::<disable_account::DisableAccount>(),
     Entry::job::<disable_user::DisableUser>(),
@@ -106,6 +142,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_events::ListEvents>(),
     Entry::sync::<list_disk_offerings::ListDiskOfferings>(),
     Entry::sync::<list_service_offerings::ListServiceOfferings>(),
+    Entry::sync::<list_os_categories::ListOsCategories>(),
     Entry::sync::<list_os_types::ListOsTypes>(),
     Entry::sync::<list_capacity::ListCapacity>(),
     Entry::sync::<list_infrastructure::ListInfrastructure>(),
@@ -145,6 +182,33 @@ pub static COMMANDS: &[Entry] = &[
     Entry::rim::<validate_second_factor::ValidateSecondFactor>(),
     Entry::job::<register_user_keys::RegisterUserKeys>(),
     Entry::sync::<update_user::UpdateUser>(),
+    // What a management server knows more of.
+    Entry::stand_in::<list_configurations::ListConfigurations>(),
+    Entry::stand_in::<list_event_types::ListEventTypes>(),
+    Entry::stand_in::<list_management_servers_metrics::ListManagementServersMetrics>(),
+    Entry::stand_in::<list_management_servers::ListManagementServers>(),
+    Entry::stand_in::<list_routers::ListRouters>(),
+    Entry::stand_in::<list_storage_providers::ListStorageProviders>(),
+    Entry::stand_in::<list_system_vms::ListSystemVms>(),
+    Entry::stand_in::<list_tags::ListTags>(),
+    Entry::stand_in::<list_templates::ListTemplates>(),
+    Entry::stand_in::<ready_for_shutdown::ReadyForShutdown>(),
+    // The estate: with a management server behind the gateway it is that one's to change.
+    Entry::stand_in::<add_cluster::AddCluster>(),
+    Entry::stand_in::<add_host::AddHost>(),
+    Entry::sync::<adopt_host::AdoptHost>(),
+    Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
+    Entry::stand_in::<create_pod::CreatePod>(),
+    Entry::stand_in::<create_service_offering::CreateServiceOffering>(),
+    Entry::stand_in::<create_storage_pool::CreateStoragePool>(),
+    Entry::stand_in::<create_zone::CreateZone>(),
+    Entry::stand_in::<delete_cluster::DeleteCluster>(),
+    Entry::stand_in::<delete_host::DeleteHost>(),
+    Entry::stand_in::<delete_storage_pool::DeleteStoragePool>(),
+    Entry::stand_in_job::<reconnect_host::ReconnectHost>(),
+    Entry::stand_in::<update_host::UpdateHost>(),
+    Entry::stand_in::<update_storage_pool::UpdateStoragePool>(),
+    Entry::stand_in::<update_zone::UpdateZone>(),
     // Lists of what there is none of here.
     Entry::stand_in::<empty_lists::ListAnnotations>(),
     Entry::stand_in::<empty_lists::ListClusterDrsPlan>(),
@@ -158,11 +222,8 @@ pub static COMMANDS: &[Entry] = &[
     Entry::stand_in::<empty_lists::ListNetworkServiceProviders>(),
     Entry::stand_in::<empty_lists::ListOauthProvider>(),
     Entry::stand_in::<empty_lists::ListResourceIcon>(),
-    Entry::stand_in::<empty_lists::ListRouters>(),
     Entry::stand_in::<empty_lists::ListSnapshots>(),
     Entry::stand_in::<empty_lists::ListSshKeyPairs>(),
-    Entry::stand_in::<empty_lists::ListSystemVms>(),
-    Entry::stand_in::<empty_lists::ListTemplates>(),
     Entry::stand_in::<empty_lists::ListVpcs>(),
 ];
 
@@ -200,6 +261,8 @@ pub struct Ctx {
     pub store: Store,
     /// Moves things.
     pub motion: Arc<Motion>,
+    /// Adds hosts and pools and takes them away.
+    pub estate: Arc<Estate>,
     /// Looks ids up.
     pub ids: Arc<dyn Ids>,
     /// What the operator decided.
@@ -274,6 +337,24 @@ impl From<Refusal> for ApiError {
             None => error,
         };
         match refusal.cause {
+            Some(cause) => error.caused_by(cause),
+            None => error,
+        }
+    }
+}
+
+/// A refusal of the room `estate`, as clients see it.
+impl From<EstateRefusal> for ApiError {
+    fn from(refusal: EstateRefusal) -> Self {
+        let (ground, text, cause) = match refusal {
+            EstateRefusal::Store(cause) => return cause.into(),
+            EstateRefusal::Said { ground, text, cause } => (ground, text, cause),
+        };
+        let error = match ground {
+            Ground::Parameter => Self::invalid_parameter(text),
+            Ground::Command => Self::command_failed(text),
+        };
+        match cause {
             Some(cause) => error.caused_by(cause),
             None => error,
         }
@@ -358,6 +439,11 @@ impl Entry {
         Self { stands_in: true, ..Self::sync::<C>() }
     }
 
+    /// The entry of a command that is done by a job where there is no management server to do it.
+    pub const fn stand_in_job<C: AsyncCommand>() -> Self {
+        Self { stands_in: true, ..Self::job::<C>() }
+    }
+
     /// The entry of a command that the rim serves itself; the declaration is for `listApis` and OpenAPI.
     pub const fn rim<C: Command>() -> Self {
         Self { spec: C::SPEC, action: Action::Rim, stands_in: false }
@@ -415,11 +501,13 @@ mod tests {
         for entry in COMMANDS {
             let spec = entry.spec;
             let reads = ["list", "find", "query", "get"].iter().any(|verb| spec.name.starts_with(verb))
-                || spec.name == "cloudianIsEnabled";
+                || ["cloudianIsEnabled", "readyForShutdown"].contains(&spec.name);
             assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
             assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
             let is_one = ["listCapabilities", "listInfrastructure"].contains(&spec.name);
-            let is_list = ["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && !is_one;
+            // Commands that add one thing answer with a list of it, and an addition of ours does so too (`contract/entities.md 0.2`).
+            let adds = ["addCluster", "addHost", "adoptHost"].contains(&spec.name);
+            let is_list = (["list", "find"].iter().any(|verb| spec.name.starts_with(verb)) && !is_one) || adds;
             assert_eq!(spec.shape == Shape::List, is_list, "{}: write `response [View]` for a list", spec.name);
             assert!(!spec.roles.is_empty(), "{}", spec.name);
         }

@@ -4,8 +4,7 @@ use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, key_pairs, priv
 use crate::api::{ApiError, Id, Node, Response, Rows};
 use crate::model::Timestamp;
 use crate::model::entity::{EntityKind, UserRef};
-use crate::store::transact;
-use crate::store::{KeyPair, NewKey, Rule};
+use crate::store::{KeyPair, NewKey, Rule, transact};
 use crate::views::{self, NewKeyView};
 
 crate::command! {

@@ -5,8 +5,7 @@ use super::{Ctx, InstanceType, SyncCommand, filters, passwords, privilege};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::Secret;
 use crate::model::entity::UserRef;
-use crate::store::transact;
-use crate::store::{User, UserChange};
+use crate::store::{User, UserChange, transact};
 use crate::views::{self, UserView};
 
 crate::command! {

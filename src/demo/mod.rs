@@ -55,6 +55,9 @@ pub struct DemoArgs {
     /// Stop the gateway after the use cases and keep the hosts only.
     #[arg(long, conflicts_with = "exit")]
     pub hosts_only: bool,
+    /// Folder of a web UI to serve at `/client/`.
+    #[arg(long, value_name = "DIR")]
+    pub ui: Option<String>,
     /// Write a report for programs (JSON) when the use cases are done. It holds the keys.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -157,9 +160,10 @@ async fn interruption() -> Result<(), DemoError> {
 async fn show_all(args: &DemoArgs, folder: &Folder, known: Option<Memory>) -> Result<Shown, DemoError> {
     let estate = Estate::new(&cases::plan())?;
     let (world, memory) = set_up(args, folder, &estate, known).await?;
-    let app = App::start(&settings(serve_flags(folder, memory.port))?).await?;
+    let flags = |port| SettingsArgs { ui: args.ui.clone(), ..serve_flags(folder, port) };
+    let app = App::start(&settings(flags(memory.port))?).await?;
     let memory = Memory { port: app.address.port(), ..memory };
-    let serve = serve_args(&serve_flags(folder, memory.port));
+    let serve = serve_args(&flags(memory.port));
     folder.remember(&memory)?;
     show::headline(&estate, &world, folder, &memory);
     println!();
@@ -236,7 +240,12 @@ fn serve_flags(folder: &Folder, port: u16) -> SettingsArgs {
 
 /// The same as arguments of a command line.
 fn serve_args(flags: &SettingsArgs) -> Vec<String> {
-    let named = [("--data-dir", &flags.data_dir), ("--port", &flags.port), ("--log-level", &flags.log_level)];
+    let named = [
+        ("--data-dir", &flags.data_dir),
+        ("--port", &flags.port),
+        ("--ui", &flags.ui),
+        ("--log-level", &flags.log_level),
+    ];
     let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let set = flags.set.iter().map(|value| ("--set", value));
     let pairs = named.chain(set).flat_map(|(name, value)| [name.to_owned(), value.clone()]);

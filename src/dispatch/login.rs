@@ -15,8 +15,7 @@ use crate::auth::{password, two_factor};
 use crate::commands::login::LoginView;
 use crate::commands::logout::LogoutView;
 use crate::model::{Secret, Timestamp};
-use crate::store::transact;
-use crate::store::{LoginUser, NewEvent, SecondFactor, SessionRow};
+use crate::store::{LoginUser, NewEvent, SecondFactor, SessionRow, transact};
 
 /// What a client that logs in with GET is told, without an envelope.
 const USE_POST: &str = "Please use HTTP POST to authenticate using this API";

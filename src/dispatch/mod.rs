@@ -21,6 +21,7 @@ use crate::auth::distrust::Distrust;
 use crate::auth::limit::CallCounter;
 use crate::auth::{Caller, Credentials};
 use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered};
+use crate::estate::Estate;
 use crate::motion::Motion;
 use crate::store::Store;
 
@@ -35,6 +36,7 @@ pub struct Gateway {
     ids: Arc<dyn Ids>,
     jobs: Arc<dyn JobDesk>,
     motion: Arc<Motion>,
+    estate: Arc<Estate>,
     policy: Arc<Policy>,
     calls: Arc<CallCounter>,
     logins: Arc<Logins>,
@@ -63,6 +65,7 @@ impl Gateway {
         Self {
             credentials: Arc::new(store.clone()),
             ids: Arc::new(store.clone()),
+            estate: Arc::new(Estate::without_agents(store.clone())),
             store,
             jobs,
             motion,
@@ -79,6 +82,12 @@ impl Gateway {
     #[must_use]
     pub fn of_server(self, uuid: &str) -> Self {
         Self { server_uuid: Some(uuid.to_owned()), ..self }
+    }
+
+    /// The same, with hosts that can be spoken to.
+    #[must_use]
+    pub fn with_estate(self, estate: Arc<Estate>) -> Self {
+        Self { estate, ..self }
     }
 
     /// Answers a request. Whatever goes wrong becomes an answer; the cause is logged here, once.
@@ -160,6 +169,7 @@ impl Gateway {
         let ctx = Ctx {
             store: self.store.clone(),
             motion: Arc::clone(&self.motion),
+            estate: Arc::clone(&self.estate),
             ids: Arc::clone(&self.ids),
             policy: Arc::clone(&self.policy),
             caller,

@@ -23,13 +23,18 @@ pub struct Ended {
     pub result: String,
 }
 
-/// The end of a job that failed.
+/// Why a job has not gone well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The code, such as 431 or 530.
-    pub code: i64,
-    /// What is stored as its result: `<class>/<JSON>`.
-    pub result: String,
+pub enum Failure {
+    /// It has failed.
+    Final {
+        /// The code, such as 431 or 530.
+        code: i64,
+        /// What is stored as its result: `<class>/<JSON>`.
+        result: String,
+    },
+    /// The database was away in the middle of it: it is run again, and finds out by itself how far it had come.
+    Interrupted,
 }
 
 /// Runs what a job says. It must find out by itself whether an earlier process has begun the job.
@@ -66,11 +71,22 @@ async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), St
     let span = tracing::info_span!("job", id = %job.uuid, command = %job.command, request = %job.request_id);
     async {
         jobs.probe(Moment::Taken).await;
-        let end = runner.run(&job, claim).await;
-        match &end {
-            Ok(_) => tracing::info!("the job succeeded"),
-            Err(failure) => tracing::warn!(code = failure.code, result = %failure.result, "the job failed"),
-        }
+        let end = loop {
+            match runner.run(&job, claim).await {
+                Ok(ended) => {
+                    tracing::info!("the job succeeded");
+                    break Ok(ended);
+                }
+                Err(Failure::Final { code, result }) => {
+                    tracing::warn!(code, %result, "the job failed");
+                    break Err((code, result));
+                }
+                Err(Failure::Interrupted) => {
+                    tracing::warn!("the database was away; the job is run again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
         jobs.probe(Moment::Over).await;
         // The work is done and settled; only its end is missing. It is written as soon as the database lets it be.
         while let Err(error) = finish(jobs, &job, claim, &end).await {
@@ -88,12 +104,17 @@ async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), St
     Ok(())
 }
 
-async fn finish(jobs: &Jobs, job: &QueuedJob, claim: Claim, end: &Result<Ended, Failure>) -> Result<(), StoreError> {
+async fn finish(
+    jobs: &Jobs,
+    job: &QueuedJob,
+    claim: Claim,
+    end: &Result<Ended, (i64, String)>,
+) -> Result<(), StoreError> {
     let store = jobs.store.under(claim);
     transact!(store, StoreError, |tx| {
         let ended = match end {
             Ok(ended) => tx.job_finish(job.id, JobStatus::Succeeded, 0, &ended.result).await?,
-            Err(failure) => tx.job_finish(job.id, JobStatus::Failed, failure.code, &failure.result).await?,
+            Err((code, result)) => tx.job_finish(job.id, JobStatus::Failed, *code, result).await?,
         };
         if ended {
             tx.event_complete(job.start_event_id, job.account_id, end.is_ok()).await?;

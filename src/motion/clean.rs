@@ -9,8 +9,7 @@ use super::refusal::Refusal;
 use super::settle::step;
 use super::verdict::{Outcome, Verdict};
 use crate::model::{VolumeEvent, VolumeState};
-use crate::store::transact;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, transact};
 
 /// What would make the motion fail at its end, if the agent can tell: a file of that name in the target pool.
 ///

@@ -3,6 +3,7 @@
 use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
 use super::settle::step;
+use super::volume_checks::maintenance_text;
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
 use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, transact};
 
@@ -15,6 +16,7 @@ pub(super) async fn mark(store: &Store, order: Order, strategy: &str) -> Result<
 }
 
 async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str) -> Result<Order, Refusal> {
+    look_again(tx, &order).await?;
     if order.kind == Kind::ColdVolume {
         for disk in &mut order.disks {
             disk.copy = Some(insert_copy(tx, disk).await?);
@@ -31,6 +33,33 @@ async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str) -> Result<Order,
     }
     order.id = tx.motion_insert(&journal(&order, strategy)).await?;
     Ok(order)
+}
+
+/// The last look before a motion is written down and sent: the checks were made on rows that may have changed since. The texts
+/// are those of the checks (`contract/migration.md` 2.1, 2.2, 2.5). A pool that is switched off takes what is moved to it by
+/// name, as in CloudStack (`contract/corrections.md` 43); one in maintenance, half added or gone takes nothing.
+async fn look_again(tx: &mut Tx, order: &Order) -> Result<(), Refusal> {
+    if let Some(target) = order.target.as_ref().filter(|_| order.kind.moves_vm()) {
+        let now = tx.host_status(target.id).await?;
+        let (status, resource_state) = now.unwrap_or_else(|| ("Removed".to_owned(), "Disabled".to_owned()));
+        if (status.as_str(), resource_state.as_str()) != ("Up", "Enabled") {
+            let state = format!("is not in correct state, has status: {status}, state: {resource_state}");
+            return Err(match order.kind {
+                Kind::LiveVm => Refusal::parameter(format!("Cannot migrate VM, destination host {state}")),
+                _ => Refusal::failed(format!(
+                    "Cannot migrate VM, destination host {} (ID: {}) {state}",
+                    target.name, target.uuid
+                )),
+            });
+        }
+    }
+    for disk in order.disks.iter().filter(|disk| disk.source.id != disk.target.id) {
+        let now = tx.pool_status(disk.target.id).await?;
+        if !matches!(now.as_deref(), Some("Up" | "Disabled")) {
+            return Err(Refusal::parameter(maintenance_text(&disk.volume, &disk.target)));
+        }
+    }
+    Ok(())
 }
 
 async fn insert_copy(tx: &mut Tx, disk: &OrderDisk) -> Result<Volume, Refusal> {

@@ -24,6 +24,7 @@ mod watch;
 pub use access::Mover;
 pub use offline::{OfflineRequest, OfflineTarget};
 pub use order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
+pub use pools::tags_fit;
 pub use refusal::{Refusal, RefusalKind};
 pub use saga::{Motion, Patience, Probe, Step};
 pub use verdict::{Outcome, Verdict};

@@ -11,8 +11,7 @@ use super::saga::Motion;
 use super::verdict::Outcome;
 use super::vm_checks::{check_managed, named};
 use crate::model::{Pool, Vm, VmEvent, VmState, Volume, VolumeState};
-use crate::store::transact;
-use crate::store::{MotionRow, Store, StoreError, VmPlace};
+use crate::store::{MotionRow, Store, StoreError, VmPlace, transact};
 
 /// What a client asks for a stopped VM.
 #[derive(Clone, Debug)]

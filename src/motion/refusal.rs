@@ -72,6 +72,11 @@ impl From<StoreError> for Refusal {
             StoreError::Conflict { what } => format!(
                 "Migration cancelled because {what} was changed by another operation at the same time; nothing was moved, try again"
             ),
+            cause if cause.is_locked_out() => {
+                "Migration cancelled because somebody held a lock on its rows or their table in \
+                the database too long; nothing was changed by this, try again"
+                    .to_owned()
+            }
             _ => "The database did not answer as expected; the log has the cause".to_owned(),
         };
         Self { kind: RefusalKind::Failed, text, cause: Some(cause), subject: None }

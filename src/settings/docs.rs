@@ -12,7 +12,7 @@ pub fn markdown() -> String {
          2. the file given with `--config FILE` or `STACKMOTION_CONFIG` (TOML; a dot in a name is a table),\n\
          3. the environment,\n\
          4. flags: `--set name=value`, and for the common ones `--listen`, `--port`, `--data-dir`, `--database-url`, \
-         `--ui`, `--log-level`, `--log-format`.\n\n\
+         `--attach`, `--ui`, `--log-level`, `--log-format`.\n\n\
          A name that is not listed here is refused. `stackmotion config` prints every value in effect and where it came \
          from; passwords are hidden.\n\n\
          | Setting | Environment | Values | Default | What it does |\n\

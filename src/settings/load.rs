@@ -107,6 +107,9 @@ pub struct SettingsArgs {
     /// Where the database is: sqlite://... or mysql://...
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+    /// The `cloud` database of a CloudStack that is used in place: mysql://...
+    #[arg(long, value_name = "URL")]
+    pub attach: Option<String>,
     /// The folder with CloudStack's web UI, served at /client/.
     #[arg(long, value_name = "DIR")]
     pub ui: Option<String>,
@@ -129,6 +132,7 @@ impl SettingsArgs {
             ("port", "--port", &self.port),
             ("data_dir", "--data-dir", &self.data_dir),
             ("database.url", "--database-url", &self.database_url),
+            ("database.attach", "--attach", &self.attach),
             ("ui.dir", "--ui", &self.ui),
             ("log.level", "--log-level", &self.log_level),
             ("log.format", "--log-format", &self.log_format),

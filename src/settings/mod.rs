@@ -11,4 +11,4 @@ mod typed;
 pub use docs::markdown;
 pub use load::{Effective, Origin, SettingsArgs, SettingsError, Sources};
 pub use table::{Kind, SETTINGS, Setting};
-pub use typed::{AgentSettings, CloudKeySettings, HttpSettings, HttpsSettings, LogSettings, Settings};
+pub use typed::{AgentSettings, AttachSettings, CloudKeySettings, HttpSettings, HttpsSettings, LogSettings, Settings};

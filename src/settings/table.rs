@@ -69,6 +69,8 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new("port", PORT, "8080", "The port of the API. 0 takes any free one."),
     Setting::new("data_dir", Kind::Path, "data", "The folder for the embedded database and everything else that is written."),
     Setting::new("database.url", Kind::Text, "", "Where the database is: `sqlite://<file>` or `mysql://user:password@host/name`. Empty: `stackmotion.db` in the data folder.").secret(),
+    Setting::new("database.attach", Kind::Text, "", "The `cloud` database of a CloudStack 4.18 to 4.23 that is used in place, as `mysql://user:password@host/cloud`, instead of one of stackmotion's own: see `docs/attached.md`. Not together with `database.url`.").secret(),
+    Setting::new("database.lock_wait_s", Kind::Number { min: 1, max: 3600 }, "50", "How long a statement on an attached database waits for a lock that somebody else has on a row or table, in seconds."),
     Setting::new("secrets.key_file", Kind::Path, "", "The file with the keys that secrets in the database are sealed with, made at the first start; `docs/secrets.md` says what to do with it. Empty: `secrets.key` in the data folder."),
     Setting::new("cloudstack.db_key", Kind::Text, "", "The key that CloudStack encrypts its database with, for reading one: `db.cloud.encrypt.secret` of its `db.properties`, decrypted.").secret(),
     Setting::new("cloudstack.db_key_file", Kind::Path, "", "A file whose first line is that key, instead of `cloudstack.db_key`."),

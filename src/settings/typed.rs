@@ -69,6 +69,15 @@ impl CloudKeySettings {
     }
 }
 
+/// A database of CloudStack's that is used in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachSettings {
+    /// Where it is. Never print it: it holds a password.
+    pub url: String,
+    /// How long a statement waits for a lock that somebody else has.
+    pub lock_wait: Duration,
+}
+
 /// The HTTPS listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpsSettings {
@@ -138,6 +147,8 @@ pub struct Settings {
     pub secrets_key_file: PathBuf,
     /// What opens encrypted values of a CloudStack database.
     pub cloud_key: CloudKeySettings,
+    /// CloudStack's database that is used in place of one of our own.
+    pub attach: Option<AttachSettings>,
     /// The HTTPS listener, if there is one.
     pub https: Option<HttpsSettings>,
     /// What clients may use, and the web UI.
@@ -179,6 +190,7 @@ impl Settings {
             address: SocketAddr::new(ip, reader.number("port")),
             data_dir,
             database_url,
+            attach: reader.attach()?,
             https: reader.https(ip)?,
             http: reader.http(),
             policy: Policy {
@@ -249,6 +261,30 @@ impl Reader<'_> {
                 _ => CloudForm::Either,
             },
         }
+    }
+
+    fn attach(&self) -> Result<Option<AttachSettings>, SettingsError> {
+        let url = self.text("database.attach");
+        if url.is_empty() {
+            return Ok(None);
+        }
+        // The refused value is not shown: it holds a password.
+        let refuse = |expected: &str| match self.refuse("database.attach", expected) {
+            SettingsError::Value { key, origin, expected, .. } => {
+                SettingsError::Value { key, value: "***".to_owned(), origin, expected }
+            }
+            other => other,
+        };
+        if !self.text("database.url").is_empty() {
+            return Err(refuse("database.url is set too, and only one database can be served; leave one of them out"));
+        }
+        if !url.starts_with("mysql://") && !url.starts_with("mariadb://") {
+            return Err(refuse("CloudStack's database is on MySQL or MariaDB: mysql://user:password@host:3306/cloud"));
+        }
+        Ok(Some(AttachSettings {
+            url: url.to_owned(),
+            lock_wait: Duration::from_secs(self.number("database.lock_wait_s")),
+        }))
     }
 
     fn https(&self, ip: IpAddr) -> Result<Option<HttpsSettings>, SettingsError> {
@@ -366,6 +402,21 @@ mod tests {
         assert_eq!(settings.database_url, "sqlite:///x/stackmotion.db");
         assert_eq!(settings.agent.pins.len(), 2);
         assert_eq!(settings.agent.pins["10.0.0.6"], "cd");
+    }
+
+    #[test]
+    fn one_database_is_served() {
+        assert_eq!(settings(&[]).unwrap().attach, None);
+        let url = "mysql://cloud:hidden@db/cloud";
+        let attach = settings(&[&format!("database.attach={url}")]).unwrap().attach.unwrap();
+        assert_eq!((attach.url.as_str(), attach.lock_wait.as_secs()), (url, 50));
+        for set in [
+            &["database.attach=mysql://cloud:hidden@db/cloud", "database.url=sqlite://x"][..],
+            &["database.attach=sqlite://hidden"],
+        ] {
+            let refused = settings(set).unwrap_err().to_string();
+            assert!(refused.contains("database.attach") && !refused.contains("hidden"), "{refused}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What a new database is given: the root domain, the roles, and an administrator with an API key.
 
-use super::transact;
-use super::{Sealed, Store, StoreError, Tx};
+use super::{Sealed, Store, StoreError, Tx, transact};
 use crate::args;
 use crate::model::{Secret, Timestamp, random};
 
@@ -42,9 +41,15 @@ const ROLES: [(i64, &str, &str, &str); 8] = [
 /// Commands that default roles may call by a rule, and the roles: what a fresh CloudStack has about the commands that are
 /// served here and those that the web client asks for (`contract/api-protocol.md` 9.3, `contract/entities.md` 0.4). Where
 /// no rule speaks, the declaration of the command decides.
-const ALLOWED: [(&str, &[i64]); 53] = [
+const ALLOWED: [(&str, &[i64]); 60] = [
+    ("archiveEvents", &[2, 3, 4]),
+    ("addHost", &[2]),
     ("createAccount", &[2, 3]),
+    ("createDiskOffering", &[2, 3]),
+    ("createServiceOffering", &[2, 3]),
     ("createUser", &[2, 3]),
+    ("deleteEvents", &[2, 3, 4]),
+    ("deleteHost", &[2]),
     ("deleteUserKeys", &[2, 3, 4]),
     ("disableAccount", &[2, 3]),
     ("disableUser", &[2, 3]),
@@ -83,6 +88,7 @@ const ALLOWED: [(&str, &[i64]); 53] = [
     ("listSnapshots", &[2, 3, 4, 6, 8]),
     ("listSSHKeyPairs", &[2, 3, 4, 6, 8]),
     ("listStoragePools", &[2]),
+    ("listStorageProviders", &[2]),
     ("listSystemVms", &[2]),
     ("listTags", &[2, 3, 4, 6, 8]),
     ("listTemplates", &[2, 3, 4, 6, 8]),

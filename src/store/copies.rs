@@ -4,6 +4,46 @@ use super::{StoreError, Tx, VolumePlace};
 use crate::args;
 use crate::model::{Timestamp, Volume};
 
+/// The columns of a copy's row, and where each comes from: a value that is given, or the original's column.
+const COPIED: [(&str, &str); 36] = [
+    ("account_id", "account_id"),
+    ("domain_id", "domain_id"),
+    ("pool_id", "?"),
+    ("last_pool_id", "pool_id"),
+    ("instance_id", "NULL"),
+    ("device_id", "device_id"),
+    ("name", "name"),
+    ("uuid", "?"),
+    ("size", "size"),
+    ("folder", "?"),
+    ("path", "NULL"),
+    ("pod_id", "?"),
+    ("data_center_id", "data_center_id"),
+    ("iscsi_name", "iscsi_name"),
+    ("volume_type", "volume_type"),
+    ("pool_type", "?"),
+    ("disk_offering_id", "disk_offering_id"),
+    ("template_id", "template_id"),
+    ("recreatable", "recreatable"),
+    ("created", "?"),
+    ("attached", "attached"),
+    ("updated", "?"),
+    ("state", "'Allocated'"),
+    ("update_count", "0"),
+    ("display_volume", "display_volume"),
+    ("format", "format"),
+    ("min_iops", "min_iops"),
+    ("max_iops", "max_iops"),
+    ("hv_ss_reserve", "hv_ss_reserve"),
+    ("provisioning_type", "provisioning_type"),
+    ("passphrase_id", "passphrase_id"),
+    ("encrypt_format", "encrypt_format"),
+    ("delete_protection", "delete_protection"),
+    ("last_id", "id"),
+    ("kms_key_id", "kms_key_id"),
+    ("kms_wrapped_key_id", "kms_wrapped_key_id"),
+];
+
 impl Tx {
     /// Writes the row of the copy: everything of the original but its place, its VM and its public id.
     ///
@@ -17,17 +57,15 @@ impl Tx {
         uuid: &str,
         place: &VolumePlace,
     ) -> Result<i64, StoreError> {
-        let sql = "INSERT INTO volumes (account_id, domain_id, pool_id, last_pool_id, instance_id, device_id, name, uuid, size, \
-            folder, path, pod_id, data_center_id, iscsi_name, volume_type, pool_type, disk_offering_id, template_id, recreatable, \
-            created, attached, updated, state, update_count, display_volume, format, min_iops, max_iops, hv_ss_reserve, \
-            provisioning_type, passphrase_id, encrypt_format, delete_protection, last_id, kms_key_id, kms_wrapped_key_id) \
-            SELECT account_id, domain_id, ?, pool_id, NULL, device_id, name, ?, size, ?, NULL, ?, data_center_id, iscsi_name, \
-            volume_type, ?, disk_offering_id, template_id, recreatable, ?, attached, ?, 'Allocated', 0, display_volume, format, \
-            min_iops, max_iops, hv_ss_reserve, provisioning_type, passphrase_id, encrypt_format, delete_protection, id, kms_key_id, \
-            kms_wrapped_key_id FROM volumes WHERE id = ?";
+        // What an older CloudStack has no column for is left out (`Schema::has`).
+        let copied: Vec<(&str, &str)> =
+            COPIED.into_iter().filter(|(column, _)| self.schema().has("volumes", column)).collect();
+        let columns = copied.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
+        let values = copied.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(", ");
+        let sql = format!("INSERT INTO volumes ({columns}) SELECT {values} FROM volumes WHERE id = ?");
         let now = Timestamp::now();
         let args = args![place.pool_id, uuid, &place.folder, place.pod_id, &place.pool_type, now, now, original.id];
-        Ok(self.run(sql, args).await?.id)
+        Ok(self.run(&sql, args).await?.id)
     }
 
     /// Gives the copy the original's public id and VM, and takes both from the original.

@@ -13,10 +13,12 @@ use sqlx::mysql::MySqlRow;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Column, MySql, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef};
 
+use super::attach::Schema;
 use super::error::{is_collision, is_connection};
 use super::mysql::Servers;
 use super::transact::Attempts;
 use super::value::{Row, Value};
+use super::vault::Keeper;
 use super::{StoreError, migrations};
 use crate::args;
 
@@ -35,6 +37,7 @@ const NEVER_COMMITTED: i64 = -1;
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Pools,
+    schema: Arc<Schema>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ pub struct Done {
 pub struct Tx {
     inner: Inner,
     db: Db,
+    pub(super) keeper: Keeper,
 }
 
 #[derive(Debug)]
@@ -68,7 +72,7 @@ enum Inner {
 /// Binds arguments of our own type to a statement of either database.
 macro_rules! bound {
     ($sql:expr, $args:expr) => {
-        $args.iter().fold(sqlx::query(AssertSqlSafe($sql.to_owned())), |query, value| match value {
+        $args.iter().fold(sqlx::query(AssertSqlSafe($sql.to_string())), |query, value| match value {
             Value::Null => query.bind(None::<String>),
             Value::Int(number) => query.bind(*number),
             Value::Real(number) => query.bind(*number),
@@ -89,13 +93,41 @@ impl Db {
         let pools = if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await?
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
-            Pools::MySql(Arc::new(Servers::open(url).await?))
+            Pools::MySql(Arc::new(Servers::open(url, None).await?))
         } else {
             return Err(StoreError::Url);
         };
-        let db = Self { pools };
+        let db = Self { pools, schema: Arc::default() };
         db.migrate().await?;
         Ok(db)
+    }
+
+    /// Opens a MySQL or MariaDB database that is CloudStack's, and changes nothing in it. A statement waits `lock_wait` for a
+    /// lock that somebody else has on a row or table.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] with the driver's error when the server does not let us in.
+    pub(super) async fn reach(url: &str, lock_wait: Duration) -> Result<Self, StoreError> {
+        let servers = Servers::open(url, Some(lock_wait)).await?;
+        Ok(Self { pools: Pools::MySql(Arc::new(servers)), schema: Arc::default() })
+    }
+
+    /// Makes our own tables in a database that was reached, and takes its other tables for what `schema` says.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when a table cannot be made.
+    pub(super) async fn settle_in(mut self, schema: Schema) -> Result<Self, StoreError> {
+        if let Pools::MySql(servers) = &self.pools {
+            servers.migrate(migrations::for_attached()).await?;
+        }
+        self.schema = Arc::new(schema);
+        Ok(self)
+    }
+
+    /// What the database has of the tables that the SQL is written for.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
@@ -141,7 +173,7 @@ impl Db {
     async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pools {
             Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await.map_err(StoreError::open),
-            Pools::MySql(servers) => servers.migrate().await,
+            Pools::MySql(servers) => servers.migrate(migrations::for_mysql()).await,
         }
     }
 
@@ -160,17 +192,19 @@ impl Db {
     /// # Errors
     /// [`StoreError::Database`] with the database's own words.
     pub async fn rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
             Pools::MySql(servers) => {
                 let mut attempts = Attempts::default();
                 loop {
+                    let turn = servers.turn();
                     let read = async {
                         let rows = bound!(sql, args).fetch_all(servers.pool()).await?;
                         rows_of(&rows, mysql_value)
                     };
                     match read.await {
-                        Err(error) if servers.go_on(&error, &mut attempts).await => {}
+                        Err(error) if servers.go_on(&error, &mut attempts, turn).await => {}
                         read => return read,
                     }
                 }
@@ -198,6 +232,7 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
+        let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
                 let done = bound!(sql, args).execute(writer).await?;
@@ -206,14 +241,15 @@ impl Db {
             Pools::MySql(servers) => {
                 let mut attempts = Attempts::default();
                 loop {
+                    let turn = servers.turn();
                     let error = match bound!(sql, args).execute(servers.pool()).await {
                         Ok(done) => return Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 }),
                         Err(error) => error,
                     };
                     let was_never_sent = is_collision(&error) || matches!(error, sqlx::Error::PoolTimedOut);
                     let error = error.into();
-                    if !was_never_sent || !servers.go_on(&error, &mut attempts).await {
-                        servers.note(&error);
+                    servers.note(&error, turn);
+                    if !was_never_sent || !attempts.again(&error).await {
                         return Err(error);
                     }
                 }
@@ -228,16 +264,13 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::MySql(servers) => match servers.pool().begin().await {
-                Ok(tx) => Inner::MySql(tx),
-                Err(error) => {
-                    let error = error.into();
-                    servers.note(&error);
-                    return Err(error);
-                }
-            },
+            Pools::MySql(servers) => {
+                let turn = servers.turn();
+                let begun = servers.pool().begin().await.map_err(StoreError::from);
+                Inner::MySql(begun.inspect_err(|error| servers.note(error, turn))?)
+            }
         };
-        Ok(Tx { inner, db: self.clone() })
+        Ok(Tx { inner, db: self.clone(), keeper: Keeper::default() })
     }
 
     /// Finds out what became of a transaction whose connection broke during its commit: true when it was committed, false
@@ -295,11 +328,18 @@ impl Db {
 }
 
 impl Tx {
+    /// What the database has of the tables that the SQL is written for.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.db.schema
+    }
+
     /// All rows that `sql` gives, as this transaction sees them.
     ///
     /// # Errors
     /// As [`Db::rows`].
     pub async fn rows(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = self.db.schema.read(sql);
         match &mut self.inner {
             Inner::Sqlite(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, sqlite_value),
             Inner::MySql(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, mysql_value),
@@ -319,6 +359,7 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&mut self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
+        let sql = self.db.schema.read(sql);
         match &mut self.inner {
             Inner::Sqlite(tx) => {
                 let done = bound!(sql, args).execute(&mut **tx).await?;

@@ -9,6 +9,30 @@ pub enum StoreError {
     /// The database could not be opened or its tables could not be brought up to date.
     #[error("the database could not be opened; check the URL, the user's rights and whether the server runs")]
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server of a database that is to be attached cannot be reached, or does not let us in.
+    #[error("{what}; {remedy}")]
+    Reach {
+        /// What happened.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+        /// The driver's words.
+        #[source]
+        cause: Box<sqlx::Error>,
+    },
+    /// A database was looked at and cannot be attached. The survey says why, and what to do.
+    #[error("the database cannot be attached\n\n{0}")]
+    NotAttachable(Box<super::Survey>),
+    /// The database is of a CloudStack that cannot keep this.
+    #[error(
+        "{what} cannot be kept in this database: it came with CloudStack {since}. Upgrade CloudStack, or do without"
+    )]
+    Absent {
+        /// What was to be written.
+        what: &'static str,
+        /// The version that brought it.
+        since: &'static str,
+    },
     /// A statement failed.
     #[error("the database refused a statement")]
     Database(#[from] sqlx::Error),
@@ -48,6 +72,12 @@ impl StoreError {
         Self::Open(cause.into())
     }
 
+    /// True when somebody else held a row or table so long that the statement was given up.
+    #[must_use]
+    pub fn is_locked_out(&self) -> bool {
+        matches!(self, Self::Database(cause) if number(cause) == Some(LOCK_WAIT))
+    }
+
     /// True when the statement or transaction surely had no effect, and may have one when it is run again: the database
     /// rolled it back because it collided with another, or was not to be reached. A failed commit is told apart by
     /// [`super::Tx::commit`].
@@ -70,13 +100,19 @@ impl StoreError {
 /// Errors of MySQL and MariaDB after which the whole transaction was rolled back, or none was begun: deadlock (which is also
 /// what a cluster calls a lost certification), lock wait, a server that is not ready for its cluster, is shutting down or
 /// was made read-only.
-const COLLISIONS: [u16; 6] = [1213, 1205, 1047, 1053, 1290, 1927];
+const COLLISIONS: [u16; 6] = [1213, LOCK_WAIT, 1047, 1053, 1290, 1927];
+
+/// A lock was waited for too long.
+const LOCK_WAIT: u16 = 1205;
 
 pub(super) fn is_collision(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(cause) = error else { return false };
-    let number =
-        cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number);
-    number.is_some_and(|number| COLLISIONS.contains(&number))
+    number(error).is_some_and(|number| COLLISIONS.contains(&number))
+}
+
+/// MySQL's number of an error that its server told.
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
+    let sqlx::Error::Database(cause) = error else { return None };
+    cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
 }
 
 pub(super) const fn is_connection(error: &sqlx::Error) -> bool {

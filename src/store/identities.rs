@@ -139,7 +139,7 @@ pub struct UserChange {
 }
 
 /// A key pair to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewKey {
     /// Public id.
     pub uuid: String,
@@ -373,6 +373,9 @@ impl Tx {
             }
         }
         if let Some(access) = change.key_access {
+            if !self.schema().has("user", "api_key_access") {
+                return Err(StoreError::Absent { what: "Whether a user's keys may be used", since: "4.20.1" });
+            }
             self.run("UPDATE user SET api_key_access = ? WHERE id = ?", args![access, id]).await?;
         }
         if change.password.is_some() {
@@ -416,6 +419,9 @@ impl Tx {
         secret: &Sealed,
         new: &NewKey,
     ) -> Result<i64, StoreError> {
+        if !self.schema().has_table("api_keypair") {
+            return self.key_of_user(user.id, Some((api_key, secret)), new).await;
+        }
         let sql = "INSERT INTO api_keypair (uuid, name, domain_id, account_id, user_id, start_date, end_date, description, \
             api_key, secret_key, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let args = args![
@@ -448,6 +454,9 @@ impl Tx {
     /// # Errors
     /// See [`Store::account_by_id`].
     pub async fn key_remove(&mut self, id: i64) -> Result<(), StoreError> {
+        if !self.schema().has_table("api_keypair") {
+            return self.key_of_user(id, None, &NewKey::default()).await.map(drop);
+        }
         self.run("UPDATE api_keypair SET removed = ? WHERE id = ? AND removed IS NULL", args![Timestamp::now(), id])
             .await?;
         Ok(())

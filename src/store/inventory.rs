@@ -20,6 +20,20 @@ pub(super) fn words(text: Option<String>) -> Vec<String> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
+/// What [`disk_offering`] reads, up to the table.
+pub(super) const DISK_OFFERING: &str = "SELECT id, uuid, tags, use_local_storage, removed FROM disk_offering";
+
+/// A row of [`DISK_OFFERING`].
+pub(super) fn disk_offering(row: &Row) -> Result<DiskOffering, StoreError> {
+    Ok(DiskOffering {
+        id: row.get("id")?,
+        uuid: row.get::<Option<String>>("uuid")?.unwrap_or_default(),
+        tags: words(row.get("tags")?),
+        local: row.get("use_local_storage")?,
+        removed: removed(row)?,
+    })
+}
+
 fn removed(row: &Row) -> Result<bool, StoreError> {
     Ok(row.get::<Option<String>>("removed")?.is_some())
 }
@@ -277,15 +291,8 @@ impl Store {
     /// # Errors
     /// See [`Store::volume_by_id`].
     pub async fn disk_offering_by_id(&self, id: i64) -> Result<Option<DiskOffering>, StoreError> {
-        let sql = "SELECT id, uuid, tags, use_local_storage, removed FROM disk_offering WHERE id = ?";
-        let Some(row) = self.db().row(sql, args![id]).await? else { return Ok(None) };
-        Ok(Some(DiskOffering {
-            id: row.get("id")?,
-            uuid: row.get::<Option<String>>("uuid")?.unwrap_or_default(),
-            tags: words(row.get("tags")?),
-            local: row.get("use_local_storage")?,
-            removed: removed(&row)?,
-        }))
+        let sql = format!("{DISK_OFFERING} WHERE id = ?");
+        self.db().row(&sql, args![id]).await?.as_ref().map(disk_offering).transpose()
     }
 
     /// True when the VM has any VM snapshot, whatever its state.

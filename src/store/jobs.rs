@@ -1,5 +1,6 @@
 //! Asynchronous jobs: CloudStack's `async_job` row and, beside it, what our worker needs (`motion_job`).
 
+use super::lists::below;
 use super::value::Row;
 use super::{Claim, Server, Store, StoreError, Tx, transact};
 use crate::args;
@@ -346,8 +347,7 @@ impl Store {
             narrow("j.account_id = ?", account_id.into());
         }
         match &filter.domain {
-            // Not LIKE: `_` and `%` are letters of a domain's name.
-            Some((path, true)) => narrow("instr(d.path, ?) = 1", path.into()),
+            Some((path, true)) => narrow(&below("d.path"), path.into()),
             Some((path, false)) => narrow("d.path = ?", path.into()),
             None => {}
         }

@@ -18,6 +18,9 @@ const FILES: &[(i64, &str, &str)] = &[
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
     (6, "events and alerts", include_str!("../../migrations/0006_lists.sql")),
     (7, "sessions", include_str!("../../migrations/0007_sessions.sql")),
+    (8, "more of events", include_str!("../../migrations/0008_events.sql")),
+    (9, "settings", include_str!("../../migrations/0009_settings.sql")),
+    (10, "offerings", include_str!("../../migrations/0010_offerings.sql")),
     (11, "room for sealed secrets", include_str!("../../migrations/0011_sealed_secrets.sql")),
     (12, "nodes", include_str!("../../migrations/0012_nodes.sql")),
 ];
@@ -53,6 +56,50 @@ pub(super) fn for_mysql() -> Migrator {
     migrator(|sql| sql.replace("\n);", "\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;"))
 }
 
+/// The migrations of a database that is CloudStack's: what they say about our own tables, and nothing else. What was done is
+/// noted in a table of ours too.
+pub(super) fn for_attached() -> Migrator {
+    let ours = |sql: &str| {
+        let own = parts(sql).filter(|statement| target(statement).is_some_and(|table| table.starts_with("motion_")));
+        own.map(|statement| format!("{statement};\n")).collect::<String>()
+    };
+    let mut migrator = migrator(|sql| ours(sql).replace("\n);", "\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;"));
+    migrator.dangerous_set_table_name(ATTACHED_HISTORY);
+    migrator
+}
+
+/// Where an attached database notes which migrations were done.
+pub(super) const ATTACHED_HISTORY: &str = "motion_schema_migrations";
+
+/// All statements, oldest first.
+pub(super) fn statements() -> impl Iterator<Item = &'static str> {
+    FILES.iter().flat_map(|(_, _, sql)| parts(sql))
+}
+
+/// The statements of a file, without the comments before them.
+fn parts(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(";\n")
+        .map(|part| {
+            let mut rest = part.trim();
+            while rest.starts_with("--") {
+                rest = rest.split_once('\n').map_or("", |(_, rest)| rest.trim_start());
+            }
+            rest.trim_end_matches(';')
+        })
+        .filter(|statement| !statement.is_empty())
+}
+
+/// The table that a statement is about.
+pub(super) fn target(statement: &str) -> Option<&str> {
+    let is_index = ["CREATE INDEX", "CREATE UNIQUE INDEX"].iter().any(|words| statement.starts_with(words));
+    let before = if is_index { "ON `" } else { "`" };
+    let (word, rest) = statement.split_once(before)?;
+    let known = is_index
+        || ["CREATE TABLE", "ALTER TABLE", "DROP TABLE", "INSERT INTO", "INSERT IGNORE INTO", "UPDATE", "DELETE FROM"]
+            .contains(&word.trim());
+    rest.split_once('`').map(|(table, _)| table).filter(|_| known)
+}
+
 fn ignoring_case(line: &str) -> String {
     match line.strip_suffix(',') {
         Some(column) => format!("{column} COLLATE NOCASE,"),
@@ -63,8 +110,11 @@ fn ignoring_case(line: &str) -> String {
 fn migrator(translate: impl Fn(&str) -> String) -> Migrator {
     let migrations = FILES
         .iter()
+        .map(|(version, description, sql)| (version, description, translate(sql)))
+        // A server refuses an empty text.
+        .filter(|(_, _, sql)| !sql.is_empty())
         .map(|(version, description, sql)| {
-            let sql = AssertSqlSafe(translate(sql)).into_sql_str();
+            let sql = AssertSqlSafe(sql).into_sql_str();
             Migration::new(*version, Cow::Borrowed(*description), MigrationType::Simple, sql, false)
         })
         .collect();

@@ -7,6 +7,7 @@
 //! Inside a transaction only the functions of [`Tx`] may be used: on SQLite it holds the only writing connection.
 
 mod accounts;
+mod attach;
 mod bootstrap;
 mod capabilities;
 mod capacity;
@@ -15,6 +16,7 @@ mod cloud_cipher;
 mod copies;
 mod db;
 mod error;
+mod estate;
 mod events;
 mod identities;
 mod ids;
@@ -36,21 +38,27 @@ mod vault;
 mod watched;
 
 pub use accounts::{Credential, Identity, Rule};
+pub use attach::{Finding, Obstacle, Schema, Survey};
 pub use bootstrap::KeyPair;
 pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
 pub use db::{Db, Done, Tx};
 pub use error::StoreError;
+pub use estate::{
+    AdoptedVm, AdoptedVolume, Cluster, HostChange, HostRows, KnownVm, NewCluster, NewDiskOffering, NewPod,
+    NewServiceOffering, NewZone, Pod, PoolChange, PoolRows, Restrictions, Zone, ZoneChange,
+};
 pub use events::NewEvent;
 pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChange};
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
-    GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, KeyFilter, Machines, OfferingFilter,
-    Owners, PodFilter, ProjectFilter, Projects, Promised, ResourceKind, ResourceUse, RoleFilter, StoragePoolFilter,
-    TagFilter, UpOf, UserFilter, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter, Machines,
+    OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, Reserved, ResourceKind, ResourceUse,
+    RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter, TagFilter, TagListFilter,
+    TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
@@ -111,6 +119,7 @@ impl Store {
     /// See [`Db::begin`]. [`StoreError::Superseded`] when the claim that it runs under is not the latest.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let mut tx = self.db.begin().await?;
+        tx.keeper = self.keeper.clone();
         if let Some(claim) = self.claim {
             tx.assert_claim(claim).await?;
         }

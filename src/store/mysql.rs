@@ -4,13 +4,13 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, MySqlPool, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlPool, Row as _};
 
+use super::StoreError;
 use super::error::is_connection;
 use super::transact::Attempts;
-use super::{StoreError, migrations};
 
 /// How long a caller waits for a connection before it is given another server, or an error.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +44,9 @@ fn urls(url: &str) -> Vec<String> {
 }
 
 impl Servers {
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
+    /// Opens the servers that `url` names. With `lock_wait`, statements wait so long for a lock on a row or table; else as long
+    /// as the server says.
+    pub async fn open(url: &str, lock_wait: Option<Duration>) -> Result<Self, StoreError> {
         let options = |url: &String| {
             MySqlConnectOptions::from_str(url).map(|options| {
                 // Times in the tables are UTC, whatever the server's zone is.
@@ -54,19 +56,28 @@ impl Servers {
         let servers: Vec<_> = urls(url).iter().map(options).collect::<Result<_, _>>().map_err(StoreError::open)?;
         let (current, is_cluster) = first_that_answers(&servers).await?;
         let options = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+        let patience = lock_wait.map(|wait| {
+            let wait = wait.as_secs().max(1);
+            format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}")
+        });
+        let options = options.after_connect(move |connection, _| {
+            let patience = patience.clone();
+            Box::pin(async move {
+                if is_cluster {
+                    if !is_ready(connection).await? {
+                        return Err(sqlx::Error::Protocol("the server is not part of its cluster".to_owned()));
+                    }
+                    sqlx::query(SEE_ALL_COMMITS).execute(&mut *connection).await?;
+                }
+                match patience {
+                    Some(patience) => sqlx::query(AssertSqlSafe(patience)).execute(connection).await.map(drop),
+                    None => Ok(()),
+                }
+            })
+        });
         let options = if is_cluster {
-            options
-                // Takes the place of the ping: a server that has lost its cluster answers pings, and nothing else.
-                .test_before_acquire(false)
-                .before_acquire(|connection, _| Box::pin(is_ready(connection)))
-                .after_connect(|connection, _| {
-                    Box::pin(async move {
-                        if !is_ready(connection).await? {
-                            return Err(sqlx::Error::Protocol("the server is not part of its cluster".to_owned()));
-                        }
-                        sqlx::query(SEE_ALL_COMMITS).execute(connection).await.map(|_| ())
-                    })
-                })
+            // Takes the place of the ping: a server that has lost its cluster answers pings, and nothing else.
+            options.test_before_acquire(false).before_acquire(|connection, _| Box::pin(is_ready(connection)))
         } else {
             options
         };
@@ -79,29 +90,36 @@ impl Servers {
         &self.pool
     }
 
-    /// Turns to the next server after an error that says that this one is away.
-    pub fn note(&self, error: &StoreError) {
+    /// Which server is used now, for [`Servers::note`]. Counts up from turn to turn.
+    pub fn turn(&self) -> usize {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// Turns to the next server after an error that says that the one of this turn is away. Of many that find it away, one
+    /// turns.
+    pub fn note(&self, error: &StoreError, turn: usize) {
         let StoreError::Database(cause) = error else { return };
         if self.servers.len() < 2 || !is_connection(cause) {
             return;
         }
-        let next = (self.current.fetch_add(1, Ordering::Relaxed) + 1) % self.servers.len();
-        let server = &self.servers[next];
+        if self.current.compare_exchange(turn, turn + 1, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        let server = &self.servers[(turn + 1) % self.servers.len()];
         tracing::warn!(%cause, next = server.get_host(), port = server.get_port(), "turning to another server of the database");
         self.pool.set_connect_options(server.clone());
     }
 
-    /// Waits for the next attempt after an error that had no effect, at another server if this one is away; false when there
-    /// is no next attempt.
-    pub async fn go_on(&self, error: &StoreError, attempts: &mut Attempts) -> bool {
-        self.note(error);
+    /// Waits for the next attempt after an error that had no effect, at another server if that of this turn is away; false
+    /// when there is no next attempt.
+    pub async fn go_on(&self, error: &StoreError, attempts: &mut Attempts, turn: usize) -> bool {
+        self.note(error, turn);
         attempts.again(error).await
     }
 
     /// Brings the tables up to date. One gateway does it, the others wait: by a lock of the server, or in a cluster, which has
     /// no such locks, by the rows of the tables' history.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut migrator = migrations::for_mysql();
+    pub async fn migrate(&self, mut migrator: Migrator) -> Result<(), StoreError> {
         migrator.set_locking(!self.is_cluster);
         let until = Instant::now() + OTHERS_MIGRATION;
         loop {

@@ -265,11 +265,12 @@ impl TakenTable {
             let Some(at) = columns.iter().position(|column| *column == place.column()) else { continue };
             let Some(text) = row.at::<Option<String>>(at)? else { continue };
             let Some(secret) = place.secret(&text) else { continue };
-            let opened = match (CloudCipher::looks_encrypted(secret) && self.name != "user", hands.cipher) {
-                (false, _) => Ok(Secret::new(secret.to_owned())),
-                (true, None) => Err(NO_KEY),
-                (true, Some(cipher)) => cipher.open(secret).map_err(|_| WRONG_KEY),
-            };
+            let opened =
+                match (place.is_encrypted_by_cloudstack() && CloudCipher::looks_encrypted(secret), hands.cipher) {
+                    (false, _) => Ok(Secret::new(secret.to_owned())),
+                    (true, None) => Err(NO_KEY),
+                    (true, Some(cipher)) => cipher.open(secret).map_err(|_| WRONG_KEY),
+                };
             let written = match opened {
                 Ok(secret) => {
                     let sealed = hands.vault.seal(place, &place.row_name(row)?, &secret)?;

@@ -1,7 +1,6 @@
 //! What agents say of their hosts and pools, written down; and the certificates that they are known by.
 
-use super::transact;
-use super::{Store, StoreError};
+use super::{Alert, Store, StoreError, Tx, transact};
 use crate::args;
 use crate::model::{CapacityKind, Timestamp};
 
@@ -38,28 +37,35 @@ pub struct HostLoadRow {
 }
 
 impl Store {
-    /// Notes that a host answered this server just now.
+    /// Notes that a host answered this server just now. A host that has been removed stays removed.
     ///
     /// # Errors
     /// See [`super::Db::rows`]; the same holds for all functions of this file.
     pub async fn host_up(&self, host_id: i64, server_id: i64) -> Result<(), StoreError> {
         // CloudStack keeps milliseconds without their last ten bits (`contract/entities.md` 1.4, lastpinged).
         let ping = (Timestamp::now().unix() * 1000) >> 10;
-        let sql = "UPDATE host SET status = 'Up', last_ping = ?, mgmt_server_id = ?, disconnected = NULL WHERE id = ?";
+        // The count grows with changes of the state only (`contract/entities.md` 3.0); MySQL sets columns from left to right.
+        let sql = "UPDATE host SET update_count = update_count + CASE WHEN status = 'Up' THEN 0 ELSE 1 END, status = 'Up', \
+            last_ping = ?, mgmt_server_id = ?, disconnected = NULL WHERE id = ? AND removed IS NULL";
         self.db().run(sql, args![ping, server_id, host_id]).await?;
         Ok(())
     }
 
-    /// Notes that a host does not answer (`Disconnected`), or that somebody else does in its place (`Alert`).
+    /// Notes that a host does not answer (`Disconnected`), or that somebody else does in its place (`Alert`). When that is
+    /// news, an alert of type 7 says so (`contract/entities.md` 4.8). A host that has been removed stays removed.
     ///
     /// # Errors
     /// See [`Store::host_up`].
-    pub async fn host_away(&self, host_id: i64, status: &str) -> Result<(), StoreError> {
+    pub async fn host_away(&self, host_id: i64, status: &str, reason: &str) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let sql = "UPDATE host SET status = ?, disconnected = COALESCE(disconnected, ?), mgmt_server_id = NULL \
-            WHERE id = ? AND status <> 'Maintenance'";
-        self.db().run(sql, args![status, now, host_id]).await?;
-        Ok(())
+        transact!(self, StoreError, |tx| {
+            let sql = "UPDATE host SET status = ?, disconnected = COALESCE(disconnected, ?), mgmt_server_id = NULL, \
+                update_count = update_count + 1 WHERE id = ? AND removed IS NULL AND status <> 'Maintenance' AND status <> ?";
+            if tx.run(sql, args![status, now, host_id, status]).await?.rows > 0 {
+                tx.host_alert(host_id, status, reason).await?;
+            }
+            Ok(())
+        })
     }
 
     /// Writes what a host says of itself, and the totals of its capacity rows with it.
@@ -93,15 +99,25 @@ impl Store {
         })
     }
 
-    /// Writes size and use of a pool.
+    /// Writes size and use of a pool, and its row of capacity with them: hosts' folders count what is used and may be promised
+    /// several times over, shares count what is promised (`contract/entities.md` 3.27, 4.3).
     ///
     /// # Errors
     /// See [`Store::host_up`].
     pub async fn pool_usage(&self, pool_id: i64, capacity_bytes: i64, used_bytes: i64) -> Result<(), StoreError> {
-        let now = Timestamp::now();
-        let sql = "UPDATE storage_pool SET capacity_bytes = ?, used_bytes = ?, update_time = ? WHERE id = ?";
-        self.db().run(sql, args![capacity_bytes, used_bytes, now, pool_id]).await?;
-        Ok(())
+        let factor = self.setting_number("storage.overprovisioning.factor", 2.0).await?;
+        let promised = (capacity_bytes as f64 * factor) as i64;
+        transact!(self, StoreError, |tx| {
+            let now = Timestamp::now();
+            let sql = "UPDATE storage_pool SET capacity_bytes = ?, used_bytes = ?, update_time = ? WHERE id = ? AND removed IS NULL";
+            tx.run(sql, args![capacity_bytes, used_bytes, now, pool_id]).await?;
+            let sql = "UPDATE op_host_capacity SET used_capacity = ?, total_capacity = ?, update_time = ? \
+                WHERE host_id = ? AND capacity_type = ?";
+            tx.run(sql, args![used_bytes, promised, now, pool_id, CapacityKind::LocalStorage as i64]).await?;
+            let sql = "UPDATE op_host_capacity SET total_capacity = ?, update_time = ? WHERE host_id = ? AND capacity_type = ?";
+            tx.run(sql, args![capacity_bytes, now, pool_id, CapacityKind::StorageAllocated as i64]).await?;
+            Ok(())
+        })
     }
 
     /// Writes the load of a host.
@@ -150,5 +166,33 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Tx {
+    /// Writes that a host is lost.
+    async fn host_alert(&mut self, host_id: i64, status: &str, reason: &str) -> Result<(), StoreError> {
+        let sql = "SELECT h.name, h.uuid, h.data_center_id, h.pod_id, h.cluster_id, z.name, p.name FROM host h \
+            LEFT JOIN data_center z ON z.id = h.data_center_id LEFT JOIN host_pod_ref p ON p.id = h.pod_id WHERE h.id = ?";
+        let Some(row) = self.row(sql, args![host_id]).await? else { return Ok(()) };
+        let word = |at| Ok::<_, StoreError>(row.at::<Option<String>>(at)?.unwrap_or_default());
+        let what = if status == "Alert" { "in alert state" } else { "disconnected" };
+        let subject = format!(
+            "Host {what}, name: {} (id:{}), availability zone: {}, pod: {}",
+            word(0)?,
+            word(1)?,
+            word(5)?,
+            word(6)?
+        );
+        let alert = Alert {
+            kind: 7,
+            name: "ALERT.COMPUTE.HOST",
+            zone_id: row.at(2)?,
+            pod_id: row.at(3)?,
+            cluster_id: row.at(4)?,
+            content: format!("{subject}: {reason}"),
+            subject,
+        };
+        self.alert_insert(&alert).await
     }
 }

@@ -2,24 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::row::{domain_path, flag, number, text, time};
+use super::row::{Owner, flag, number, text, time};
 use crate::model::Timestamp;
 use crate::model::entity::EntityKind;
 use crate::store::{Row, Store, StoreError};
-
-/// Things by word and internal id: their public ids and names.
-type Things<'a> = HashMap<(&'a str, i64), (Option<String>, Option<String>)>;
-
-/// What events are about: CloudStack's word, our kind, and the column that holds the name.
-const RESOURCES: &[(&str, EntityKind, &str)] = &[
-    ("VirtualMachine", EntityKind::Vm, "name"),
-    ("Volume", EntityKind::Volume, "name"),
-    ("User", EntityKind::User, "username"),
-    ("Account", EntityKind::Account, "account_name"),
-    ("Host", EntityKind::Host, "name"),
-    ("StoragePool", EntityKind::StoragePool, "name"),
-    ("Cluster", EntityKind::Cluster, "name"),
-];
 
 crate::response! {
     /// Something that happened.
@@ -79,49 +65,91 @@ crate::response! {
     }
 }
 
+/// The words for kinds of things that jobs and events are about, and what they are here (`contract/entities.md 4.8`).
+const KINDS: &[(&str, EntityKind)] = &[
+    ("VirtualMachine", EntityKind::Vm),
+    ("SystemVm", EntityKind::Vm),
+    ("DomainRouter", EntityKind::Vm),
+    ("Volume", EntityKind::Volume),
+    ("StoragePool", EntityKind::StoragePool),
+    ("Host", EntityKind::Host),
+    ("Cluster", EntityKind::Cluster),
+    ("Pod", EntityKind::Pod),
+    ("Zone", EntityKind::Zone),
+    ("Snapshot", EntityKind::Snapshot),
+    ("Template", EntityKind::Template),
+    ("Iso", EntityKind::Template),
+    ("DiskOffering", EntityKind::DiskOffering),
+    ("ServiceOffering", EntityKind::ServiceOffering),
+    ("ManagementServer", EntityKind::ManagementServer),
+    ("Network", EntityKind::Network),
+    ("Account", EntityKind::Account),
+    ("User", EntityKind::User),
+    ("Domain", EntityKind::Domain),
+    ("Project", EntityKind::Project),
+    ("Role", EntityKind::Role),
+];
+
+/// What a word for a kind of thing means, in any letter case, with the word as CloudStack spells it.
+#[must_use]
+pub fn resource_kind(word: &str) -> Option<(&'static str, EntityKind)> {
+    KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).copied()
+}
+
+/// Public id and name of the things that a page of events is about.
+type Things = HashMap<(EntityKind, i64), (Option<String>, Option<String>)>;
+
 /// The events with these internal ids.
 ///
 /// # Errors
 /// See [`crate::store::Db::rows`].
 pub async fn events(store: &Store, ids: &[i64]) -> Result<Vec<EventView>, StoreError> {
     let rows = store.event_rows(ids).await?;
-    let mut things: Things<'_> = HashMap::new();
-    for (word, kind, column) in RESOURCES {
-        let mut wanted = Vec::new();
-        for row in &rows {
-            if text(row, "resource_type")?.as_deref() == Some(*word) {
-                wanted.extend(number(row, "resource_id")?);
-            }
-        }
-        if wanted.is_empty() {
-            continue;
-        }
-        for row in store.names_of(*kind, column, &wanted).await? {
-            things.insert((word, row.get("id")?), (text(&row, "uuid")?, text(&row, "name")?));
-        }
-    }
+    let things = things(store, &rows).await?;
     rows.iter().map(|row| event(row, &things)).collect()
 }
 
-fn event(row: &Row, things: &Things<'_>) -> Result<EventView, StoreError> {
-    let resource_type = text(row, "resource_type")?;
-    let thing = resource_type.as_deref().zip(number(row, "resource_id")?).and_then(|key| things.get(&key));
-    let project_id = text(row, "project_uuid")?;
+fn thing(row: &Row) -> Result<Option<(EntityKind, i64)>, StoreError> {
+    let kind = text(row, "resource_type")?.and_then(|word| resource_kind(&word));
+    Ok(kind.map(|(_, kind)| kind).zip(number(row, "resource_id")?))
+}
+
+/// One question for each kind of thing on the page.
+async fn things(store: &Store, rows: &[Row]) -> Result<Things, StoreError> {
+    let mut wanted: HashMap<EntityKind, Vec<i64>> = HashMap::new();
+    for row in rows {
+        if let Some((kind, id)) = thing(row)? {
+            wanted.entry(kind).or_default().push(id);
+        }
+    }
+    let mut things = Things::new();
+    for (kind, mut ids) in wanted {
+        ids.sort_unstable();
+        ids.dedup();
+        things.extend(store.names_of(kind, &ids).await?.into_iter().map(|(id, names)| ((kind, id), names)));
+    }
+    Ok(things)
+}
+
+fn event(row: &Row, things: &Things) -> Result<EventView, StoreError> {
+    let owner = Owner::read(row)?;
+    let about = thing(row)?.and_then(|thing| things.get(&thing));
+    let (resource_id, resource_name) = about.cloned().unwrap_or_default();
     Ok(EventView {
         id: text(row, "uuid")?,
         username: text(row, "username")?,
         kind: text(row, "type")?,
         level: text(row, "level")?,
         description: text(row, "description")?,
-        account: if project_id.is_some() { None } else { text(row, "account_name")? },
-        project_id,
-        project: text(row, "project_name")?,
-        domain_id: text(row, "domain_uuid")?,
-        domain: text(row, "domain_name")?,
-        domain_path: text(row, "domain_path")?.as_deref().map(domain_path),
-        resource_id: thing.and_then(|(id, _)| id.clone()),
-        resource_name: thing.and_then(|(_, name)| name.clone()),
-        resource_type,
+        account: owner.account,
+        project_id: owner.project_id,
+        project: owner.project,
+        domain_id: owner.domain_id,
+        domain: owner.domain,
+        domain_path: owner.domain_path,
+        resource_id,
+        resource_type: text(row, "resource_type")?,
+        resource_name,
         created: time(row, "created")?,
         state: text(row, "state")?,
         parent_id: text(row, "start_uuid")?,

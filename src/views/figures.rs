@@ -56,16 +56,28 @@ crate::response! {
         clusters: String,
         /// What its processors are together, as `128.00 Ghz`.
         cpu_total "cputotal": Option<String>,
-        /// The share of them that is promised, as `5.08%`.
+        /// The share of them that is in use, as `5.08%`; of those hosts that told it.
+        cpu_used "cpuused": Option<String>,
+        /// The share of them that is promised.
         cpu_allocated "cpuallocated": Option<String>,
         /// What its memory is together, as `32.00 GB`.
         memory_total "memorytotal": Option<String>,
+        /// The share of it that is in use; of those hosts that told it.
+        memory_used "memoryused": Option<String>,
         /// The share of it that is promised.
         memory_allocated "memoryallocated": Option<String>,
+        /// Whether so much of the processors is in use that it is worth a warning.
+        cpu_used_notify "cputhreshold": Option<bool>,
+        /// Whether so much is in use that nothing more is promised.
+        cpu_used_stop "cpudisablethreshold": Option<bool>,
         /// Whether so much of the processors is promised that it is worth a warning.
         cpu_notify "cpuallocatedthreshold": Option<bool>,
         /// Whether so much is promised that nothing more is.
         cpu_stop "cpuallocateddisablethreshold": Option<bool>,
+        /// The same for memory in use: worth a warning.
+        memory_used_notify "memorythreshold": Option<bool>,
+        /// The same for memory in use: nothing more is promised.
+        memory_used_stop "memorydisablethreshold": Option<bool>,
         /// The same for memory: worth a warning.
         memory_notify "memoryallocatedthreshold": Option<bool>,
         /// The same for memory: nothing more is promised.
@@ -82,16 +94,28 @@ crate::response! {
         hosts: String,
         /// What its processors are together, as `64.00 Ghz`.
         cpu_total "cputotal": Option<String>,
+        /// The share of them that is in use; of those hosts that told it.
+        cpu_used "cpuused": Option<String>,
         /// The share of them that is promised.
         cpu_allocated "cpuallocated": Option<String>,
         /// What its memory is together.
         memory_total "memorytotal": Option<String>,
+        /// The share of it that is in use; of those hosts that told it.
+        memory_used "memoryused": Option<String>,
         /// The share of it that is promised.
         memory_allocated "memoryallocated": Option<String>,
+        /// Whether so much of the processors is in use that it is worth a warning.
+        cpu_used_notify "cputhreshold": Option<bool>,
+        /// Whether so much is in use that nothing more is promised.
+        cpu_used_stop "cpudisablethreshold": Option<bool>,
         /// Whether so much of the processors is promised that it is worth a warning.
         cpu_notify "cpuallocatedthreshold": Option<bool>,
         /// Whether so much is promised that nothing more is.
         cpu_stop "cpuallocateddisablethreshold": Option<bool>,
+        /// The same for memory in use: worth a warning.
+        memory_used_notify "memorythreshold": Option<bool>,
+        /// The same for memory in use: nothing more is promised.
+        memory_used_stop "memorydisablethreshold": Option<bool>,
         /// The same for memory: worth a warning.
         memory_notify "memoryallocatedthreshold": Option<bool>,
         /// The same for memory: nothing more is promised.
@@ -248,20 +272,28 @@ async fn marks(store: &Store, one: [&str; 2], other: [&str; 2]) -> Result<(Marks
 pub async fn zone_figures(store: &Store, zones: Vec<ZoneView>) -> Result<Vec<ZoneFiguresView>, StoreError> {
     let uuids: Vec<&str> = zones.iter().map(|zone| zone.id.as_str()).collect();
     let promised = store.promised_in(HostGroup::Zone, &uuids).await?;
+    let in_use = store.in_use(HostGroup::Zone, &uuids).await?;
     let clusters = store.clusters_of_zones(&uuids).await?;
     let (cpu, memory) = marks(store, CPU, MEMORY).await?;
     let with_figures = |plain: ZoneView| {
         let sums = promised.get(&plain.id).copied().unwrap_or_default();
         let (cpu_share, memory_share) = shares(sums);
+        let used = in_use.get(&plain.id).copied().unwrap_or_default();
         let figures = ZoneFigures {
             state: plain.allocation_state.clone(),
             clusters: up_of(clusters.get(&plain.id).copied().unwrap_or_default()),
             cpu_total: Some(ghz(sums.cpu_real_mhz)),
+            cpu_used: percent(used.cpu),
             cpu_allocated: percent(cpu_share),
             memory_total: Some(gigabytes(sums.memory_real_bytes)),
+            memory_used: percent(used.memory),
             memory_allocated: percent(memory_share),
+            cpu_used_notify: cpu.notifies(used.cpu),
+            cpu_used_stop: cpu.stops(used.cpu),
             cpu_notify: cpu.notifies(cpu_share),
             cpu_stop: cpu.stops(cpu_share),
+            memory_used_notify: memory.notifies(used.memory),
+            memory_used_stop: memory.stops(used.memory),
             memory_notify: memory.notifies(memory_share),
             memory_stop: memory.stops(memory_share),
         };
@@ -281,20 +313,28 @@ fn shares(sums: Promised) -> (Option<f64>, Option<f64>) {
 pub async fn cluster_figures(store: &Store, clusters: Vec<ClusterView>) -> Result<Vec<ClusterFiguresView>, StoreError> {
     let uuids: Vec<&str> = clusters.iter().map(|cluster| cluster.id.as_str()).collect();
     let promised = store.promised_in(HostGroup::Cluster, &uuids).await?;
+    let in_use = store.in_use(HostGroup::Cluster, &uuids).await?;
     let hosts = store.hosts_of_clusters(&uuids).await?;
     let (cpu, memory) = marks(store, CPU, MEMORY).await?;
     let with_figures = |plain: ClusterView| {
         let sums = promised.get(&plain.id).copied().unwrap_or_default();
         let (cpu_share, memory_share) = shares(sums);
+        let used = in_use.get(&plain.id).copied().unwrap_or_default();
         let figures = ClusterFigures {
             state: plain.allocation_state.clone(),
             hosts: up_of(hosts.get(&plain.id).copied().unwrap_or_default()),
             cpu_total: Some(ghz(sums.cpu_real_mhz)),
+            cpu_used: percent(used.cpu),
             cpu_allocated: percent(cpu_share),
             memory_total: Some(gigabytes(sums.memory_real_bytes)),
+            memory_used: percent(used.memory),
             memory_allocated: percent(memory_share),
+            cpu_used_notify: cpu.notifies(used.cpu),
+            cpu_used_stop: cpu.stops(used.cpu),
             cpu_notify: cpu.notifies(cpu_share),
             cpu_stop: cpu.stops(cpu_share),
+            memory_used_notify: memory.notifies(used.memory),
+            memory_used_stop: memory.stops(used.memory),
             memory_notify: memory.notifies(memory_share),
             memory_stop: memory.stops(memory_share),
         };

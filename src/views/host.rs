@@ -1,14 +1,14 @@
 //! The object `host` (`contract/entities.md 1.4`, `contract/migration.md 5.3`), in the order in which CloudStack prints
 //! its fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::row::{flag, number, percentage, text, time, two_decimals};
 use super::words::Words;
 use crate::api::Node;
 use crate::auth::Caller;
 use crate::model::Timestamp;
-use crate::store::{ResourceKind, Row, Store, StoreError};
+use crate::store::{HostFigures, ResourceKind, Row, Store, StoreError};
 
 crate::response! {
     /// A machine that runs machines.
@@ -59,15 +59,15 @@ crate::response! {
         cpu_allocated_percentage "cpuallocatedpercentage": Option<String>,
         /// The same once more.
         cpu_allocated_overprovisioned "cpuallocatedwithoverprovisioning": Option<String>,
-        /// The share in use. Not filled here: no statistics are kept.
+        /// The share in use, as the host last told it.
         cpu_used "cpuused": Option<String>,
         /// MHz that may be given away.
         cpu_overprovisioned "cpuwithoverprovisioning": Option<String>,
         /// Load. Not filled here.
         cpu_load_average "cpuloadaverage": Option<f64>,
-        /// KiB received. Not filled here.
+        /// KiB received since it started, as it last told.
         network_kbs_read "networkkbsread": Option<i64>,
-        /// KiB sent. Not filled here.
+        /// KiB sent since it started, as it last told.
         network_kbs_write "networkkbswrite": Option<i64>,
         /// Bytes of memory that may be given away.
         memory_total_bytes "memorytotal": Option<i64>,
@@ -79,7 +79,7 @@ crate::response! {
         memory_allocated_percentage "memoryallocatedpercentage": Option<String>,
         /// Bytes that are given away.
         memory_allocated_too_bytes "memoryallocatedbytes": Option<i64>,
-        /// Bytes in use. Not filled here.
+        /// Bytes in use, as it last told.
         memory_used_bytes "memoryused": Option<i64>,
         /// Graphics processors. Not filled here.
         gpu_total "gputotal": Option<i64>,
@@ -200,6 +200,12 @@ pub async fn hosts_with(store: &Store, _: &Caller, ids: &[i64], details: &Words)
     let mut tags = store.host_tags_of(ids).await?;
     let mut settings = store.details_of(ResourceKind::Host, ids).await?;
     let mut jobs = store.pending_jobs_of(ResourceKind::Host, ids).await?;
+    let loads = if details.wants(&["stats"]) {
+        let uuids: Vec<String> = rows.iter().map(|row| row.get("uuid")).collect::<Result<_, _>>()?;
+        store.loads_of(&uuids.iter().map(String::as_str).collect::<Vec<_>>()).await?
+    } else {
+        HashMap::new()
+    };
     let ha_tag = store.settings_named(&["ha.tag"]).await?.remove("ha.tag").filter(|tag| !tag.is_empty());
     rows.iter()
         .map(|row| {
@@ -217,6 +223,9 @@ pub async fn hosts_with(store: &Store, _: &Caller, ids: &[i64], details: &Words)
             if is_routing && details.wants(&["capacity"]) {
                 capacity(&mut view, row)?;
                 view.ha_host = Some(ha_tag.as_ref().is_some_and(|ha_tag| has_tag(&view, ha_tag)));
+            }
+            if is_routing && let Some(figures) = loads.get(&view.id) {
+                load(&mut view, figures);
             }
             if details.wants(&["events"]) && view.state.as_deref() == Some("Up") {
                 view.events = Some(EVENTS_WHEN_UP.to_owned());
@@ -323,6 +332,14 @@ fn capacity(view: &mut HostView, row: &Row) -> Result<(), StoreError> {
     view.memory_allocated_percentage = Some(percentage(bytes_given as f64, bytes));
     view.memory_allocated_too_bytes = Some(bytes_given);
     Ok(())
+}
+
+/// What the host told of its work. A host that never told any shows none, rather than zeros.
+fn load(view: &mut HostView, figures: &HostFigures) {
+    view.cpu_used = Some(format!("{}%", two_decimals(figures.cpu_percent)));
+    view.memory_used_bytes = Some(figures.memory_used_bytes);
+    view.network_kbs_read = Some(figures.received_bytes / 1024);
+    view.network_kbs_write = Some(figures.sent_bytes / 1024);
 }
 
 fn abilities(view: &mut HostView, row: &Row, settings: &BTreeMap<String, String>) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ mod account;
 mod capabilities;
 mod catalog;
 mod cluster;
+mod configuration;
 mod domain;
 mod event;
 mod figures;
@@ -15,13 +16,17 @@ mod host;
 mod job;
 mod key;
 mod limits;
+mod management_server;
 mod nic;
+mod offering;
 mod pod;
 mod project;
 mod role;
 mod row;
 mod storage_pool;
+mod system;
 mod tag;
+mod template;
 mod user;
 mod virtual_machine;
 mod virtual_machine_view;
@@ -31,13 +36,11 @@ mod zone;
 
 pub use account::{AccountView, accounts};
 pub use capabilities::{CapabilitiesChangedView, CapabilitiesView, capabilities, capabilities_changed};
-pub use catalog::{
-    CapacityView, DiskOfferingView, OsTypeView, ServiceOfferingView, capacities, disk_offerings, os_types,
-    service_offerings,
-};
+pub use catalog::{CapacityView, OsCategoryView, OsTypeView, capacities, os_categories, os_types};
 pub use cluster::{ClusterView, clusters};
+pub use configuration::{ConfigurationView, configuration, setting_groups, setting_subgroups};
 pub use domain::{DomainView, domains};
-pub use event::{AlertView, EventView, alerts, events};
+pub use event::{AlertView, EventView, alerts, events, resource_kind};
 pub use figures::{
     ClusterFiguresView, DiskFiguresView, HostFiguresView, MachineFiguresView, PoolFiguresView, ZoneFiguresView,
     cluster_figures, disk_figures, host_figures, machine_figures, pool_figures, zone_figures,
@@ -46,12 +49,18 @@ pub use host::{HostView, hosts, hosts_with};
 pub use job::{JobView, MigrationView, job, job_result, migration};
 pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};
 pub use limits::{MachineLimitsView, StorageLimitsView};
+pub use management_server::{
+    ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers,
+};
 pub use nic::NicView;
+pub use offering::{DiskOfferingView, ServiceOfferingView, disk_offerings, service_offerings};
 pub use pod::{IpRangeView, PodView, pods};
 pub use project::{ProjectOwnerView, ProjectView, projects};
 pub use role::{KeyPermissionView, RolePermissionView, RoleView, role_permissions, roles};
 pub use storage_pool::{StoragePoolView, path_without_secrets, storage_pools};
-pub use tag::TagView;
+pub use system::{RouterView, SystemVmView, routers, system_vms};
+pub use tag::{TagView, tag_list};
+pub use template::{TemplateView, templates};
 pub use user::{UserView, users};
 pub use virtual_machine::{virtual_machines, virtual_machines_with};
 pub use virtual_machine_view::VirtualMachineView;

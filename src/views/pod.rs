@@ -109,9 +109,14 @@ fn ip_range(text: &str) -> Option<IpRangeView> {
         start_ip: Some(start_ip),
         end_ip: parts.next()?,
         for_system_vms: parts.next().flatten().or_else(|| Some("0".to_owned())),
-        vlan_id: parts.next().flatten().or_else(|| Some("vlan://untagged".to_owned())),
+        vlan_id: Some(network_uri(parts.next().flatten().as_deref().unwrap_or("untagged"))),
         ..IpRangeView::default()
     })
+}
+
+/// The network of a range as answers name it; the table has it with or without the beginning.
+fn network_uri(network: &str) -> String {
+    if network.contains("://") { network.to_owned() } else { format!("vlan://{network}") }
 }
 
 #[cfg(test)]
@@ -126,6 +131,7 @@ mod tests {
         let range = ip_range("10.0.0.2-10.0.0.9-1-vlan://12-3").unwrap();
         assert_eq!(range.end_ip.as_deref(), Some("10.0.0.9"));
         assert_eq!(range.vlan_id.as_deref(), Some("vlan://12-3"));
+        assert_eq!(ip_range("10.0.0.2-10.0.0.9-0-untagged").unwrap().vlan_id.as_deref(), Some("vlan://untagged"));
         assert!(ip_range("").is_none() && ip_range("the pod").is_none());
     }
 }

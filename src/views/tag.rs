@@ -1,4 +1,4 @@
-//! The object `tags` inside others: what people wrote on a thing.
+//! The object `tag`, inside others and on its own: what people wrote on a thing.
 
 use std::collections::HashMap;
 
@@ -42,16 +42,26 @@ pub(super) async fn tags(
     let groups = store.tags_of(kind, ids).await?;
     groups
         .into_iter()
-        .map(|(id, rows)| Ok((id, rows.iter().map(|row| tag(kind, row)).collect::<Result<_, StoreError>>()?)))
+        .map(|(id, rows)| {
+            Ok((id, rows.iter().map(|row| tag(kind.tag_word(), row)).collect::<Result<_, StoreError>>()?))
+        })
         .collect()
 }
 
-fn tag(kind: ResourceKind, row: &Row) -> Result<TagView, StoreError> {
+/// Tags on their own: rows of [`Store::tags_page`].
+///
+/// # Errors
+/// [`StoreError::Column`] for a row without the columns.
+pub fn tag_list(rows: &[Row]) -> Result<Vec<TagView>, StoreError> {
+    rows.iter().map(|row| tag(&row.get::<String>("resource_type")?, row)).collect()
+}
+
+fn tag(kind: &str, row: &Row) -> Result<TagView, StoreError> {
     let owner = Owner::read(row)?;
     Ok(TagView {
         key: text(row, "key")?,
         value: text(row, "value")?,
-        resource_type: kind.tag_word().to_owned(),
+        resource_type: kind.to_owned(),
         resource_id: text(row, "resource_uuid")?,
         account: owner.account,
         project_id: owner.project_id,

@@ -163,7 +163,7 @@ fn machine(row: &Row) -> Result<VirtualMachineView, StoreError> {
 }
 
 /// Whether the host of a machine can be told anything (`contract/entities.md 4.2`).
-fn host_control_state(row: &Row) -> Result<String, StoreError> {
+pub(super) fn host_control_state(row: &Row) -> Result<String, StoreError> {
     let (status, resource) = (text(row, "host_status")?, text(row, "host_resource_state")?);
     let word = match (status.as_deref(), resource.as_deref()) {
         (None | Some("Unknown"), _) => "Unknown",

@@ -11,6 +11,9 @@ use stackmotion::commands::{Action, COMMANDS};
 use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
 use crate::support::world::{World, signed};
 
+/// Commands whose refusals are 530 in CloudStack too (`contract/entities.md 2.3 to 2.5`).
+const SAYS_NO_WITH_530: [&str; 7] =
+    ["addCluster", "addHost", "createStoragePool", "deleteCluster", "deleteHost", "deleteStoragePool", "updateHost"];
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 /// Far beyond what any answer takes; only a hang reaches it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -88,7 +91,9 @@ fn called_by_key() -> impl Iterator<Item = &'static CommandSpec> {
 async fn dump(world: &World) -> String {
     let db = world.store.db();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('hypervisor_capabilities', 'event', \
-        'account', 'account_details', 'resource_count', 'user', 'user_details') \
+        'account', 'account_details', 'resource_count', 'user', 'user_details', 'data_center', 'host', 'host_details', \
+        'host_tags', 'storage_pool', 'storage_pool_tags', 'disk_offering', 'disk_offering_details', \
+        'service_offering', 'service_offering_details') \
         AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY name";
     let mut all = String::new();
     for table in db.rows(tables, vec![]).await.unwrap() {
@@ -101,7 +106,7 @@ async fn dump(world: &World) -> String {
             writeln!(all, "{table}: {}", row.at::<String>(0).unwrap()).unwrap();
         }
     }
-    assert!(["volumes: ", "vm_instance: ", "host: "].iter().all(|table| all.contains(table)), "nothing to compare");
+    assert!(["volumes: ", "vm_instance: ", "cluster: "].iter().all(|table| all.contains(table)), "nothing to compare");
     all
 }
 
@@ -122,8 +127,10 @@ fn assert_answer(spec: &CommandSpec, answer: &RawResponse, told: &str) {
     assert_eq!(inner["errorcode"], answer.status, "{told}");
     let text = inner["errortext"].as_str().unwrap_or_default();
     assert!(!text.is_empty(), "{told}");
-    // The only fault that is a matter of input: CloudStack's answer to an unknown name in `listApis`.
-    assert!(answer.status != 530 || text.starts_with("Api Discovery plugin was unable"), "{told}");
+    // The only faults that are a matter of input: CloudStack's answer to an unknown name in `listApis`, and what commands
+    // about the estate say of themselves.
+    let chosen = SAYS_NO_WITH_530.contains(&spec.name) && inner["cserrorcode"] == 9999;
+    assert!(answer.status != 530 || chosen || text.starts_with("Api Discovery plugin was unable"), "{told}");
 }
 
 fn error_text(answer: &RawResponse) -> String {

@@ -24,9 +24,24 @@ const ROLES: [(&str, i64); 8] = [
 
 /// Which roles may call a command, in the order of [`ROLES`]: `x` may.
 const MATRIX: &[(&str, &str)] = &[
+    ("archiveAlerts", "x-------"),
+    ("archiveEvents", "xxxx----"),
+    ("addCluster", "x-------"),
+    ("addHost", "xx------"),
+    ("adoptHost", "x-------"),
     ("cloudianIsEnabled", "xxxxx---"),
     ("createAccount", "xxx-----"),
+    ("createDiskOffering", "xxx-----"),
+    ("createPod", "x-------"),
+    ("createServiceOffering", "xxx-----"),
+    ("createStoragePool", "x-------"),
     ("createUser", "xxx-----"),
+    ("deleteAlerts", "x-------"),
+    ("deleteEvents", "xxxx----"),
+    ("createZone", "x-------"),
+    ("deleteCluster", "x-------"),
+    ("deleteHost", "xx------"),
+    ("deleteStoragePool", "x-------"),
     ("deleteUserKeys", "xxxx----"),
     ("disableAccount", "xxx-----"),
     ("disableUser", "xxx-----"),
@@ -46,9 +61,11 @@ const MATRIX: &[(&str, &str)] = &[
     ("listClusterDrsPlan", "x---x-x-"),
     ("listClusters", "xx--x-x-"),
     ("listClustersMetrics", "x---x-x-"),
+    ("listConfigurations", "x-x-x-x-"),
     ("listDedicatedHosts", "x---x-x-"),
     ("listDiskOfferings", "xxxxxxxx"),
     ("listDomains", "xxx-x-x-"),
+    ("listEventTypes", "xxxxxxxx"),
     ("listEvents", "xxxxxxxx"),
     ("listGuiThemes", "xxxxxxxx"),
     ("listHosts", "xx--x-x-"),
@@ -60,9 +77,12 @@ const MATRIX: &[(&str, &str)] = &[
     ("listInfrastructure", "x---x-x-"),
     ("listIsos", "xxxxxxxx"),
     ("listLdapConfigurations", "xxxxx-x-"),
+    ("listManagementServers", "x---x-x-"),
+    ("listManagementServersMetrics", "x---x-x-"),
     ("listNetworks", "xxxxxxxx"),
     ("listNetworkServiceProviders", "xx--x-x-"),
     ("listOauthProvider", "xxxxxxxx"),
+    ("listOsCategories", "xxxxxxxx"),
     ("listOsTypes", "xxxxxxxx"),
     ("listPods", "xx--x-x-"),
     ("listProjects", "xxxxxxxx"),
@@ -75,7 +95,9 @@ const MATRIX: &[(&str, &str)] = &[
     ("listSSHKeyPairs", "xxxxxxxx"),
     ("listStoragePools", "xx--x-x-"),
     ("listStoragePoolsMetrics", "x---x-x-"),
+    ("listStorageProviders", "xx--x-x-"),
     ("listSystemVms", "xx--x-x-"),
+    ("listTags", "xxxxxxxx"),
     ("listTemplates", "xxxxxxxx"),
     ("listUserKeyRules", "xxxxx-x-"),
     ("listUserKeys", "xxxxx-x-"),
@@ -91,10 +113,15 @@ const MATRIX: &[(&str, &str)] = &[
     ("migrateVirtualMachineWithVolume", "x-------"),
     ("migrateVolume", "x-------"),
     ("queryAsyncJobResult", "xxxxxxxx"),
+    ("readyForShutdown", "x-------"),
+    ("reconnectHost", "x-------"),
     ("registerUserKeys", "xxxx----"),
     ("resetApiLimit", "x-------"),
+    ("updateHost", "x-------"),
     ("updateHypervisorCapabilities", "x-------"),
+    ("updateStoragePool", "x-------"),
     ("updateUser", "xxxx----"),
+    ("updateZone", "x-------"),
 ];
 
 /// Owners by where they stand to the callers below [`ENG`]: another account of the same domain, one in a domain below, one
@@ -144,6 +171,8 @@ const VM: u32 = 1;
 const VOLUME: u32 = 2;
 const JOB: u32 = 3;
 const PROJECT: u32 = 4;
+const EVENT: u32 = 5;
+const TAG: u32 = 6;
 
 async fn things(store: &stackmotion::store::Store, person: &Person, domain: i64) {
     let account = person.account_id;
@@ -168,6 +197,15 @@ async fn things(store: &stackmotion::store::Store, person: &Person, domain: i64)
         "account": [{
             "id": project_account, "account_name": format!("PrjAcct-{account}"), "uuid": id_of(9, account), "type": 5,
             "domain_id": domain, "state": "enabled",
+        }],
+        "event": [{
+            "id": account, "uuid": id_of(EVENT, account), "type": "VM.START", "state": "Completed", "level": "INFO",
+            "description": format!("{} did it", person.name), "user_id": person.user_id, "account_id": account,
+            "domain_id": domain, "created": "2026-11-23 18:00:00",
+        }],
+        "resource_tags": [{
+            "id": account, "uuid": id_of(TAG, account), "key": "of", "value": person.name, "resource_id": account,
+            "resource_uuid": id_of(VM, account), "resource_type": "UserVm", "account_id": account, "domain_id": domain,
         }],
         "projects": [{
             "id": account, "name": format!("{}-project", person.name), "uuid": id_of(PROJECT, account),
@@ -261,6 +299,8 @@ async fn lists_show_nothing_that_is_somebody_elses() {
             "listProjects",
             "listUserKeys",
             "listAsyncJobs",
+            "listEvents",
+            "listTags",
         ];
         for command in lists {
             for (role, caller) in estate.callers.iter().enumerate().filter(|(role, _)| may(command, *role)) {
@@ -316,6 +356,8 @@ async fn ids_open_nothing_that_is_somebody_elses() {
                 ("listUsers", "id", person.user_uuid.clone()),
                 ("listAccounts", "id", person.account_uuid.clone()),
                 ("listProjects", "id", id_of(PROJECT, account)),
+                ("listEvents", "id", id_of(EVENT, account)),
+                ("listTags", "resourceid", id_of(VM, account)),
                 ("listUserKeys", "userid", person.user_uuid.clone()),
                 ("queryAsyncJobResult", "jobid", id_of(JOB, account)),
             ];

@@ -214,6 +214,7 @@ struct Book {
     facts: Mutex<Vec<(i64, HostFacts)>>,
     capacities: AtomicUsize,
     loads: AtomicUsize,
+    reached: Mutex<Vec<(i64, i64)>>,
 }
 
 impl Book {
@@ -259,6 +260,11 @@ impl Inventory for Book {
         done()
     }
 
+    fn record_reach<'a>(&'a self, host_id: i64, pool_id: i64, _folder: &'a str) -> BoxFuture<'a, Kept<()>> {
+        self.reached.lock().unwrap().push((host_id, pool_id));
+        done()
+    }
+
     fn record_load(&self, _host_id: i64, _load: HostLoad) -> BoxFuture<'_, Kept<()>> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         done()
@@ -282,6 +288,11 @@ async fn hosts_are_connected_greeted_lost_and_found_again() {
     assert_eq!(book.facts.lock().unwrap().len(), 1, "a host that answers is connected once");
     until("figures", || book.loads.load(Ordering::SeqCst) > 0 && book.capacities.load(Ordering::SeqCst) > 0).await;
 
+    assert_eq!(
+        *book.reached.lock().unwrap(),
+        [(7, smb_pool().id)],
+        "the share is reached from the first connection on"
+    );
     broken.store(true, Ordering::SeqCst);
     until("the loss", || matches!(book.last(7), Some(HostStatus::Disconnected { .. }))).await;
     broken.store(false, Ordering::SeqCst);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 /// Fields whose values are times: only their form is compared.
-const TIMES: &[&str] = &["created", "completed", "lastupdated", "lastpinged", "updated"];
+const TIMES: &[&str] = &["created", "completed", "lastupdated", "lastpinged", "updated", "sent", "lastserverstart"];
 /// Fields whose values are statistics or drift while the recorded server works: only that they are there is compared.
 const NUMBERS: &[&str] = &[
     "disksizeused",

@@ -2,7 +2,11 @@
 
 pub mod differences;
 pub mod golden;
+mod happenings;
 mod identities;
+mod measures;
+mod offerings;
+mod settings;
 mod stories;
 pub mod support;
 pub mod xml;

@@ -100,6 +100,7 @@ pub struct Answer {
 pub async fn call(store: &Store, username: &str, command: &str, args: &[(String, String)]) -> Answer {
     let motion = Arc::new(Motion::new(store.clone(), Patience::default()));
     let ctx = Ctx {
+        estate: Arc::new(stackmotion::estate::Estate::without_agents(store.clone())),
         motion,
         store: store.clone(),
         ids: Arc::new(store.clone()),

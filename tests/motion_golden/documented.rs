@@ -23,8 +23,8 @@ fn table() -> BTreeMap<String, Option<BTreeSet<String>>> {
     table
 }
 
-/// Fails for a difference that is not told, and for one that is told and not found.
-pub fn check(kind: &str, found: &BTreeMap<String, BTreeMap<String, String>>) {
+/// The differences that are not told.
+pub fn untold(found: &BTreeMap<String, BTreeMap<String, String>>) -> Vec<String> {
     let table = table();
     let mut wrong = Vec::new();
     for (difference, cases) in found {
@@ -35,6 +35,13 @@ pub fn check(kind: &str, found: &BTreeMap<String, BTreeMap<String, String>>) {
             }
         }
     }
+    wrong
+}
+
+/// Fails for a difference that is not told, and for one that is told and not found.
+pub fn check(kind: &str, found: &BTreeMap<String, BTreeMap<String, String>>) {
+    let table = table();
+    let mut wrong = untold(found);
     for (difference, cases) in &table {
         let shown = found.get(difference);
         if shown.is_none() {

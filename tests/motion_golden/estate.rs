@@ -14,6 +14,11 @@ const LOGS: [&str; 8] =
 /// Fills an empty database once.
 pub async fn fill(store: &Store) {
     world::seed(store).await;
+    take_over(store).await;
+}
+
+/// Gives the recorded server's place to the gateway that starts next.
+pub async fn take_over(store: &Store) {
     // The gateway takes the recorded server's place, so that its public id is the recorded one.
     let sql = format!("UPDATE mshost SET name = '{NODE}'");
     store.db().run(&sql, vec![]).await.expect("the server's row");

@@ -41,24 +41,39 @@ impl Gateway {
     /// The same with further settings.
     pub async fn start_with(database: &Database, set: &[&str]) -> Self {
         estate::fill(&database.store).await;
+        let flags = SettingsArgs { database_url: Some(database.url.clone()), ..SettingsArgs::default() };
+        Self::begin(flags, set, estate::base()).await
+    }
+
+    /// One on a database of CloudStack's that has these rows.
+    pub async fn attached(url: &str, base: Map<String, Json>, set: &[&str]) -> Self {
+        Self::begin(SettingsArgs { attach: Some(url.to_owned()), ..SettingsArgs::default() }, set, base).await
+    }
+
+    async fn begin(flags: SettingsArgs, set: &[&str], base: Map<String, Json>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let flags = SettingsArgs {
             port: Some("0".to_owned()),
             data_dir: Some(folder.path().display().to_string()),
-            database_url: Some(database.url.clone()),
             set: ["motion.poll_ms=20", "motion.unreachable_s=1", &format!("node.name={}", estate::NODE)]
                 .iter()
                 .chain(set)
                 .map(|&one| one.to_owned())
                 .collect(),
-            ..SettingsArgs::default()
+            ..flags
         };
         let effective = Effective::load(&Sources { env: Vec::new(), flags }).expect("settings");
         let settings = Settings::from_effective(&effective).expect("settings");
         let agents = Arc::new(Agents::default());
         let hypervisors = ["Simulator", "Hyperv"].map(|kind| (kind, Arc::clone(&agents) as _)).to_vec();
         let app = App::start_with(&settings, hypervisors).await.expect("a gateway");
-        Self { app, agents, base: estate::base(), jobs: Mutex::default(), _folder: folder }
+        Self { app, agents, base, jobs: Mutex::default(), _folder: folder }
+    }
+
+    /// Answers the next command to the hosts like this, at once.
+    pub fn answer(&self, answer: stackmotion::motion::hypervisor::Answer<()>) {
+        self.agents.expect(answer);
+        self.agents.release();
     }
 
     pub fn store(&self) -> &Store {

@@ -25,13 +25,14 @@ async fn text(world: &World, sql: &str) -> String {
     world.store.db().row(sql, vec![]).await.unwrap().unwrap_or_else(|| panic!("no row: {sql}")).at(0).unwrap()
 }
 
-/// Everything that belongs to the administrator is marked. Hosts and pools belong to nobody: roles decide who is shown them.
+/// Everything that belongs to the administrator is marked. Hosts, pools and system
+/// machines belong to nobody: roles decide who is shown them.
 async fn marked() -> World {
     let world = World::start().await;
     for sql in [
         "UPDATE volumes SET name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2)",
         "UPDATE vm_instance SET name = 'for-the-owner-only-' || id, display_name = 'for-the-owner-only-' || id, \
-         instance_name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2)",
+         instance_name = 'for-the-owner-only-' || id WHERE account_id IN (1, 2) AND type = 'User'",
     ] {
         run(&world, sql).await;
     }
@@ -108,6 +109,18 @@ async fn an_id_of_another_and_an_id_of_nobody_are_told_apart_only_where_cloudsta
     }
 }
 
+/// Lists that show an administrator of a domain what is in it and below.
+const LISTS_BY_DOMAIN: [&str; 8] = [
+    "listAsyncJobs",
+    "listAccounts",
+    "listUsers",
+    "listDomains",
+    "listProjects",
+    "listUserKeys",
+    "listTemplates",
+    "listDiskOfferings",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_domain_whose_name_has_a_wildcard_sees_no_neighbour() {
     let world = World::start().await;
@@ -118,6 +131,18 @@ async fn a_domain_whose_name_has_a_wildcard_sees_no_neighbour() {
         "INSERT INTO domain (id, parent, name, uuid, owner, path, level, child_count, next_child_seq, state, type) \
          VALUES (51, 2, 'below', '00000000-0000-4000-8000-0000000000ab', 2, '/a_b/below/', 2, 0, 1, 'Active', 'Normal')",
         "UPDATE volumes SET domain_id = 50, account_id = 9, name = 'the neighbours' WHERE id = 7",
+        "INSERT INTO account (id, uuid, account_name, type, role_id, domain_id, state) \
+         VALUES (60, '00000000-0000-4000-8000-0000000000ba', 'the neighbours', 0, 4, 50, 'enabled')",
+        "INSERT INTO user (id, uuid, username, password, account_id, firstname, lastname, state, created) \
+         VALUES (60, '00000000-0000-4000-8000-0000000000bb', 'the neighbours', '!', 60, 'a', 'b', 'enabled', '2026-11-23 00:00:00')",
+        "INSERT INTO api_keypair (id, uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) \
+         VALUES (60, '00000000-0000-4000-8000-0000000000bc', 'the neighbours', 50, 60, 60, 'k', 's', '2026-11-23 00:00:00')",
+        "INSERT INTO projects (id, uuid, name, display_text, project_account_id, domain_id, state) \
+         VALUES (60, '00000000-0000-4000-8000-0000000000bd', 'the neighbours', 'x', 60, 50, 'Active')",
+        "UPDATE vm_template SET account_id = 60, name = 'the neighbours', public = 0 WHERE id = 1",
+        "INSERT INTO disk_offering_details (offering_id, name, value) SELECT MAX(id), 'domainid', '50' FROM disk_offering \
+         WHERE compute_only = 0 AND removed IS NULL",
+        "UPDATE disk_offering SET name = 'the neighbours' WHERE id = (SELECT MIN(offering_id) FROM disk_offering_details)",
         "UPDATE volumes SET domain_id = 51, account_id = 9, name = 'the childs' WHERE id = 11",
     ] {
         run(&world, sql).await;
@@ -131,8 +156,18 @@ async fn a_domain_whose_name_has_a_wildcard_sees_no_neighbour() {
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert!(answer.body.contains("the childs"), "{own}: {}", answer.body);
         assert!(!answer.body.contains("the neighbours"), "{own}: {}", answer.body);
-        let jobs = [("command", "listAsyncJobs"), ("listall", "true"), ("response", "json")];
-        assert_eq!(world.get("bob", &jobs).await.status, 200);
+        for command in LISTS_BY_DOMAIN {
+            let mut pairs = vec![("command", command), ("listall", "true"), ("response", "json")];
+            pairs.extend((command == "listTemplates").then_some(("templatefilter", "executable")));
+            let answer = world.get("bob", &pairs).await;
+            assert_eq!(answer.status, 200, "{command}: {}", answer.body);
+            assert!(!answer.body.contains("the neighbours"), "{command} of {own}: {}", answer.body);
+            assert!(
+                !answer.body.contains("00000000-0000-4000-8000-0000000000aa"),
+                "{command} of {own}: {}",
+                answer.body
+            );
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Database {
     _folder: Option<TempDir>,
 }
 
+#[cfg(feature = "mariadb-tests")]
 impl Database {
     /// One that somebody else takes care of.
     pub async fn at(url: &str) -> Self {
@@ -35,6 +36,9 @@ pub async fn each() -> Vec<(&'static str, Database)> {
     ]
 }
 
+#[cfg(feature = "mariadb-tests")]
+pub use mariadb::{Bare, bare};
+
 /// An empty MariaDB database.
 #[cfg(feature = "mariadb-tests")]
 pub async fn mariadb() -> Database {
@@ -46,6 +50,7 @@ pub async fn mariadb() -> Database {
 #[cfg(feature = "mariadb-tests")]
 mod mariadb {
     use std::fs::File;
+    use std::io::Write as _;
     use std::net::TcpListener;
     use std::path::Path;
     use std::process::{Command, Stdio};
@@ -74,6 +79,54 @@ mod mariadb {
         assert!(made.await.expect("an answer"), "the server does not make a database");
         let url = format!("mysql://root@127.0.0.1:{port}/{name}");
         Database { store: Store::open(&url).await.expect("a database"), url, _folder: None }
+    }
+
+    /// A database without any table, for those who want to make their own.
+    #[derive(Clone, Debug)]
+    pub struct Bare {
+        /// Its name.
+        pub name: String,
+        /// The server's port.
+        pub port: u16,
+    }
+
+    /// A database without any table.
+    pub async fn bare() -> Bare {
+        let port = tokio::task::spawn_blocking(|| *PORT).await.expect("a server");
+        let name = format!("cloud{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        // CloudStack's character set.
+        let server = Bare { name: "mysql".to_owned(), port };
+        server.sql(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb3")).await;
+        Bare { name, port }
+    }
+
+    impl Bare {
+        /// Its URL for root.
+        pub fn url(&self) -> String {
+            format!("mysql://root@127.0.0.1:{}/{}", self.port, self.name)
+        }
+
+        /// Runs statements as root with the server's own client, and gives what they print, in columns with headings.
+        pub async fn sql(&self, sql: &str) -> String {
+            let (port, name, sql) = (self.port, self.name.clone(), sql.to_owned());
+            let run = move || {
+                let mut client = Command::new("mariadb")
+                    .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root", "--batch"])
+                    .args(["--default-character-set=utf8mb4", &format!("--port={port}"), &format!("--database={name}")])
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .expect("the client mariadb");
+                let mut pipe = client.stdin.take().expect("its input");
+                let writer = std::thread::spawn(move || pipe.write_all(sql.as_bytes()));
+                let end = client.wait_with_output().expect("its end");
+                writer.join().expect("a writer").ok();
+                assert!(end.status.success(), "{}", String::from_utf8_lossy(&end.stderr));
+                String::from_utf8(end.stdout).expect("text")
+            };
+            tokio::task::spawn_blocking(run).await.expect("an answer")
+        }
     }
 
     /// Runs a statement with the server's own client.

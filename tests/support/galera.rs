@@ -120,6 +120,7 @@ impl Cluster {
             .arg(format!("--socket={}", place.join("socket").display()))
             .arg(format!("--pid-file={}", place.join("pid").display()))
             .arg(format!("--port={}", ports.sql))
+            .arg(format!("--tmpdir={}", place.display()))
             .args([
                 "--bind-address=127.0.0.1",
                 "--skip-name-resolve",

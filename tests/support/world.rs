@@ -174,6 +174,20 @@ pub async fn seed(store: &Store) {
     }
 }
 
+/// The events and alerts that the recorded answers tell of, as rows.
+const EVENTS: &str = include_str!("../golden/events.json");
+
+/// Puts the recorded events and alerts into a database.
+pub async fn seed_events(store: &Store) {
+    let tables: serde_json::Map<String, Json> = serde_json::from_str(EVENTS).unwrap();
+    for (table, rows) in &tables {
+        let columns = columns_of(table);
+        for row in rows.as_array().unwrap() {
+            insert(store, table, &columns, row.as_object().unwrap()).await;
+        }
+    }
+}
+
 /// Takes the rows, which were read later, back to the moment at which the lists were recorded.
 async fn align(store: &Store) {
     let inventory: Json = serde_json::from_str(INVENTORY).unwrap();

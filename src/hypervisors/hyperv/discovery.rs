@@ -15,91 +15,8 @@ use super::wire::host::{
 };
 use super::wire::pools::{FILESYSTEM, GetStorageStatsCommand, ModifyStoragePoolCommand, PoolInfo};
 use super::wire::{Base, naming};
+pub use crate::estate::{HostFacts, HostLoad, KnownHost, LocalPool, Place, PoolUsage};
 use crate::motion::hypervisor::{AgentError, HostRef, PoolRef};
-
-/// Where a host is, by internal ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Zone.
-    pub zone_id: i64,
-    /// Pod.
-    pub pod_id: i64,
-    /// Cluster.
-    pub cluster_id: i64,
-}
-
-/// A host that is in the inventory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownHost {
-    /// How to reach it.
-    pub host: HostRef,
-    /// Its public id.
-    pub uuid: String,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// What a host says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostFacts {
-    /// Guid, derived from the address ([`naming::host_guid`]).
-    pub guid: String,
-    /// Version as the agent reports it: `6.2` and so on (`contract/hyperv-wire.md` 6.1).
-    pub version: Option<String>,
-    /// Physical cores.
-    pub cpus: u64,
-    /// Sockets.
-    pub sockets: Option<u64>,
-    /// Speed of a core, MHz.
-    pub speed_mhz: u64,
-    /// Memory in bytes.
-    pub memory_bytes: u64,
-    /// Memory kept for the host itself, bytes.
-    pub reserved_memory_bytes: u64,
-    /// Netmask of the agent's address.
-    pub netmask: Option<String>,
-    /// MAC of the agent's network card: twelve digits, no separators.
-    pub mac: Option<String>,
-    /// The folder that Hyper-V puts disks into by default, as a pool; some hosts have none.
-    pub local_pool: Option<LocalPool>,
-}
-
-/// A host's own folder for disks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalPool {
-    /// The host's guid serves as the pool's public id.
-    pub uuid: String,
-    /// The host's address.
-    pub host: String,
-    /// Path on the host.
-    pub path: String,
-    /// Size and use.
-    pub usage: PoolUsage,
-}
-
-/// Size and use of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolUsage {
-    /// Size in bytes.
-    pub capacity_bytes: u64,
-    /// Bytes in use.
-    pub used_bytes: u64,
-}
-
-/// Load of a host.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct HostLoad {
-    /// CPU in use, percent.
-    pub cpu_percent: f64,
-    /// Memory in bytes.
-    pub memory_bytes: u64,
-    /// Memory that is free, bytes.
-    pub free_memory_bytes: u64,
-    /// Bytes received since the host started.
-    pub received_bytes: u64,
-    /// Bytes sent since the host started.
-    pub sent_bytes: u64,
-}
 
 /// Load of a VM.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -110,13 +27,16 @@ pub struct VmLoad {
     pub cpus: i64,
 }
 
+/// Each share by its internal id: size and use, or why the host does not reach it.
+pub type Registered = Vec<(i64, Result<PoolUsage, AgentError>)>;
+
 /// A host that was connected.
 #[derive(Debug)]
 pub struct Connected {
     /// What it says of itself.
     pub facts: HostFacts,
     /// Each share by its internal id: size and use, or why the host does not reach it.
-    pub pools: Vec<(i64, Result<PoolUsage, AgentError>)>,
+    pub pools: Registered,
 }
 
 /// A host could not be discovered or connected.
@@ -170,9 +90,20 @@ impl HyperV {
     /// # Errors
     /// [`DiscoveryError`] when the host cannot be used.
     pub async fn connect(&self, known: &KnownHost, pools: &[PoolRef]) -> Result<Connected, DiscoveryError> {
+        let facts = self.greet(known).await?;
+        let pools = self.introduce(known, pools).await?;
+        Ok(Connected { facts, pools })
+    }
+
+    /// The first half of connecting: greeting and start-up exchange.
+    pub(super) async fn greet(&self, known: &KnownHost) -> Result<HostFacts, DiscoveryError> {
+        self.client().send(&known.host, &ReadyCommand::default()).await?;
+        self.startup(&known.host, known.place).await
+    }
+
+    /// The second half: set-up, registration of shares, and the host's identity.
+    pub(super) async fn introduce(&self, known: &KnownHost, pools: &[PoolRef]) -> Result<Registered, DiscoveryError> {
         let host = &known.host;
-        self.client().send(host, &ReadyCommand::default()).await?;
-        let facts = self.startup(host, known.place).await?;
         self.client().send(host, &SetupCommand::default()).await?;
         self.client().send(host, &CheckNetworkCommand::default()).await?;
         let mut registered = Vec::new();
@@ -187,7 +118,7 @@ impl HyperV {
             base: Base::default(),
         };
         self.client().send(host, &identity).await?;
-        Ok(Connected { facts, pools: registered })
+        Ok(registered)
     }
 
     /// The start-up exchange. What was known of the agent's abilities is forgotten: it may be another agent.
@@ -310,6 +241,7 @@ impl HyperV {
 fn facts_of(told: &StartupCommand, answer: StartupAnswer) -> Result<HostFacts, DiscoveryError> {
     let host = answer.host;
     let text = |member: &str| host.other.get(member).and_then(|value| value.as_str()).map(str::to_owned);
+    let capabilities = text("caps");
     for (member, told_value, repeated) in [
         ("guid", &told.guid, host.guid.clone()),
         ("privateIpAddress", &told.private_ip_address, host.private_ip_address.clone()),
@@ -337,6 +269,9 @@ fn facts_of(told: &StartupCommand, answer: StartupAnswer) -> Result<HostFacts, D
         reserved_memory_bytes: host.dom0_min_memory.unwrap_or_default(),
         netmask: host.private_netmask,
         mac: host.private_mac_address,
+        capabilities,
+        details: host.host_details.iter().filter_map(|(name, value)| Some((name.clone(), plain(value)?))).collect(),
+        vms: host.vms.iter().filter_map(|(name, vm)| Some((name.clone(), plain(vm.get("state")?)?))).collect(),
         local_pool: answer.local_pool.and_then(|pool| local_pool_of(told, pool.pool_info)),
     })
 }
@@ -354,6 +289,15 @@ fn local_pool_of(told: &StartupCommand, pool: PoolInfo) -> Option<LocalPool> {
 fn usage_of(pool: &PoolInfo) -> Option<PoolUsage> {
     let capacity_bytes = pool.capacity_bytes?;
     Some(PoolUsage { capacity_bytes, used_bytes: capacity_bytes.saturating_sub(pool.available_bytes?) })
+}
+
+/// A value as a text: texts and numbers are, nothing else is.
+fn plain(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// A count that the wire writes with a point. Negative and absurd ones become the nearest count.

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod discovery;
+mod estate;
 pub mod monitor;
 pub mod pin;
 pub mod resource;

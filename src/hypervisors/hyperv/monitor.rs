@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::client::ClientError;
 use super::discovery::{DiscoveryError, HostFacts, HostLoad, KnownHost, PoolUsage};
 use super::resource::HyperV;
-use crate::motion::hypervisor::PoolRef;
+use crate::motion::hypervisor::{Hypervisor as _, PoolRef};
 
 /// How a host is found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,9 @@ pub trait Inventory: Send + Sync {
 
     /// Size and use of a pool.
     fn record_capacity(&self, pool_id: i64, usage: PoolUsage) -> BoxFuture<'_, Kept<()>>;
+
+    /// That a host reaches a share, and the name that it has for it. Called when the host is connected.
+    fn record_reach<'a>(&'a self, host_id: i64, pool_id: i64, folder: &'a str) -> BoxFuture<'a, Kept<()>>;
 
     /// Load of a host.
     fn record_load(&self, host_id: i64, load: HostLoad) -> BoxFuture<'_, Kept<()>>;
@@ -186,7 +189,13 @@ impl Monitor {
                 note(self.inventory.record_host_facts(id, &connected.facts).await);
                 for (pool_id, usage) in connected.pools {
                     match usage {
-                        Ok(usage) => note(self.inventory.record_capacity(pool_id, usage).await),
+                        Ok(usage) => {
+                            note(self.inventory.record_capacity(pool_id, usage).await);
+                            if let Some(pool) = pools.iter().find(|pool| pool.id == pool_id) {
+                                let folder = self.hyperv.folder(pool);
+                                note(self.inventory.record_reach(id, pool_id, &folder).await);
+                            }
+                        }
                         Err(error) => {
                             tracing::warn!(host = known.host.name, pool_id, %error, "the host does not reach a share");
                         }

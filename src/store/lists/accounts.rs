@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Condition, Owners, Window};
+use super::{Condition, Owners, Window, below};
 use crate::args;
 use crate::store::value::Row;
 use crate::store::{Store, StoreError, is_sealed};
@@ -66,7 +66,7 @@ impl DomainFilter {
         condition.and("t.state = 'Active'", []);
         condition.equal("t.id", self.id);
         if let Some(path) = &self.tree {
-            condition.and("t.path LIKE ?", args![format!("{path}%")]);
+            condition.and(&below("t.path"), args![path]);
         }
         condition.contains(&["t.name"], self.keyword.as_deref());
         condition.equal("t.name", self.name.as_ref());

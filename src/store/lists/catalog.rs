@@ -1,30 +1,9 @@
-//! What machines and disks may be like, what runs inside, and how much there is: the catalogue that dialogs and dashboards
-//! show (`contract/entities.md 1.8 to 1.12, 1.23`).
+//! What runs inside machines, and how much there is: the catalogue that dialogs and dashboards show
+//! (`contract/entities.md 1.11, 1.12, 1.23`).
 
 use super::{Condition, Window};
 use crate::args;
 use crate::store::{Row, Store, StoreError};
-
-/// What the lists of offerings can be narrowed to.
-#[derive(Clone, Debug, Default)]
-pub struct OfferingFilter {
-    /// Only this one.
-    pub id: Option<i64>,
-    /// With exactly this name.
-    pub name: Option<String>,
-    /// A word in name or text.
-    pub keyword: Option<String>,
-    /// `Active` or `Inactive`; `None` for both.
-    pub state: Option<String>,
-    /// On hosts' own disks, or not.
-    pub local: Option<bool>,
-    /// Encrypted, or not.
-    pub encrypted: Option<bool>,
-    /// With tags that are all among these, or without tags.
-    pub tags_within: Option<Vec<String>>,
-    /// For system machines; service offerings only.
-    pub system: bool,
-}
 
 /// What `listOsTypes` can be narrowed to.
 #[derive(Clone, Debug, Default)]
@@ -53,80 +32,10 @@ pub struct CapacityFilter {
 }
 
 impl Store {
-    /// How many disk offerings there are, and the ids of a page.
-    ///
-    /// # Errors
-    /// See [`crate::store::Db::rows`]; the same holds for all functions of this file.
-    pub async fn disk_offerings_page(
-        &self,
-        filter: &OfferingFilter,
-        window: Window,
-    ) -> Result<(i64, Vec<i64>), StoreError> {
-        let mut condition = Condition::living();
-        condition.and("t.compute_only = 0", []);
-        condition.equal("t.id", filter.id);
-        condition.equal("t.name", filter.name.as_ref());
-        condition.contains(&["t.name", "t.display_text"], filter.keyword.as_deref());
-        condition.equal("t.state", filter.state.as_ref());
-        condition.equal("t.use_local_storage", filter.local);
-        condition.equal("COALESCE(t.encrypt, 0)", filter.encrypted);
-        let (count, ids) = self.page("disk_offering t", &condition, "t.sort_key, t.id", window).await?;
-        let Some(tags) = &filter.tags_within else { return Ok((count, ids)) };
-        // Tags are a list in one column, which no index helps with; offerings are few.
-        let mut fitting = Vec::new();
-        for row in self.rows_of("SELECT id, tags FROM disk_offering WHERE id IN ({ids})", &ids, &[]).await? {
-            let own: Option<String> = row.get("tags")?;
-            let own = own.as_deref().unwrap_or_default();
-            if own.split(',').map(str::trim).filter(|tag| !tag.is_empty()).all(|tag| tags.iter().any(|one| one == tag))
-            {
-                fitting.push(row.get::<i64>("id")?);
-            }
-        }
-        let ids: Vec<i64> = ids.into_iter().filter(|id| fitting.contains(id)).collect();
-        Ok((i64::try_from(ids.len()).unwrap_or(i64::MAX), ids))
-    }
-
-    /// Disk offerings.
-    ///
-    /// # Errors
-    /// See [`Store::disk_offerings_page`].
-    pub async fn disk_offering_rows(&self, ids: &[i64]) -> Result<Vec<Row>, StoreError> {
-        self.wide_rows("SELECT * FROM disk_offering WHERE id IN ({ids})", ids).await
-    }
-
-    /// How many service offerings there are, and the ids of a page.
-    ///
-    /// # Errors
-    /// See [`Store::disk_offerings_page`].
-    pub async fn service_offerings_page(
-        &self,
-        filter: &OfferingFilter,
-        window: Window,
-    ) -> Result<(i64, Vec<i64>), StoreError> {
-        let mut condition = Condition::living();
-        condition.equal("t.system_use", Some(filter.system));
-        condition.equal("t.id", filter.id);
-        condition.equal("t.name", filter.name.as_ref());
-        condition.contains(&["t.name", "t.display_text"], filter.keyword.as_deref());
-        condition.equal("t.state", filter.state.as_ref());
-        self.page("service_offering t", &condition, "t.sort_key, t.id", window).await
-    }
-
-    /// Service offerings with their disk offerings.
-    ///
-    /// # Errors
-    /// See [`Store::disk_offerings_page`].
-    pub async fn service_offering_rows(&self, ids: &[i64]) -> Result<Vec<Row>, StoreError> {
-        let sql = "SELECT s.*, d.uuid AS disk_uuid, d.name AS disk_name, d.display_text AS disk_text, d.use_local_storage, \
-            d.provisioning_type, d.disk_size, d.encrypt, d.tags FROM service_offering s \
-            LEFT JOIN disk_offering d ON d.id = s.disk_offering_id WHERE s.id IN ({ids})";
-        self.wide_rows(sql, ids).await
-    }
-
     /// How many guest systems there are, and the ids of a page.
     ///
     /// # Errors
-    /// See [`Store::disk_offerings_page`].
+    /// See [`crate::store::Db::rows`]; the same holds for all functions of this file.
     pub async fn guest_os_page(&self, filter: &GuestOsFilter, window: Window) -> Result<(i64, Vec<i64>), StoreError> {
         let mut condition = Condition::living();
         condition.and("t.display = 1", []);
@@ -140,7 +49,7 @@ impl Store {
     /// Guest systems with their families.
     ///
     /// # Errors
-    /// See [`Store::disk_offerings_page`].
+    /// See [`Store::guest_os_page`].
     pub async fn guest_os_rows(&self, ids: &[i64]) -> Result<Vec<Row>, StoreError> {
         let sql = "SELECT g.id, g.uuid, g.display_name, g.is_user_defined, g.display, c.uuid AS category_uuid, \
             c.name AS category_name FROM guest_os g LEFT JOIN guest_os_category c ON c.id = g.category_id \
@@ -148,12 +57,34 @@ impl Store {
         self.wide_rows(sql, ids).await
     }
 
+    /// A page of families of guest systems in their own order (`id`, `uuid`, `name`, `featured`, `created`), and how many
+    /// match in all.
+    ///
+    /// # Errors
+    /// See [`Store::guest_os_page`].
+    pub async fn os_categories(
+        &self,
+        id: Option<i64>,
+        (name, keyword): (Option<&str>, Option<&str>),
+        featured: Option<bool>,
+        window: Window,
+    ) -> Result<(i64, Vec<Row>), StoreError> {
+        let mut condition = Condition::living();
+        condition.equal("t.id", id);
+        condition.equal("t.name", name);
+        condition.contains(&["t.name"], keyword);
+        condition.equal("t.featured", featured);
+        let (count, ids) = self.page("guest_os_category t", &condition, "t.sort_key, t.id", window).await?;
+        let sql = "SELECT id, uuid, name, featured, created FROM guest_os_category WHERE id IN ({ids})";
+        Ok((count, self.wide_rows(sql, &ids).await?))
+    }
+
     /// Capacity of each type in each zone: rows with `capacity_type`, `reserved`, `used`, `total` and the zone.
     ///
     /// What may be promised of memory and processors is multiplied by the clusters' overcommit ratios.
     ///
     /// # Errors
-    /// See [`Store::disk_offerings_page`].
+    /// See [`Store::guest_os_page`].
     pub async fn capacity_rows(&self, filter: CapacityFilter) -> Result<Vec<Row>, StoreError> {
         let mut condition = Condition::default();
         condition.and("t.capacity_state = 'Enabled'", []);
@@ -177,7 +108,7 @@ impl Store {
     /// The processor sockets of all hosts that run machines.
     ///
     /// # Errors
-    /// See [`Store::disk_offerings_page`].
+    /// See [`Store::guest_os_page`].
     pub async fn cpu_sockets(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COALESCE(SUM(cpu_sockets), 0) FROM host WHERE removed IS NULL AND type = 'Routing'";
         self.db().row(sql, args![]).await?.map_or(Ok(0), |row| row.at(0))
@@ -186,7 +117,7 @@ impl Store {
     /// How many there are of a noun: what stands after FROM, with its condition.
     ///
     /// # Errors
-    /// See [`Store::disk_offerings_page`].
+    /// See [`Store::guest_os_page`].
     pub async fn how_many(&self, of: Counted) -> Result<i64, StoreError> {
         let sql = format!("SELECT COUNT(*) FROM {}", of.rows());
         self.db().row(&sql, args![]).await?.map_or(Ok(0), |row| row.at(0))

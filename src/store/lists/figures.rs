@@ -36,6 +36,15 @@ pub struct HostFigures {
     pub sent_bytes: i64,
 }
 
+/// The shares of the processors and the memory of a group of hosts that are in use, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InUse {
+    /// Of the processors.
+    pub cpu: Option<f64>,
+    /// Of the memory.
+    pub memory: Option<f64>,
+}
+
 /// What is promised of the processors and the memory of a group of hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Promised {
@@ -101,13 +110,14 @@ impl Store {
         Ok(found)
     }
 
-    /// The last load of hosts whose agents reported one, by the hosts' public ids.
+    /// The last load of hosts whose agents reported one, by the hosts' public ids. A host that is away may be doing
+    /// anything, so what it told before is left out.
     ///
     /// # Errors
     /// See [`Store::machines_on`].
     pub async fn loads_of(&self, hosts: &[&str]) -> Result<HashMap<String, HostFigures>, StoreError> {
         let sql = "SELECT h.uuid, l.cpu_percent, l.memory_bytes, l.free_memory_bytes, l.received_bytes, l.sent_bytes \
-            FROM motion_host_load l JOIN host h ON h.id = l.host_id WHERE h.uuid IN ({uuids})";
+            FROM motion_host_load l JOIN host h ON h.id = l.host_id WHERE h.status = 'Up' AND h.uuid IN ({uuids})";
         let mut found = HashMap::new();
         for row in self.rows_of_uuids(sql, hosts).await? {
             let (memory, free): (i64, i64) = (row.get("memory_bytes")?, row.get("free_memory_bytes")?);
@@ -147,6 +157,24 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// What is in use in zones or clusters, by their public ids: of those hosts that are up and told their load. Groups
+    /// without any are left out.
+    ///
+    /// # Errors
+    /// See [`Store::machines_on`].
+    pub async fn in_use(&self, group: HostGroup, uuids: &[&str]) -> Result<HashMap<String, InUse>, StoreError> {
+        let (table, column) = group.table_and_column();
+        let sql = format!(
+            "SELECT g.uuid, SUM(l.cpu_percent * h.cpus * h.speed) / SUM(h.cpus * h.speed * 100.0) AS cpu, \
+             SUM((l.memory_bytes - l.free_memory_bytes) * 1.0) / SUM(l.memory_bytes) AS memory \
+             FROM motion_host_load l JOIN host h ON h.id = l.host_id JOIN {table} g ON g.id = h.{column} \
+             WHERE h.removed IS NULL AND h.status = 'Up' AND g.uuid IN ({{uuids}}) GROUP BY g.uuid"
+        );
+        let rows = self.rows_of_uuids(&sql, uuids).await?;
+        let shares = |row: &Row| Ok((row.get("uuid")?, InUse { cpu: row.get("cpu")?, memory: row.get("memory")? }));
+        rows.iter().map(shares).collect()
     }
 
     /// The clusters of zones: those that are enabled, and all; by the zones' public ids.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::{Condition, Window};
-use crate::args;
 use crate::model::Secret;
 use crate::store::value::Row;
 use crate::store::{API_SECRET, Store, StoreError};
@@ -31,9 +30,7 @@ impl KeyFilter {
         condition.equal("t.user_id", self.user_id);
         condition.equal("t.api_key", self.api_key.as_ref());
         condition.contains(&["t.name"], self.keyword.as_deref());
-        if let Some(path) = &self.domain_tree {
-            condition.and("a.domain_id IN (SELECT id FROM domain WHERE path LIKE ?)", args![format!("{path}%")]);
-        }
+        condition.in_tree("a.domain_id", self.domain_tree.as_deref());
         condition
     }
 }

@@ -37,11 +37,7 @@ impl Owners {
         } else {
             condition.one_of("t.account_id", self.accounts.as_deref());
         }
-        condition.equal("t.domain_id", self.domain_id);
-        if let Some(path) = &self.domain_tree {
-            // Not LIKE: `_` and `%` are letters of a domain's name, and would let a neighbour's things be seen.
-            condition.and("t.domain_id IN (SELECT id FROM domain WHERE instr(path, ?) = 1)", args![path]);
-        }
+        condition.in_domain("t.domain_id", self);
         match self.projects {
             Projects::Included => {}
             // Accounts that are named are none of projects.

@@ -54,9 +54,7 @@ impl ProjectFilter {
             member(text, args![name]);
         }
         condition.equal("t.domain_id", self.domain_id);
-        if let Some(path) = &self.domain_tree {
-            condition.and("t.domain_id IN (SELECT id FROM domain WHERE path LIKE ?)", args![format!("{path}%")]);
-        }
+        condition.in_tree("t.domain_id", self.domain_tree.as_deref());
         condition.contains(&["t.name", "t.display_text"], self.keyword.as_deref());
         condition.equal("t.name", self.name.as_ref());
         condition.equal("t.display_text", self.display_text.as_ref());

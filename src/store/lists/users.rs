@@ -60,10 +60,7 @@ impl Condition {
     /// Adds the domain of owners, with those below it or without.
     pub(super) fn in_domain(&mut self, column: &str, owners: &Owners) {
         self.equal(column, owners.domain_id);
-        if let Some(path) = &owners.domain_tree {
-            let text = format!("{column} IN (SELECT id FROM domain WHERE path LIKE ?)");
-            self.and(&text, args![format!("{path}%")]);
-        }
+        self.in_tree(column, owners.domain_tree.as_deref());
     }
 
     /// Adds what is set about the use of keys; `Some(None)` finds those for whom nothing is set.

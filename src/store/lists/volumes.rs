@@ -149,13 +149,7 @@ mod tests {
     use super::*;
 
     async fn plan(store: &Store, filter: &VolumeFilter) -> String {
-        let condition = filter.condition();
-        let sql = format!(
-            "EXPLAIN QUERY PLAN SELECT t.id FROM volumes t WHERE {} ORDER BY t.created DESC, t.id DESC LIMIT 20",
-            condition.shown()
-        );
-        let rows = store.db().rows(&sql, condition.args.clone()).await.unwrap();
-        rows.iter().map(|row| row.get::<String>("detail").unwrap()).collect::<Vec<_>>().join("\n")
+        filter.condition().plan(store, "volumes").await
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ use super::{CloudCipher, Store, StoreError};
 use crate::model::{Secret, random};
 use keys::{Key, KeyRing, Stamp};
 pub use places::{API_SECRET, PLACES, Place, SECOND_FACTOR, SETTING};
+pub(super) use places::{HOST_PASSWORD, POOL_USER};
 pub use rotation::{PlaceReport, Progress, Rotated, forget_lost, verify_keys};
 
 /// What every sealed value begins with: the name of the form.
@@ -159,8 +160,36 @@ pub(super) enum Keeper {
     Plain,
     /// Sealed, in a database of ours.
     Vault(Arc<Vault>),
-    /// As CloudStack encrypts them, in a database of CloudStack's.
-    CloudStack(Arc<CloudCipher>),
+    /// As CloudStack encrypts them, in a database of CloudStack's; without its key they cannot be read. They are never
+    /// written.
+    CloudStack(Option<Arc<CloudCipher>>),
+}
+
+impl Keeper {
+    /// The form in which a secret is written into a row of a place.
+    pub(super) fn seal(&self, place: &Place, row: &str, secret: &Secret) -> Result<Sealed, StoreError> {
+        match self {
+            Self::Vault(vault) => Ok(vault.seal(place, row, secret)?),
+            Self::CloudStack(_) if place.is_encrypted_by_cloudstack() => Err(VaultError::ReadOnly.into()),
+            Self::Plain | Self::CloudStack(_) => Ok(Sealed(secret.expose().to_owned())),
+        }
+    }
+
+    /// What stands in a row of a place, opened.
+    fn open(&self, place: &Place, row: &str, text: &str) -> Result<Secret, StoreError> {
+        match self {
+            Self::Plain if is_sealed(text) => Err(VaultError::Closed { place: place.name() }.into()),
+            Self::Vault(vault) => Ok(vault.open(place, row, text)?),
+            // What was written before encryption was switched on stays plain in CloudStack, too.
+            Self::CloudStack(Some(cipher))
+                if place.is_encrypted_by_cloudstack() && CloudCipher::looks_encrypted(text) =>
+            {
+                let refused = |cause| VaultError::CloudStack { place: place.name(), cause };
+                Ok(cipher.open(text).map_err(refused)?)
+            }
+            Self::Plain | Self::CloudStack(_) => Ok(Secret::new(text.to_owned())),
+        }
+    }
 }
 
 /// The parts of a sealed value.
@@ -299,7 +328,7 @@ impl Store {
     /// The same database, which is CloudStack's, its secrets read with CloudStack's key.
     #[must_use]
     pub fn with_cloud_cipher(mut self, cipher: Arc<CloudCipher>) -> Self {
-        self.keeper = Keeper::CloudStack(cipher);
+        self.keeper = Keeper::CloudStack(Some(cipher));
         self
     }
 
@@ -308,11 +337,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Vault`] when the key file cannot be read, or the database is CloudStack's and encrypted.
     pub fn seal(&self, place: &Place, row: &str, secret: &Secret) -> Result<Sealed, StoreError> {
-        match &self.keeper {
-            Keeper::Plain => Ok(Sealed(secret.expose().to_owned())),
-            Keeper::Vault(vault) => Ok(vault.seal(place, row, secret)?),
-            Keeper::CloudStack(_) => Err(VaultError::ReadOnly.into()),
-        }
+        self.keeper.seal(place, row, secret)
     }
 
     /// The form in which the secret half of a key pair is written; `uuid` is the pair's public id.
@@ -325,17 +350,7 @@ impl Store {
 
     /// What stands in a row of a place, opened.
     pub(super) fn open_secret(&self, place: &Place, row: &str, text: &str) -> Result<Secret, StoreError> {
-        match &self.keeper {
-            Keeper::Plain if is_sealed(text) => Err(VaultError::Closed { place: place.name() }.into()),
-            Keeper::Plain => Ok(Secret::new(text.to_owned())),
-            Keeper::Vault(vault) => Ok(vault.open(place, row, text)?),
-            // What was written before encryption was switched on stays plain in CloudStack, too.
-            Keeper::CloudStack(_) if !CloudCipher::looks_encrypted(text) => Ok(Secret::new(text.to_owned())),
-            Keeper::CloudStack(cipher) => {
-                let refused = |cause| VaultError::CloudStack { place: place.name(), cause };
-                Ok(cipher.open(text).map_err(refused)?)
-            }
-        }
+        self.keeper.open(place, row, text)
     }
 }
 

@@ -43,9 +43,12 @@ pub static API_SECRET: Place = Place::of("api_keypair", "secret_key", &["uuid"])
 /// The keys of second factors; a row is named by the user's internal id.
 pub static SECOND_FACTOR: Place = Place::of("user", "key_for_2fa", &["id"]);
 
-static HOST_PASSWORD: Place = Place::detail("host_details", &["host_id", "name"], "name = 'password'");
+/// The passwords of hosts; a row is named by the host's internal id and `password`.
+pub(in crate::store) static HOST_PASSWORD: Place =
+    Place::detail("host_details", &["host_id", "name"], "name = 'password'");
 static CLUSTER_PASSWORD: Place = Place::detail("cluster_details", &["cluster_id", "name"], "name = 'password'");
-static POOL_USER: Place = Place::of("storage_pool", "user_info", &["id"]);
+/// The passwords of shares; a row is named by the pool's internal id.
+pub(in crate::store) static POOL_USER: Place = Place::of("storage_pool", "user_info", &["id"]);
 static POOL_PATH: Place = Place {
     table: "storage_pool",
     column: "path",
@@ -115,6 +118,12 @@ impl Place {
     #[must_use]
     pub fn column(&self) -> &'static str {
         self.column
+    }
+
+    /// Whether CloudStack encrypts what stands there; the keys of second factors it does not.
+    #[must_use]
+    pub fn is_encrypted_by_cloudstack(&self) -> bool {
+        self.name() != SECOND_FACTOR.name()
     }
 
     /// What names a row that has all columns of the table.

@@ -1,0 +1,136 @@
+//! A database that can be attached: what is said of it, what is made in it, and what is left alone.
+
+use std::process::Command;
+use std::time::Duration;
+
+use stackmotion::store::{HostReport, Store};
+
+use super::cloud::{Cloud, differences, hyperv_rows, rows};
+use crate::motion_golden::replay::Gateway;
+
+const WAIT: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_tables_of_ours_and_one_row_are_made() {
+    let cloud = Cloud::recorded().await;
+    let (tables, before) = (cloud.tables().await, cloud.snapshot().await);
+    for _ in 0..2 {
+        let gateway = Gateway::attached(&cloud.0.url(), rows(), &[]).await;
+        gateway.stop().await;
+    }
+    let mut now = cloud.tables().await;
+    assert!(
+        now.remove("motion_schema_migrations").is_some() && !now.contains_key("_sqlx_migrations"),
+        "{:?}",
+        now.keys()
+    );
+    now.retain(|table, _| !table.starts_with("motion_"));
+    assert_eq!(now, tables);
+    assert_eq!(differences(&before, &cloud.snapshot().await).into_iter().collect::<Vec<_>>(), Vec::<String>::new());
+    let servers = cloud.0.sql("SELECT name FROM mshost ORDER BY id").await;
+    assert_eq!(servers.split_whitespace().collect::<Vec<_>>(), ["name", "localhost", "stackmotion"]);
+    let survey = Store::survey(&cloud.0.url(), WAIT).await.expect("a survey");
+    assert!(survey.is_attachable() && survey.creates.is_empty(), "{survey}");
+    assert!(survey.to_string().contains("nothing: stackmotion's tables are there"), "{survey}");
+}
+
+#[tokio::test]
+async fn the_screen() {
+    let cloud = Cloud::with(&hyperv_rows(), true).await;
+    // What CloudStack encrypts, a version without storage motion, and a management server that lives.
+    cloud
+        .0
+        .sql(
+            "UPDATE api_keypair SET secret_key = CONCAT(REPEAT('aB+/', 37), 'abc=') WHERE id < 3; \
+             UPDATE hypervisor_capabilities SET storage_motion_supported = 0 WHERE id = 9000; \
+             UPDATE mshost SET last_update = UTC_TIMESTAMP(); UPDATE volumes SET state = 'Migrating' WHERE id = 166;",
+        )
+        .await;
+    let url = cloud.user("owner", "ALL PRIVILEGES").await;
+    let before = cloud.snapshot().await;
+    let survey = Store::survey(&url, WAIT).await.expect("a survey");
+    assert!(survey.is_attachable(), "{survey}");
+    let text = survey.to_string();
+    let place = format!("mysql://owner{}@127.0.0.1:{}/{0}", cloud.0.name, cloud.0.port);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        place.as_str(),
+        "CloudStack 4.23.0.0",
+        "found 1 zones, 4 hosts, 5 pools, 8 VMs, 22 volumes, 12 accounts, 12 keys",
+        "Hyper-V 10.0 has no row in hypervisor_capabilities with storage motion",
+        "2 of 12 secret keys look encrypted",
+        "1 management server(s) work on this database",
+        "1 volume(s) are Migrating",
+        "result can be attached",
+    ] {
+        assert!(words.contains(said), "{said} is not in\n{text}");
+    }
+    assert!(!text.contains("word@") && text.lines().count() < 40, "{text}");
+    assert!(cloud.snapshot().await == before, "a look has changed something");
+    assert!(!cloud.0.sql("SHOW TABLES").await.contains("motion_"), "a look has made a table");
+}
+
+/// Runs the program and gives its exit code and what it wrote.
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_stackmotion"))
+        .args(args)
+        .env_remove("STACKMOTION_CONFIG")
+        .output()
+        .expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line() {
+    let cloud = Cloud::recorded().await;
+    let url = cloud.0.url();
+    for args in [&["attach", "--check", &url][..], &["serve", "--attach", &url, "--check"]] {
+        let (code, out, err) = run(args);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        assert!(out.ends_with("can be attached\n"), "{out}");
+    }
+    cloud.0.sql("ALTER TABLE host DROP COLUMN guid").await;
+    let (code, out, _) = run(&["attach", "--check", &url]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("the table host has no column guid"), "{out}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().display().to_string();
+    let (code, _, err) = run(&["serve", "--attach", &url, "--port", "0", "--data-dir", &data]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("cannot be attached") && err.contains("the table host has no column guid"), "{err}");
+    assert!(!cloud.0.sql("SHOW TABLES").await.contains("motion_"), "tables were made");
+    let (code, _, err) = run(&["serve", "--check"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("add --attach mysql://"), "{err}");
+}
+
+#[tokio::test]
+async fn hosts_of_a_server_that_lives_are_left_to_it() {
+    let cloud = Cloud::recorded().await;
+    let (store, _) = Store::attach(&cloud.0.url(), WAIT).await.expect("attached");
+    let ours = store.server_register("stackmotion", "1", "127.0.0.1", WAIT).await.expect("a row").id;
+    // The recorded server has not been seen for long: its hosts are nobody's.
+    assert!(!store.host_is_elsewhere(1, ours).await.unwrap());
+    assert!(!store.pool_is_elsewhere(1, ours).await.unwrap());
+    cloud.0.sql("UPDATE mshost SET last_update = UTC_TIMESTAMP() WHERE name <> 'stackmotion'").await;
+    assert!(store.host_is_elsewhere(1, ours).await.unwrap());
+    assert!(store.pool_is_elsewhere(1, ours).await.unwrap());
+    cloud.0.sql(&format!("UPDATE host SET mgmt_server_id = {ours}")).await;
+    assert!(!store.host_is_elsewhere(1, ours).await.unwrap());
+    assert!(!store.pool_is_elsewhere(1, ours).await.unwrap());
+    // What is written about a host of ours fits the columns.
+    let report = HostReport {
+        version: Some("10.0".into()),
+        cpus: 8,
+        sockets: Some(1),
+        speed_mhz: 2000,
+        memory_bytes: 1 << 40,
+        reserved_memory_bytes: 1 << 30,
+    };
+    store.host_report(1, &report).await.unwrap();
+    store.host_up(1, ours).await.unwrap();
+    store.host_away(2, "Disconnected", "it is silent").await.unwrap();
+    store.pool_usage(1, 1 << 45, 1 << 44).await.unwrap();
+    store.db().close().await;
+}

@@ -1,0 +1,15 @@
+//! CloudStack's own database, made in MariaDB from the columns of a real one, with a real one's rows, used in place.
+
+#[cfg(feature = "mariadb-tests")]
+mod attached;
+#[cfg(feature = "mariadb-tests")]
+mod cloud;
+#[cfg(feature = "mariadb-tests")]
+mod motions;
+#[cfg(feature = "mariadb-tests")]
+mod older;
+#[cfg(feature = "mariadb-tests")]
+mod refused;
+#[cfg(feature = "mariadb-tests")]
+mod trouble;
+mod unreached;

@@ -1,0 +1,92 @@
+//! Settings: which are kept, for whom they are, and that secrets stay secret.
+
+use super::support::{call, golden_json, reset, seed};
+use crate::support::database;
+use serde_json::{Value as Json, json};
+use stackmotion::store::Store;
+
+async fn entries(store: &Store, user: &str, command: &str, args: &[(&str, &str)]) -> Vec<Json> {
+    let mut args: Vec<_> = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    args.push(("response".to_owned(), "json".to_owned()));
+    let answer = call(store, user, command, &args).await;
+    assert_eq!(answer.status, 200, "{command} {args:?}: {}", answer.body);
+    let body: Json = serde_json::from_str(&answer.body).expect("JSON");
+    let inside = body.as_object().expect("an envelope").values().next().expect("its inside");
+    inside.as_object().expect("an object").values().find_map(Json::as_array).cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn settings_are_shown_and_secrets_are_not() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let before = "SELECT COUNT(*) FROM configuration WHERE value IS NULL";
+        let kept: i64 = store.db().row(before, vec![]).await.unwrap().unwrap().at(0).unwrap();
+        assert!(kept >= 26, "{kind}: the settings that the gateway goes by are in a fresh database: {kept}");
+        let mut rows = golden_json("lists/rows.json");
+        let own = rows.as_object_mut().unwrap().remove("configuration").unwrap();
+        reset(store, &rows).await;
+        seed(store, &json!({"configuration": own})).await;
+        let factor = "storage.overprovisioning.factor";
+        seed(store, &json!({
+            "configuration": [
+                {"category": "Secure", "instance": "DEFAULT", "name": "a.key", "value": "cipher", "default_value": "x"},
+                {"category": "Advanced", "instance": "DEFAULT", "name": "b.password", "value": "clear"},
+                {"category": "Hidden", "instance": "DEFAULT", "name": "c.hidden", "value": "never"},
+                {"category": "Advanced", "instance": "DEFAULT", "name": "d.passwd", "value": "all", "scope": 128},
+                {"category": "Advanced", "instance": "DEFAULT", "name": "e.plain", "value": "all", "scope": 128},
+            ],
+            "account_details": [
+                {"id": 900, "account_id": 4, "name": "d.passwd", "value": "clear"},
+                {"id": 901, "account_id": 4, "name": "e.plain", "value": "alice's"},
+            ],
+            "storage_pool_details": [{"id": 900, "pool_id": 1, "name": factor, "value": "3", "display": 0}],
+        })).await;
+        let named =
+            |name: &'static str| async move { entries(store, "admin", "listConfigurations", &[("name", name)]).await };
+        for name in ["a.key", "b.password"] {
+            let secret = &named(name).await[0];
+            assert!(secret.get("value").is_none() && secret.get("defaultvalue").is_none(), "{kind}: {secret}");
+        }
+        assert!(named("c.hidden").await.is_empty(), "{kind}");
+        let migrations = &named("concurrent.migrations").await[0];
+        assert_eq!((&migrations["value"], &migrations["type"]), (&json!("0"), &json!("Number")), "{kind}");
+        let pool: String =
+            store.db().row("SELECT uuid FROM storage_pool WHERE id = 1", vec![]).await.unwrap().unwrap().at(0).unwrap();
+        let scoped = entries(store, "admin", "listConfigurations", &[("storageid", &pool), ("name", factor)]).await;
+        assert_eq!((&scoped[0]["value"], &scoped[0]["scope"]), (&json!("3"), &json!("storagepool")), "{kind}");
+        let sql = "SELECT uuid FROM account WHERE account_name = 'alice'";
+        let alice: String = store.db().row(sql, vec![]).await.unwrap().unwrap().at(0).unwrap();
+        let own = [("accountid", alice.as_str()), ("name", "d.passwd"), ("keyword", "d.passwd")];
+        let secret = &entries(store, "admin", "listConfigurations", &own).await[0];
+        assert!(secret["scope"] == "account" && secret.get("value").is_none(), "{kind}: {secret}");
+        let own = [("accountid", alice.as_str()), ("name", "e.plain")];
+        assert_eq!(entries(store, "admin", "listConfigurations", &own).await[0]["value"], "alice's", "{kind}");
+        let both = [("accountid".to_owned(), alice.clone()), ("storageid".to_owned(), pool.clone())];
+        assert_eq!(call(store, "admin", "listConfigurations", &both).await.status, 431, "{kind}");
+        assert!(
+            entries(store, "bob", "listConfigurations", &[]).await.is_empty(),
+            "{kind}: only root admins see settings"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_database_has_settings_as_they_were_recorded() {
+    // The case `hv-setting-hypervisor-list` of a server to which nothing had been added.
+    let names = "KVM,VMware,XenServer,Hyperv,BareMetal,Ovm,LXC,Ovm3,External";
+    let recorded = json!({
+        "category": "Advanced", "group": "Hypervisor", "subgroup": "Hypervisor", "name": "hypervisor.list",
+        "value": names, "defaultvalue": names, "isdynamic": false, "component": "management-server",
+        "displaytext": "Hypervisor list", "type": "CSV",
+    });
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        store.bootstrap().await.unwrap();
+        let mut found = entries(store, "admin", "listConfigurations", &[("name", "hypervisor.list")]).await;
+        assert_eq!(found.len(), 1, "{kind}: {found:?}");
+        // Descriptions are in our words.
+        let description = found[0].as_object_mut().unwrap().remove("description");
+        assert!(description.is_some_and(|text| text.as_str().is_some_and(|text| !text.is_empty())), "{kind}");
+        assert_eq!(found[0], recorded, "{kind}");
+    }
+}
