@@ -14,6 +14,9 @@ use crate::support::database::Database;
 pub const PACE: Pace =
     Pace { first: std::time::Duration::from_millis(20), longest: std::time::Duration::from_millis(200) };
 
+/// Size of every pool.
+const POOL_BYTES: u64 = 64 << 30;
+
 /// A gateway and what stands around it.
 pub struct Bench {
     pub world: RunningWorld,
@@ -187,6 +190,13 @@ pub fn world(net: u8) -> WorldSpec {
     let mut spec = WorldSpec::new().share("\\\\fs1\\pool1").share("\\\\fs1\\pool2");
     for last in 2..5 {
         spec = spec.host(&format!("127.{net}.0.{last}"), &format!("HV{last}"));
+    }
+    // How full the disk under the test is must not decide what fits.
+    for share in &mut spec.shares {
+        share.capacity_bytes = Some(POOL_BYTES);
+    }
+    for host in &mut spec.hosts {
+        host.capacity_bytes = Some(POOL_BYTES);
     }
     spec
 }
