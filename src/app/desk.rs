@@ -84,7 +84,9 @@ impl Runner for CommandRunner {
             match self.run_command(job, claim).await {
                 Ok(node) => Ok(Ended { result: stored(&node) }),
                 Err(error) => {
-                    if error.store_cause().is_some_and(StoreError::had_no_effect) {
+                    if let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect())
+                        && (!cause.is_locked_out() || self.has_begun(job).await)
+                    {
                         return Err(Failure::Interrupted);
                     }
                     let is_superseded = matches!(error.store_cause(), Some(StoreError::Superseded { .. }));
@@ -99,6 +101,11 @@ impl Runner for CommandRunner {
 }
 
 impl CommandRunner {
+    /// Whether the job may have moved something: it cannot be given up then, only be finished.
+    async fn has_begun(&self, job: &QueuedJob) -> bool {
+        self.store.motions_of_job(job.id).await.map_or(true, |motions| !motions.is_empty())
+    }
+
     async fn run_command(&self, job: &QueuedJob, claim: Claim) -> Result<Node, ApiError> {
         let store = self.store.under(claim);
         let unreadable = || ApiError::internal(format!("The job of {} cannot be read back", job.command));

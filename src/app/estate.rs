@@ -22,7 +22,7 @@ pub(super) struct Estate {
 impl Estate {
     /// Whether a management server that works on the same database has this host, and writes down what it hears of it.
     async fn is_left(&self, host_id: i64) -> Kept<bool> {
-        self.store.host_is_elsewhere(host_id, self.server_id).await.map_err(words)
+        self.store.host_is_elsewhere(host_id).await.map_err(words)
     }
 }
 
@@ -99,7 +99,7 @@ impl Inventory for Estate {
 
     fn record_capacity(&self, pool_id: i64, usage: PoolUsage) -> BoxFuture<'_, Kept<()>> {
         Box::pin(async move {
-            if self.store.pool_is_elsewhere(pool_id, self.server_id).await.map_err(words)? {
+            if self.store.pool_is_elsewhere(pool_id).await.map_err(words)? {
                 return Ok(());
             }
             let (capacity, used) = (signed(usage.capacity_bytes), signed(usage.used_bytes));

@@ -82,7 +82,7 @@ async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), St
                     break Err((code, result));
                 }
                 Err(Failure::Interrupted) => {
-                    tracing::warn!("the database was away; the job is run again");
+                    tracing::warn!("the database was away or held; the job is run again");
                     tokio::time::sleep(RETRY).await;
                 }
             }

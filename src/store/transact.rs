@@ -40,8 +40,11 @@ impl Default for Attempts {
 
 impl Attempts {
     /// Waits for the next attempt; false when there is none: the error is another kind, or it has been tried for too long.
+    /// A lock that somebody held has been waited for already, as long as is allowed.
     pub async fn again(&mut self, error: &impl StoreCause) -> bool {
-        let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect()) else { return false };
+        let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect() && !cause.is_locked_out()) else {
+            return false;
+        };
         if Instant::now() >= self.until {
             return false;
         }

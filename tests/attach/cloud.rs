@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::motion_golden::estate::NODE;
 use crate::support::database::{Bare, bare};
 use crate::support::golden;
 
@@ -142,7 +141,7 @@ impl Cloud {
         format!("mysql://{name}{database}:word@127.0.0.1:{port}/{database}")
     }
 
-    /// All rows of CloudStack's tables, without the gateway's own in `mshost`, which says all the time that it lives.
+    /// All rows of CloudStack's tables.
     pub async fn snapshot(&self) -> Snapshot {
         let names = self.0.sql("SHOW TABLES").await;
         let tables: Vec<&str> = names.lines().skip(1).filter(|table| !table.starts_with("motion_")).collect();
@@ -169,9 +168,7 @@ impl Cloud {
                     .collect();
                 let id = line.split('\t').next().expect("a column").to_owned();
                 let key = if table == "configuration" { row["name"].clone() } else { id };
-                if table != "mshost" || row["name"] != NODE {
-                    snapshot.get_mut(table).expect("a table").insert(key, row);
-                }
+                snapshot.get_mut(table).expect("a table").insert(key, row);
             }
         }
         snapshot

@@ -1,6 +1,7 @@
 //! A database that is held by somebody else, or goes away, while the gateway works on it: a clear answer, and nothing half
 //! written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,6 +51,29 @@ async fn a_row_that_somebody_holds() {
     let job = submit(&gateway, MOVE).await;
     let (status, text) = end_of(&gateway, &job).await;
     assert_eq!(status, 1, "{text}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_somebody_holds_when_the_disk_has_moved() {
+    let cloud = Cloud::recorded().await;
+    let gateway = Gateway::attached(&cloud.0.url(), rows(), &["database.lock_wait_s=1"]).await;
+    gateway.hold();
+    let job = submit(&gateway, MOVE).await;
+    wait_for("the command", async || gateway.is_reached()).await;
+    let holder = hold(&cloud, "BEGIN; UPDATE volumes SET name = name WHERE id = 166").await;
+    gateway.release();
+    // Whoever waits for the row, and then somebody else: the first has given up.
+    let waiting = "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+    let mut seen = BTreeSet::new();
+    wait_for("two attempts to settle", async || {
+        seen.extend(cloud.0.sql(waiting).await.lines().skip(1).map(str::to_owned));
+        seen.len() > 1
+    })
+    .await;
+    drop(holder);
+    let (status, text) = end_of(&gateway, &job).await;
+    assert_eq!(status, 1, "the disk has moved, and the job says so: {text}");
     gateway.stop().await;
 }
 

@@ -138,14 +138,12 @@ async fn the_command_line_shows_first_and_adopts_on_request() {
     bench.host(&place, "127.124.0.2").await.expect("a host");
     bench.pool(&place, "one", "cifs://fs1/pool1").await.expect("a pool");
     bench.done("createServiceOffering", &SMALL).await;
-    let keys = bench.store.db().row("SELECT api_key, secret_key FROM api_keypair", vec![]).await.expect("keys");
-    let keys = keys.expect("a key of the administrator");
-    let (key, secret): (String, String) = (keys.at(0).expect("a key"), keys.at(1).expect("a secret"));
+    let keys = bench.app.first_key.as_ref().expect("a key of the administrator");
     let url = format!("http://{}/client/api", bench.app.address);
     let adopt = async |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stackmotion"));
         command.args(["adopt", "127.124.0.2", "--service-offering", "small", "--url", &url]);
-        command.args(["--api-key", &key, "--secret-key", &secret]).args(more);
+        command.args(["--api-key", &keys.api_key, "--secret-key", keys.secret_key.expose()]).args(more);
         let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it runs");
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.code(), text)

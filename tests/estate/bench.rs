@@ -14,6 +14,9 @@ use crate::support::database::Database;
 pub const PACE: Pace =
     Pace { first: std::time::Duration::from_millis(20), longest: std::time::Duration::from_millis(200) };
 
+/// Size of every pool.
+const POOL_BYTES: u64 = 64 << 30;
+
 /// A gateway and what stands around it.
 pub struct Bench {
     pub world: RunningWorld,
@@ -53,10 +56,9 @@ impl Bench {
         let effective = Effective::load(&Sources { env: Vec::new(), flags }).expect("settings");
         let app = App::start(&Settings::from_effective(&effective).expect("settings")).await.expect("a gateway");
         let store = database.store.clone();
-        let keys = store.db().row("SELECT api_key, secret_key FROM api_keypair", vec![]).await.expect("keys");
-        let keys = keys.expect("a key of the administrator");
-        let (key, secret): (String, String) = (keys.at(0).expect("a key"), keys.at(1).expect("a secret"));
-        let client = Client::new(format!("http://{}/client/api", app.address), &key, &secret).expect("a client");
+        let keys = app.first_key.as_ref().expect("a key of the administrator");
+        let url = format!("http://{}/client/api", app.address);
+        let client = Client::new(url, &keys.api_key, keys.secret_key.expose()).expect("a client");
         Self { world, app, client, store, _database: database, _folder: folder }
     }
 
@@ -187,6 +189,13 @@ pub fn world(net: u8) -> WorldSpec {
     let mut spec = WorldSpec::new().share("\\\\fs1\\pool1").share("\\\\fs1\\pool2");
     for last in 2..5 {
         spec = spec.host(&format!("127.{net}.0.{last}"), &format!("HV{last}"));
+    }
+    // How full the disk under the test is must not decide what fits.
+    for share in &mut spec.shares {
+        share.capacity_bytes = Some(POOL_BYTES);
+    }
+    for host in &mut spec.hosts {
+        host.capacity_bytes = Some(POOL_BYTES);
     }
     spec
 }

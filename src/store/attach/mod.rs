@@ -63,8 +63,8 @@ impl Store {
     ///
     /// # Errors
     /// See [`super::Db::rows`]; the same holds for [`Store::pool_is_elsewhere`].
-    pub async fn host_is_elsewhere(&self, host_id: i64, server_id: i64) -> Result<bool, StoreError> {
-        self.is_elsewhere("h.id = ?", host_id, server_id).await
+    pub async fn host_is_elsewhere(&self, host_id: i64) -> Result<bool, StoreError> {
+        self.is_elsewhere("h.id = ?", host_id).await
     }
 
     /// Whether another server that lives has a host that this pool is connected to.
@@ -73,21 +73,21 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store::host_is_elsewhere`].
-    pub async fn pool_is_elsewhere(&self, pool_id: i64, server_id: i64) -> Result<bool, StoreError> {
+    pub async fn pool_is_elsewhere(&self, pool_id: i64) -> Result<bool, StoreError> {
         let hosts = "h.id IN (SELECT r.host_id FROM storage_pool_host_ref r WHERE r.pool_id = ?)";
-        self.is_elsewhere(hosts, pool_id, server_id).await
+        self.is_elsewhere(hosts, pool_id).await
     }
 
-    async fn is_elsewhere(&self, hosts: &str, id: i64, server_id: i64) -> Result<bool, StoreError> {
+    async fn is_elsewhere(&self, hosts: &str, id: i64) -> Result<bool, StoreError> {
         if !self.db().schema().is_attached() {
             return Ok(false);
         }
         let sql = format!(
             "SELECT m.msid FROM host h JOIN mshost m ON m.msid = h.mgmt_server_id WHERE {hosts} AND h.removed IS NULL \
-             AND m.msid <> ? AND m.state = 'Up' AND m.removed IS NULL AND m.last_update > ? LIMIT 1"
+             AND m.state = 'Up' AND m.removed IS NULL AND m.last_update > ? LIMIT 1"
         );
         let since = Timestamp::from_unix(Timestamp::now().unix() - ALIVE);
-        Ok(self.db().row(&sql, args![id, server_id, since]).await?.is_some())
+        Ok(self.db().row(&sql, args![id, since]).await?.is_some())
     }
 }
 
