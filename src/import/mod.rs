@@ -4,10 +4,8 @@
 use std::fmt::Write as _;
 
 use crate::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
-use crate::store::{Hands, Source, SourceError, SourceState, Store, StoreError, TAKEN, TakeError, Taken, Vault};
+use crate::store::{Hands, Source, SourceError, Store, StoreError, TAKEN, TakeError, Taken, Vault};
 
-/// The versions whose tables are known.
-const KNOWN: &str = "4.23.";
 /// After so many rows of a table the progress is told.
 const TOLD_EVERY: u64 = 10_000;
 /// So many rows that stay as they are here are named.
@@ -39,18 +37,13 @@ pub enum ImportError {
     /// The target cannot be written. What was imported until then stays; run the import again.
     #[error(transparent)]
     Target(#[from] StoreError),
-    /// The source has another version.
-    #[error("the source has version {0} of CloudStack's tables, and only 4.23 is known here; nothing was imported")]
-    Version(String),
-    /// An upgrade of the source was not ended.
-    #[error("the source is in the middle of an upgrade to {0}; let the management server end it. Nothing was imported")]
-    Upgrading(String),
-    /// Something is on its way at the source.
+    /// The target is CloudStack's own.
     #[error(
-        "{0} machines or volumes are being moved at the source, and would be taken half-way; wait for the end of their jobs. \
-         Nothing was imported"
+        "database.attach names a CloudStack database that is used in place; there is nothing to import into it, for it has \
+         everything already. Leave database.attach out, and name a database of stackmotion's own with data_dir or \
+         database.url. Nothing was imported"
     )]
-    Moving(i64),
+    Attached,
     /// The target is somebody's.
     #[error(
         "the target has an installation of its own, whose ids would collide with those of the source; give an empty one: \
@@ -68,20 +61,20 @@ impl From<TakeError> for ImportError {
     }
 }
 
-/// What was imported: each table with what became of its rows, or why it was left out.
+/// What was imported: each table with what became of its rows.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Jobs that were not ended at the source.
     pub jobs: i64,
-    /// Tables and what became of their rows; `None` for one that the source does not have.
-    pub tables: Vec<(&'static str, Option<Taken>)>,
+    /// Tables and what became of their rows.
+    pub tables: Vec<(&'static str, Taken)>,
 }
 
 impl Report {
     /// What became of the rows of a table.
     #[must_use]
     pub fn of(&self, table: &str) -> Option<&Taken> {
-        self.tables.iter().find(|(name, _)| *name == table)?.1.as_ref()
+        self.tables.iter().find(|(name, _)| *name == table).map(|(_, taken)| taken)
     }
 
     /// The report as it is printed.
@@ -89,10 +82,6 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for (table, taken) in &self.tables {
-            let Some(taken) = taken else {
-                let _ = writeln!(text, "{table}: left out, the source has no such table");
-                continue;
-            };
             let Taken { added, updated, same, gone, .. } = taken;
             let _ = writeln!(text, "{table}: {added} new, {updated} changed, {same} unchanged, {gone} gone");
             for (why, count) in &taken.left {
@@ -125,45 +114,23 @@ pub async fn import(
     mut told: impl FnMut(&str, u64),
 ) -> Result<Report, ImportError> {
     let mut source = Source::open(source_url).await?;
-    let SourceState { version, is_complete, moving, jobs } = source.state().await?;
-    if !version.starts_with(KNOWN) {
-        return Err(ImportError::Version(version));
-    }
-    if !is_complete {
-        return Err(ImportError::Upgrading(version));
-    }
-    if moving > 0 {
-        return Err(ImportError::Moving(moving));
-    }
     let run = target.next_import().await?.ok_or(ImportError::Occupied)?;
-    // Everything is looked at before anything is written.
-    let mut tables = Vec::new();
+    let mut report = Report { jobs: source.open_jobs().await?, tables: Vec::new() };
     for table in &TAKEN {
-        match table.probe(&mut source).await {
-            Err(SourceError::NoTable { .. }) if table.is_optional => tables.push((table, false)),
-            probed => {
-                probed?;
-                tables.push((table, true));
+        let mut last = 0;
+        let told = |rows: u64| {
+            if rows >= last + TOLD_EVERY {
+                last = rows;
+                told(table.name, rows);
             }
-        }
-    }
-    let mut report = Report { jobs, tables: Vec::new() };
-    for (table, is_there) in tables {
-        let taken = if is_there {
-            let mut last = 0;
-            let told = |rows: u64| {
-                if rows >= last + TOLD_EVERY {
-                    last = rows;
-                    told(table.name, rows);
-                }
-            };
-            Some(table.take(&mut source, target, hands, run, told).await?)
-        } else {
-            None
         };
-        report.tables.push((table.name, taken));
+        report.tables.push((table.name, table.take(&mut source, target, hands, run, told).await?));
     }
     source.close().await;
+    // What points to something goes before it.
+    for (table, (_, taken)) in TAKEN.iter().zip(&mut report.tables).rev() {
+        table.remove_gone(target, run, taken).await?;
+    }
     Ok(report)
 }
 
@@ -173,12 +140,15 @@ pub async fn import(
 /// [`ImportError`].
 pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
     let settings = Settings::from_effective(&Effective::load(&Sources::of_process(args.settings))?)?;
+    if settings.attach.is_some() {
+        return Err(ImportError::Attached);
+    }
     let cipher = settings.cloud_key.cipher()?;
     std::fs::create_dir_all(&settings.data_dir).map_err(ImportError::Folder)?;
     let target = Store::open(&settings.database_url).await?;
     let vault = Vault::of_database(target.db(), &settings.secrets_key_file).await?;
     let hands = Hands { vault: &vault, cipher: cipher.as_ref() };
-    let told = |table: &str, rows| println!("{table}: {rows} rows so far");
+    let told = |table: &str, rows| eprintln!("{table}: {rows} rows so far");
     let report = import(&args.source, &target, hands, told).await;
     target.db().close().await;
     print!("{}", report?.text());

@@ -27,14 +27,6 @@ const FILES: &[(i64, &str, &str)] = &[
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";
 
-/// The columns of one of CloudStack's tables, in their order.
-pub(super) fn columns_of(table: &str) -> Vec<&'static str> {
-    let start = format!("CREATE TABLE `{table}` (\n");
-    let made = FILES.iter().find_map(|(_, _, sql)| sql.split_once(&start).map(|(_, rest)| rest));
-    let lines = made.unwrap_or_default().lines().take_while(|line| *line != ");");
-    lines.filter_map(|line| line.trim().strip_prefix('`')?.split('`').next()).collect()
-}
-
 /// The migrations as SQLite reads them.
 pub(super) fn for_sqlite() -> Migrator {
     migrator(|sql| {

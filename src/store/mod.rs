@@ -63,7 +63,7 @@ pub use lists::{
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
 pub use source::{Source, SourceError};
-pub use taken::{Hands, SourceState, TAKEN, TakeError, Taken, TakenTable};
+pub use taken::{Hands, TAKEN, TakeError, Taken, TakenTable};
 pub(crate) use transact::transact;
 pub use transact::{Attempts, StoreCause};
 pub use value::{FromValue, Row, Value};

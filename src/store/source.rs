@@ -1,68 +1,66 @@
 //! A CloudStack database that is only read: one connection, one snapshot from beginning to end.
 
+use std::collections::HashSet;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
+use super::attach::{Schema, survey_source, unreached};
 use super::db::{mysql_value, rows_of};
-use super::{Row, StoreError};
+use super::error::is_connection;
+use super::{Row, StoreError, Survey};
+
+/// How long the look at the source waits for a lock that somebody else has on a table.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// A database cannot be read from.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The URL is none of a MySQL or MariaDB database.
-    #[error("the source must be a URL such as mysql://user:password@host:3306/cloud")]
+    #[error("the source must be a URL such as mysql://user:password@host:3306/cloud; nothing was imported")]
     Url,
-    /// Nobody answers.
-    #[error("the source database does not answer; check host and port of the URL, and whether the server runs")]
-    Unreachable(#[source] sqlx::Error),
-    /// User or password are wrong.
-    #[error("the source database does not let this user in; check user and password of the URL")]
-    Refused(#[source] sqlx::Error),
-    /// There is no such database, or the user may not use it.
+    /// Nobody answers, or does not let us in.
+    #[error("the source cannot be reached, and nothing was imported")]
+    Unreached(#[source] StoreError),
+    /// It is no CloudStack database whose tables are known, or not all of it may be read.
+    #[error("the source cannot be read, and nothing was imported: {}", obstacles(.0))]
+    Unfit(Box<Survey>),
+    /// The connection broke.
     #[error(
-        "there is no such database at the source, or this user may not use it; check the name at the end of the URL"
+        "the connection to the source broke. What was imported until then is whole and stays; run the import again, and it \
+         takes the rest"
     )]
-    NoDatabase(#[source] sqlx::Error),
-    /// A table is not there.
-    #[error("the source has no table {table}; is it the `cloud` database of CloudStack 4.23?")]
-    NoTable {
-        /// The table.
-        table: &'static str,
-    },
-    /// A table lacks a column.
-    #[error("table {table} of the source lacks a column that CloudStack 4.23 has; it cannot be read")]
-    NoColumn {
-        /// The table.
-        table: &'static str,
-        /// The database's words, which name the column.
-        #[source]
-        cause: sqlx::Error,
-    },
-    /// A table may not be read.
-    #[error("this user may not read table {table} of the source; GRANT SELECT on the whole database to it")]
-    NoRight {
-        /// The table.
-        table: &'static str,
-    },
+    Lost(#[source] sqlx::Error),
     /// Something else.
-    #[error("the source database refused a statement")]
+    #[error(
+        "the source refused a statement. What was imported until then is whole and stays; run the import again when the cause \
+         is gone"
+    )]
     Failed(#[source] sqlx::Error),
 }
 
-/// The number of the server's error, if it is one.
-fn number(error: &sqlx::Error) -> Option<u16> {
-    let sqlx::Error::Database(cause) = error else { return None };
-    cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
+fn obstacles(survey: &Survey) -> String {
+    let all: Vec<String> = survey.obstacles.iter().map(|one| format!("{}; {}", one.what, one.remedy)).collect();
+    all.join(". ")
+}
+
+fn failed(cause: sqlx::Error) -> SourceError {
+    if is_connection(&cause) { SourceError::Lost(cause) } else { SourceError::Failed(cause) }
 }
 
 /// The database.
 #[derive(Debug)]
-pub struct Source(MySqlConnection);
+pub struct Source {
+    connection: MySqlConnection,
+    schema: Schema,
+    moving: HashSet<i64>,
+}
 
 impl Source {
-    /// Connects, and takes the snapshot that everything is read from. Nothing can be written over this connection.
+    /// Looks at the database as one that is to be attached is looked at, and takes the snapshot that everything is read from.
+    /// Nothing can be written over this connection.
     ///
     /// # Errors
     /// [`SourceError`], according to what stops it.
@@ -71,43 +69,64 @@ impl Source {
         if !url.starts_with("mysql://") {
             return Err(SourceError::Url);
         }
-        let options = MySqlConnectOptions::from_str(&url).map_err(|_| SourceError::Url)?;
-        let told = |cause: sqlx::Error| match number(&cause) {
-            Some(1045 | 1698) => SourceError::Refused(cause),
-            Some(1044 | 1049) => SourceError::NoDatabase(cause),
-            _ => SourceError::Unreachable(cause),
+        let (survey, schema) = survey_source(&url, LOCK_WAIT).await.map_err(SourceError::Unreached)?;
+        let Some(schema) = schema.filter(|_| survey.is_attachable()) else {
+            return Err(SourceError::Unfit(Box::new(survey)));
         };
-        let mut connection = options.timezone(Some("+00:00".to_owned())).connect().await.map_err(told)?;
+        let options = MySqlConnectOptions::from_str(&url).map_err(|_| SourceError::Url)?;
+        let connected = options.timezone(Some("+00:00".to_owned())).connect().await;
+        let mut connection = connected.map_err(|cause| SourceError::Unreached(unreached(StoreError::open(cause))))?;
         for sql in [
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
             "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
         ] {
-            connection.execute(sql).await.map_err(SourceError::Failed)?;
+            connection.execute(sql).await.map_err(failed)?;
         }
-        Ok(Self(connection))
+        let mut source = Self { connection, schema, moving: HashSet::new() };
+        let moving = "SELECT id FROM vm_instance WHERE removed IS NULL AND state = 'Migrating'";
+        for row in source.rows(moving, &[]).await? {
+            source.moving.insert(row.at(0).map_err(unread)?);
+        }
+        Ok(source)
     }
 
-    /// All rows that a statement about a table gives, which takes numbers only.
+    /// The machines that were being moved at the moment of the snapshot.
+    #[must_use]
+    pub fn moving(&self) -> &HashSet<i64> {
+        &self.moving
+    }
+
+    /// How many jobs were not ended at the moment of the snapshot.
+    ///
+    /// # Errors
+    /// See [`Source::rows`].
+    pub async fn open_jobs(&mut self) -> Result<i64, SourceError> {
+        let rows = self.rows("SELECT COUNT(*) FROM async_job WHERE job_status = 0 AND removed IS NULL", &[]).await?;
+        rows.first().map_or(Ok(0), |row| row.at(0)).map_err(unread)
+    }
+
+    /// All rows that a statement gives, which takes numbers only. What an older CloudStack lacks is read as if it were there.
     ///
     /// # Errors
     /// [`SourceError`], according to what stops it; [`SourceError::Failed`] also for values of unknown kinds.
-    pub async fn rows(&mut self, table: &'static str, sql: &str, numbers: &[i64]) -> Result<Vec<Row>, SourceError> {
-        let query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    pub async fn rows(&mut self, sql: &str, numbers: &[i64]) -> Result<Vec<Row>, SourceError> {
+        let query = sqlx::query(AssertSqlSafe(self.schema.read(sql).into_owned()));
         let query = numbers.iter().fold(query, |query, number| query.bind(*number));
-        let rows = query.fetch_all(&mut self.0).await.map_err(|cause| match number(&cause) {
-            Some(1146) => SourceError::NoTable { table },
-            Some(1054) => SourceError::NoColumn { table, cause },
-            Some(1142 | 1143) => SourceError::NoRight { table },
-            _ => SourceError::Failed(cause),
-        })?;
-        rows_of(&rows, mysql_value).map_err(|error| match error {
-            StoreError::Database(cause) => SourceError::Failed(cause),
-            other => SourceError::Failed(sqlx::Error::Decode(Box::new(other))),
-        })
+        let rows = query.fetch_all(&mut self.connection).await.map_err(failed)?;
+        rows_of(&rows, mysql_value).map_err(unread)
     }
 
     /// Ends the connection.
     pub async fn close(self) {
-        let _ = self.0.close().await;
+        // An error is no matter: the server ends a connection that is gone by itself.
+        let _ = self.connection.close().await;
+    }
+}
+
+/// A row does not have the shape that was expected.
+fn unread(error: StoreError) -> SourceError {
+    match error {
+        StoreError::Database(cause) => failed(cause),
+        other => SourceError::Failed(sqlx::Error::Decode(Box::new(other))),
     }
 }

@@ -25,18 +25,29 @@ fn all() -> Columns {
     let mut tables = Columns::new();
     for statement in migrations::statements() {
         let Some(table) = migrations::target(statement) else { continue };
-        let added = statement.lines().filter_map(|line| {
-            let line = line.trim();
-            let column = line.strip_prefix('`').or_else(|| line.split_once("ADD COLUMN `").map(|(_, rest)| rest))?;
-            column.split_once('`').map(|(name, _)| name.to_owned())
-        });
-        match statement.split_whitespace().take(2).collect::<Vec<_>>()[..] {
-            ["CREATE", "TABLE"] => tables.entry(table.to_owned()).or_default().extend(added),
-            ["ALTER", "TABLE"] => tables.entry(table.to_owned()).or_default().extend(added),
-            _ => {}
+        if let Some(added) = added(statement) {
+            tables.entry(table.to_owned()).or_default().extend(added.map(str::to_owned));
         }
     }
     tables
+}
+
+/// The columns of one table, in the order in which they are declared.
+pub(in crate::store) fn columns_of(table: &str) -> Vec<&'static str> {
+    let of_table = migrations::statements().filter(|statement| migrations::target(statement) == Some(table));
+    of_table.filter_map(added).flatten().collect()
+}
+
+/// The columns that a statement makes, if it is one that does.
+fn added(statement: &'static str) -> Option<impl Iterator<Item = &'static str>> {
+    let makes = ["CREATE TABLE", "ALTER TABLE"].iter().any(|words| statement.starts_with(words));
+    makes.then(|| {
+        statement.lines().filter_map(|line| {
+            let line = line.trim();
+            let column = line.strip_prefix('`').or_else(|| line.split_once("ADD COLUMN `").map(|(_, rest)| rest))?;
+            column.split_once('`').map(|(name, _)| name)
+        })
+    })
 }
 
 #[cfg(test)]

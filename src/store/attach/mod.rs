@@ -20,6 +20,8 @@ use super::{Db, Store, StoreError};
 use crate::args;
 use crate::model::Timestamp;
 
+pub(super) use declared::columns_of;
+use rights::Purpose;
 pub use schema::Schema;
 pub use survey::{Finding, Obstacle, Survey};
 
@@ -36,7 +38,7 @@ impl Store {
     /// [`StoreError::Open`] when our tables cannot be made.
     pub async fn attach(url: &str, lock_wait: Duration) -> Result<(Self, Survey), StoreError> {
         let db = reach(url, lock_wait).await?;
-        match survey::look(&db, url).await? {
+        match survey::look(&db, url, Purpose::Serve).await? {
             (survey, Some(schema)) if survey.is_attachable() => {
                 // Plain secrets among encrypted ones would be read by no management server.
                 let keeper = if survey.encrypted > 0 { Keeper::CloudStack(None) } else { Keeper::default() };
@@ -52,7 +54,7 @@ impl Store {
     /// [`StoreError::Reach`] when the server does not let us in; see [`super::Db::rows`] for the rest.
     pub async fn survey(url: &str, lock_wait: Duration) -> Result<Survey, StoreError> {
         let db = reach(url, lock_wait).await?;
-        let (survey, _) = survey::look(&db, url).await?;
+        let (survey, _) = survey::look(&db, url, Purpose::Serve).await?;
         db.close().await;
         Ok(survey)
     }
@@ -91,6 +93,14 @@ impl Store {
     }
 }
 
+/// Looks at a database that is only to be read, and changes nothing. There is a schema when all tables and columns are there.
+pub(super) async fn survey_source(url: &str, lock_wait: Duration) -> Result<(Survey, Option<Schema>), StoreError> {
+    let db = reach(url, lock_wait).await?;
+    let looked = survey::look(&db, url, Purpose::Read).await;
+    db.close().await;
+    looked
+}
+
 async fn reach(url: &str, lock_wait: Duration) -> Result<Db, StoreError> {
     if !url.starts_with("mysql:") && !url.starts_with("mariadb:") {
         return Err(StoreError::Url);
@@ -99,7 +109,7 @@ async fn reach(url: &str, lock_wait: Duration) -> Result<Db, StoreError> {
 }
 
 /// Why the server did not let us in, and what to do.
-fn unreached(error: StoreError) -> StoreError {
+pub(super) fn unreached(error: StoreError) -> StoreError {
     let cause = match error {
         StoreError::Open(cause) => match cause.downcast::<sqlx::Error>() {
             Ok(cause) => cause,

@@ -16,6 +16,22 @@ enum Try {
     Locked,
 }
 
+/// What a database is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be used in place.
+    Serve,
+    /// To be read once.
+    Read,
+}
+
+impl Purpose {
+    /// What the user needs, as a GRANT names it.
+    fn rights(self) -> String {
+        if self == Self::Read { "SELECT".to_owned() } else { OWN.join(", ") }
+    }
+}
+
 /// The rights that making and keeping our own tables needs.
 const OWN: [&str; 7] = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX"];
 
@@ -24,6 +40,7 @@ const OWN: [&str; 7] = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER
 pub(super) async fn check(
     db: &Db,
     survey: &mut Survey,
+    purpose: Purpose,
     database: &str,
     used: &[&str],
     present: &[&str],
@@ -36,7 +53,8 @@ pub(super) async fn check(
             ("INSERT", format!("INSERT INTO `{table}` SELECT * FROM `{table}` WHERE 1 = 0")),
             ("UPDATE", format!("UPDATE `{table}` SET {0} = {0} WHERE 1 = 0", key_of(table))),
         ];
-        for (right, sql) in statements {
+        let tried = if purpose == Purpose::Read { 1 } else { statements.len() };
+        for (right, sql) in statements.into_iter().take(tried) {
             match attempt(db, &sql).await? {
                 Try::Allowed => {}
                 Try::Refused => missing.entry(right).or_default().push(table),
@@ -67,10 +85,12 @@ pub(super) async fn check(
         let more = if tables.len() > 4 { format!(" and {} more", tables.len() - 4) } else { String::new() };
         survey.stop(
             format!("the user may not {right} on {some}{more}"),
-            format!("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `{database}`.* TO {user};"),
+            format!("GRANT {} ON `{database}`.* TO {user};", purpose.rights()),
         );
     }
-    own_tables(db, survey, database, present, &user).await?;
+    if purpose == Purpose::Serve {
+        own_tables(db, survey, database, present, &user).await?;
+    }
     Ok(is_readable)
 }
 
@@ -110,7 +130,7 @@ async fn own_tables(
     if !missing.is_empty() {
         survey.stop(
             format!("the user may not {} tables of stackmotion's own in `{database}`", missing.join(", ")),
-            format!("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `{database}`.* TO {user};"),
+            format!("GRANT {} ON `{database}`.* TO {user};", Purpose::Serve.rights()),
         );
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::declared::{self, OURS};
+use super::rights::Purpose;
 use super::schema::{Lack, Schema};
 use super::{counts, rights};
 use crate::store::{Db, StoreError};
@@ -72,7 +73,7 @@ struct Present {
 }
 
 /// Looks at the database. There is a schema when all tables and columns are there.
-pub(super) async fn look(db: &Db, url: &str) -> Result<(Survey, Option<Schema>), StoreError> {
+pub(super) async fn look(db: &Db, url: &str, purpose: Purpose) -> Result<(Survey, Option<Schema>), StoreError> {
     let mut survey = Survey { place: place(url), ..Survey::default() };
     let row = db.row("SELECT VERSION(), DATABASE()", vec![]).await?;
     let Some(row) = row else { return Ok((survey, None)) };
@@ -100,10 +101,12 @@ pub(super) async fn look(db: &Db, url: &str) -> Result<(Survey, Option<Schema>),
     }
     let used: Vec<&str> = needed.keys().map(String::as_str).filter(|table| schema.has_table(table)).collect();
     survey.tables = used.len();
-    survey.creates = declared::ours().into_iter().filter(|table| !present.contains_key(table)).collect();
-    unknown_columns(&mut survey, &used, &needed, &present);
+    if purpose == Purpose::Serve {
+        survey.creates = declared::ours().into_iter().filter(|table| !present.contains_key(table)).collect();
+        unknown_columns(&mut survey, &used, &needed, &present);
+    }
     let present: Vec<&str> = present.keys().map(String::as_str).collect();
-    if rights::check(db, &mut survey, &database, &used, &present).await? {
+    if rights::check(db, &mut survey, purpose, &database, &used, &present).await? {
         counts::fill(db, &schema, &mut survey).await?;
     }
     Ok((survey, Some(schema)))
