@@ -1,7 +1,7 @@
 //! What a client reads when the store fails.
 
 use crate::api::ApiError;
-use crate::store::{StoreCause, StoreError};
+use crate::store::{StoreCause, StoreError, VaultError};
 
 impl StoreCause for ApiError {
     fn store_cause(&self) -> Option<&StoreError> {
@@ -10,14 +10,16 @@ impl StoreCause for ApiError {
 }
 
 impl From<StoreError> for ApiError {
-    /// 530/4300 when somebody else was faster, 431 for what an older CloudStack cannot keep, 530/4250 for
+    /// 530/4300 when somebody else was faster, 431 for what a CloudStack's database cannot keep, 530/4250 for
     /// everything else; the cause is for the log.
     fn from(cause: StoreError) -> Self {
         let error = match &cause {
             StoreError::Conflict { what } => {
                 Self::concurrent_operation(format!("{what} was changed by another operation meanwhile. Try again."))
             }
-            StoreError::Absent { .. } => Self::invalid_parameter(cause.to_string()),
+            StoreError::Absent { .. } | StoreError::Vault(VaultError::ReadOnly) => {
+                Self::invalid_parameter(cause.to_string())
+            }
             cause if cause.is_locked_out() => Self::internal(
                 "Somebody held a lock in the database too long, so the request was not carried out. Try again.",
             ),

@@ -103,7 +103,7 @@ impl Report {
     }
 }
 
-/// Imports into a target. `told` hears of progress, table and rows.
+/// Imports into a target. `told` hears of every page: the table, and how many of its rows there were so far.
 ///
 /// # Errors
 /// [`ImportError`]; a page that was taken stays taken, and running it again goes on.
@@ -111,19 +111,13 @@ pub async fn import(
     source_url: &str,
     target: &Store,
     hands: Hands<'_>,
-    mut told: impl FnMut(&str, u64),
+    mut told: impl FnMut(&'static str, u64),
 ) -> Result<Report, ImportError> {
     let mut source = Source::open(source_url).await?;
     let run = target.next_import().await?.ok_or(ImportError::Occupied)?;
     let mut report = Report { jobs: source.open_jobs().await?, tables: Vec::new() };
     for table in &TAKEN {
-        let mut last = 0;
-        let told = |rows: u64| {
-            if rows >= last + TOLD_EVERY {
-                last = rows;
-                told(table.name, rows);
-            }
-        };
+        let told = |rows: u64| told(table.name, rows);
         report.tables.push((table.name, table.take(&mut source, target, hands, run, told).await?));
     }
     source.close().await;
@@ -148,7 +142,14 @@ pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
     let target = Store::open(&settings.database_url).await?;
     let vault = Vault::of_database(target.db(), &settings.secrets_key_file).await?;
     let hands = Hands { vault: &vault, cipher: cipher.as_ref() };
-    let told = |table: &str, rows| eprintln!("{table}: {rows} rows so far");
+    let mut said = ("", 0);
+    let told = |table: &'static str, rows: u64| {
+        let before = if said.0 == table { said.1 } else { 0 };
+        if rows >= before + TOLD_EVERY {
+            eprintln!("{table}: {rows} rows so far");
+            said = (table, rows);
+        }
+    };
     let report = import(&args.source, &target, hands, told).await;
     target.db().close().await;
     print!("{}", report?.text());

@@ -125,13 +125,17 @@ const PATTERNS: [(i64, &str, bool); 16] = [
 ];
 
 impl Store {
-    /// Gives a new database what it needs to be used at all. A database that has accounts is left as it is.
+    /// Gives a new database what it needs to be used at all. A database that has accounts, or is
+    /// imported into, is left as it is.
     ///
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn bootstrap(&self) -> Result<Option<KeyPair>, StoreError> {
-        if self.db().row("SELECT id FROM account LIMIT 1", vec![]).await?.is_some() {
-            return Ok(None);
+        // What is being imported brings its accounts.
+        for rows in ["SELECT id FROM account LIMIT 1", "SELECT row_id FROM motion_import LIMIT 1"] {
+            if self.db().row(rows, vec![]).await?.is_some() {
+                return Ok(None);
+            }
         }
         let keys = KeyPair::random();
         let uuid = new_id();

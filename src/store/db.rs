@@ -87,7 +87,8 @@ impl Db {
     /// brings its tables up to date.
     ///
     /// # Errors
-    /// [`StoreError::Url`] for a URL of another kind, [`StoreError::Open`] when the database does not answer or the
+    /// [`StoreError::Url`] for a URL of another kind, [`StoreError::NotOurs`] for CloudStack's own database, in which nothing
+    /// was changed then, [`StoreError::Open`] when the database does not answer or the
     /// migrations fail.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let pools = if url.starts_with("sqlite:") {
@@ -98,8 +99,22 @@ impl Db {
             return Err(StoreError::Url);
         };
         let db = Self { pools, schema: Arc::default() };
+        if db.is_cloudstacks().await? {
+            return Err(StoreError::NotOurs);
+        }
         db.migrate().await?;
         Ok(db)
+    }
+
+    /// Whether this is the database of a CloudStack, in which no table may be made as in one of ours.
+    async fn is_cloudstacks(&self) -> Result<bool, StoreError> {
+        if matches!(self.pools, Pools::Sqlite { .. }) {
+            return Ok(false);
+        }
+        let sql = "SELECT COALESCE(SUM(table_name IN ('version', 'vm_instance')), 0) = 2 AND \
+            COALESCE(SUM(table_name = '_sqlx_migrations'), 0) = 0 FROM information_schema.tables \
+            WHERE table_schema = DATABASE()";
+        self.row(sql, vec![]).await?.map_or(Ok(false), |row| row.at(0))
     }
 
     /// Opens a MySQL or MariaDB database that is CloudStack's, and changes nothing in it. A statement waits `lock_wait` for a

@@ -9,6 +9,12 @@ pub enum StoreError {
     /// The database could not be opened or its tables could not be brought up to date.
     #[error("the database could not be opened; check the URL, the user's rights and whether the server runs")]
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database is CloudStack's.
+    #[error(
+        "this is the database of a CloudStack, and not one of stackmotion's own; nothing was changed in it. To use it in place, \
+         name it with database.attach; else name an empty database with database.url"
+    )]
+    NotOurs,
     /// The server of a database that is to be attached cannot be reached, or does not let us in.
     #[error("{what}; {remedy}")]
     Reach {

@@ -22,7 +22,7 @@ pub enum SourceError {
     #[error("the source must be a URL such as mysql://user:password@host:3306/cloud; nothing was imported")]
     Url,
     /// Nobody answers, or does not let us in.
-    #[error("the source cannot be reached, and nothing was imported")]
+    #[error("the source cannot be read, and nothing was imported")]
     Unreached(#[source] StoreError),
     /// It is no CloudStack database whose tables are known, or not all of it may be read.
     #[error("the source cannot be read, and nothing was imported: {}", obstacles(.0))]

@@ -3,13 +3,15 @@
 #[cfg(feature = "mariadb-tests")]
 mod attached;
 #[cfg(feature = "mariadb-tests")]
-mod cloud;
+pub mod cloud;
 #[cfg(feature = "mariadb-tests")]
 mod motions;
 #[cfg(feature = "mariadb-tests")]
-mod older;
+pub mod older;
 #[cfg(feature = "mariadb-tests")]
 mod refused;
 #[cfg(feature = "mariadb-tests")]
-mod trouble;
+mod secrets;
+#[cfg(feature = "mariadb-tests")]
+pub mod trouble;
 mod unreached;

@@ -10,7 +10,7 @@ use super::motions::{MOVE, submit};
 use crate::motion_golden::replay::Gateway;
 
 /// Takes a database of 4.23 back to 4.18: the upgrade scripts of the versions between, undone.
-const BACK: &str = "
+pub const BACK: &str = "
     SET FOREIGN_KEY_CHECKS = 0;
     ALTER TABLE user ADD COLUMN api_key varchar(255) UNIQUE, ADD COLUMN secret_key varchar(255), DROP COLUMN api_key_access;
     UPDATE user u JOIN api_keypair k ON k.user_id = u.id SET u.api_key = k.api_key, u.secret_key = k.secret_key;

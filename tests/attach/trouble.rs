@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::Value as Json;
 use sqlx::Connection as _;
@@ -22,7 +22,7 @@ pub async fn hold(cloud: &Cloud, sql: &'static str) -> sqlx::MySqlConnection {
 }
 
 /// The end of a job: its status and the text of its result.
-async fn end_of(gateway: &Gateway, job: &str) -> (Json, String) {
+pub async fn end_of(gateway: &Gateway, job: &str) -> (Json, String) {
     gateway.wait_for_job(job).await;
     let query = [("command", "queryAsyncJobResult"), ("jobid", job), ("response", "json")];
     let query = query.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -78,21 +78,25 @@ async fn a_row_that_somebody_holds_when_the_disk_has_moved() {
 }
 
 /// What stands between the gateway and the database, and can be cut.
-struct Line {
-    port: u16,
-    is_cut: Arc<AtomicBool>,
+pub struct Line {
+    pub port: u16,
+    pub is_cut: Arc<AtomicBool>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Line {
-    async fn to(server: u16) -> Self {
+    pub async fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("its number").port();
         let is_cut = Arc::new(AtomicBool::new(false));
         let cut = Arc::clone(&is_cut);
+        let open = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&open);
         tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.expect("a client");
-                let cut = Arc::clone(&cut);
+                let (cut, count) = (Arc::clone(&cut), Arc::clone(&count));
+                count.fetch_add(1, Ordering::AcqRel);
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(("127.0.0.1", server)).await.expect("the server");
                     let broken = async {
@@ -104,10 +108,20 @@ impl Line {
                         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
                         () = broken => {}
                     }
+                    drop((client, server));
+                    count.fetch_sub(1, Ordering::AcqRel);
                 });
             }
         });
-        Self { port, is_cut }
+        Self { port, is_cut, open }
+    }
+
+    /// Cuts it, and comes back when no connection is left. Not to be called where it keeps the line from running.
+    pub fn cut(&self) {
+        self.is_cut.store(true, Ordering::Release);
+        while self.open.load(Ordering::Acquire) > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 }
 

@@ -42,6 +42,12 @@ async fn a_host_is_added_with_its_folder_and_the_shares_that_it_reaches() {
         assert_eq!(bench.count(kinds).await, 3);
         let pools = bench.done("listStoragePools", &[]).await;
         assert_eq!(pools["count"], 3, "{pools}");
+        for sql in [
+            "SELECT value FROM host_details WHERE name = 'password' AND host_id = 1",
+            "SELECT user_info FROM storage_pool WHERE name = 'one'",
+        ] {
+            assert!(bench.text(sql).await.unwrap().starts_with("sm1:"), "{kind}: {sql} is in the clear");
+        }
 
         let before = belongings(&bench).await;
         let twice = bench.host(&place, "127.111.0.2").await.expect_err("it is there");

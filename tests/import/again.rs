@@ -1,20 +1,30 @@
 //! What is taken the first time, and what a second time changes.
 
+use stackmotion::import::Report;
 use stackmotion::store::TAKEN;
 
-use super::support::{Target, number, source, sql_at, text};
+use super::support::{Target, number, number_there, run, source, text, there};
+use crate::attach::cloud::Cloud;
+use crate::attach::older::BACK;
 use crate::support::database;
 
+/// Makes sure that a run found everything as it was.
+fn changed_nothing(report: &Report, name: &str) {
+    for (table, taken) in &report.tables {
+        assert_eq!((taken.added, taken.updated, taken.gone, taken.kept.len()), (0, 0, 0, 0), "{name}: {table}");
+    }
+    assert_eq!(report.tables.len(), TAKEN.len(), "{name}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_is_taken_once() {
+async fn everything_is_taken_once_and_the_source_is_only_read() {
     let source = source().await;
+    let before = source.snapshot().await;
+    let reader = source.user("reader", "SELECT").await;
     for (name, database) in database::each().await {
         let target = Target::new(database);
-        let report = target.import(&source.url, None).await.unwrap();
-        assert!(
-            report.tables.iter().all(|(_, taken)| taken.as_ref().is_some_and(|taken| taken.kept.is_empty())),
-            "{name}"
-        );
+        let report = target.import(&reader, None).await.unwrap();
+        assert!(report.tables.iter().all(|(_, taken)| taken.kept.is_empty() && taken.left.is_empty()), "{name}");
         for (table, filter) in [
             ("volumes", "removed IS NULL AND state <> 'Expunged'"),
             ("vm_instance", "removed IS NULL AND type = 'User'"),
@@ -23,87 +33,120 @@ async fn everything_is_taken_once() {
             ("role_permissions", "1 = 1"),
             ("guest_os", "1 = 1"),
         ] {
-            let there = number(&source, &format!("SELECT COUNT(*) FROM {table} WHERE {filter}")).await;
-            assert!(there > 0, "{table}");
-            assert_eq!(
-                number(&target.database, &format!("SELECT COUNT(*) FROM {table}")).await,
-                there,
-                "{name}: {table}"
-            );
-            assert_eq!(report.of(table).unwrap().added, there as u64, "{name}: {table}");
+            let count = number_there(&source, &format!("SELECT COUNT(*) FROM {table} WHERE {filter}")).await;
+            assert!(count > 0, "{table}");
+            let here = number(&target.database, &format!("SELECT COUNT(*) FROM {table}")).await;
+            assert_eq!((here, report.of(table).unwrap().added), (count, count as u64), "{name}: {table}");
         }
         let named = "SELECT name FROM volumes WHERE state = 'Ready' ORDER BY id DESC LIMIT 1";
-        assert_eq!(text(&target.database, named).await, text(&source, named).await, "{name}");
+        assert_eq!(text(&target.database, named).await, there(&source, named).await, "{name}");
 
         // Keys work, and are not in the clear.
-        let store = target.database.store.clone().with_vault(target.vault().await.into());
-        let credential = store.credential_by_api_key("key-admin").await.unwrap().unwrap();
-        assert_eq!(credential.secret.unwrap().expose(), "secret-admin", "{name}");
-        let raw =
-            text(&target.database, "SELECT secret_key FROM api_keypair WHERE api_key = 'key-admin'").await.unwrap();
-        assert!(raw.starts_with("sm1:"), "{name}");
+        assert_eq!(target.secret("key-admin").await, "secret-admin", "{name}");
+        let raw = text(&target.database, "SELECT secret_key FROM api_keypair WHERE api_key = 'key-admin'").await;
+        assert!(raw.unwrap().starts_with("sm1:"), "{name}");
 
-        let again = target.import(&source.url, None).await.unwrap();
-        for (table, taken) in &again.tables {
-            let taken = taken.as_ref().unwrap();
-            assert_eq!((taken.added, taken.updated, taken.gone, taken.kept.len()), (0, 0, 0, 0), "{name}: {table}");
-        }
+        let again = target.import(&reader, None).await.unwrap();
+        changed_nothing(&again, name);
         assert!(again.text().contains("volumes: 0 new, 0 changed"), "{}", again.text());
     }
-    assert_eq!(TAKEN.len(), 44);
+    assert!(source.snapshot().await == before, "the source was written");
+    assert!(!source.tables().await.keys().any(|table| table.starts_with("motion_")), "a table was made at the source");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_moved_here_stays() {
-    for (name, database) in database::each().await {
-        let source = source().await;
-        let target = Target::new(database);
-        target.import(&source.url, None).await.unwrap();
-        let ids = "SELECT id FROM volumes WHERE removed IS NULL AND state = 'Ready' ORDER BY id LIMIT 1 OFFSET ";
-        let moved = number(&source, &format!("{ids}0")).await;
-        let (changed, gone) = (number(&source, &format!("{ids}1")).await, number(&source, &format!("{ids}2")).await);
-        let copied = number(&source, &format!("{ids}3")).await;
-        let uuid = text(&source, &format!("SELECT uuid FROM volumes WHERE id = {copied}")).await.unwrap();
+async fn four_eighteen_is_taken_as_if_it_were_four_twenty_three() {
+    let (new, old) = (source().await, source().await);
+    old.0.sql(BACK).await;
+    let (of_new, of_old) = (Target::new(database::sqlite().await), Target::new(database::sqlite().await));
+    let expected = of_new.import(&new.0.url(), None).await.unwrap();
+    let report = of_old.import(&old.0.url(), None).await.unwrap();
+    for (table, taken) in &report.tables {
+        // What no column was there for cannot have come: only the counts are the same.
+        assert_eq!(taken.added, expected.of(table).unwrap().added, "{table}");
+    }
+    assert_eq!(of_old.secret("key-admin").await, "secret-admin");
+    changed_nothing(&of_old.import(&old.0.url(), None).await.unwrap(), "4.18");
+}
+
+/// What a target and a source look like after a while: rows that were moved, made and changed at either.
+struct Story {
+    moved: i64,
+    changed: i64,
+    gone: i64,
+    copied: i64,
+    uuid: String,
+}
+
+impl Story {
+    async fn of(source: &Cloud) -> Self {
+        let id = async |at: u8| {
+            let sql = format!(
+                "SELECT id FROM volumes WHERE removed IS NULL AND state = 'Ready' ORDER BY id LIMIT 1 OFFSET {at}"
+            );
+            number_there(source, &sql).await
+        };
+        let copied = id(3).await;
+        let uuid = there(source, &format!("SELECT uuid FROM volumes WHERE id = {copied}")).await.unwrap();
+        Self { moved: id(0).await, changed: id(1).await, gone: id(2).await, copied, uuid }
+    }
+
+    async fn happen_here(&self, target: &Target) {
         for sql in [
             "INSERT INTO motion_migration (id, uuid, job_id, kind, strategy, phase, outcome, created, updated) VALUES \
              (1, 'm', 1, 'volume', 's', 'settled', 'done', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
                 .to_owned(),
             format!(
-                "INSERT INTO motion_disk (migration_id, volume_id, stem, source_pool_id, target_pool_id) VALUES (1, {moved}, 's', 1, 2)"
+                "INSERT INTO motion_disk (migration_id, volume_id, stem, source_pool_id, target_pool_id) VALUES \
+                 (1, {}, 's', 1, 2)",
+                self.moved
             ),
-            format!("UPDATE volumes SET name = 'moved here' WHERE id = {moved}"),
+            format!("UPDATE volumes SET name = 'moved here' WHERE id = {}", self.moved),
             "INSERT INTO api_keypair (id, uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) VALUES \
              (5000, 'mine', 'n', 1, 2, 2, 'key-mine', 's', '2026-01-01 00:00:00')"
                 .to_owned(),
             "UPDATE host SET status = 'Alert'".to_owned(),
         ] {
-            sql_at(&target.database, &sql).await;
+            run(&target.database, &sql).await;
         }
-        for sql in [
-            format!("UPDATE volumes SET name = 'changed there' WHERE id IN ({moved}, {changed})"),
-            format!("UPDATE volumes SET state = 'Expunged', removed = '2026-03-01 00:00:00' WHERE id = {gone}"),
-            // As a cold copy leaves it: the public id goes to a new row, the old one is removed.
-            format!("UPDATE volumes SET uuid = NULL, state = 'Expunged', removed = '2026-03-01 00:00:00' WHERE id = {copied}"),
-            format!(
-                "INSERT INTO volumes (id, uuid, name, state, account_id, domain_id, data_center_id, volume_type, disk_offering_id, \
-                 update_count, size) VALUES (7000, '{uuid}', 'copy', 'Ready', 2, 1, 1, 'DATADISK', 1, 2, 1)"
-            ),
-            "INSERT INTO api_keypair (id, uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) VALUES \
-             (5000, 'theirs', 'n', 1, 2, 2, 'key-theirs', 's', '2026-01-01 00:00:00')"
-                .to_owned(),
-            "UPDATE host SET last_ping = last_ping + 60".to_owned(),
-            "UPDATE api_keypair SET secret_key = 'another' WHERE api_key = 'key-admin'".to_owned(),
-        ] {
-            assert!(sql_at(&source, &sql).await > 0, "{sql}");
-        }
-        let report = target.import(&source.url, None).await.unwrap();
+    }
+
+    async fn happen_there(&self, source: &Cloud) {
+        let Self { moved, changed, gone, copied, uuid } = self;
+        let sql = format!(
+            "UPDATE volumes SET name = 'changed there' WHERE id IN ({moved}, {changed}); \
+             UPDATE volumes SET state = 'Expunged', removed = '2026-03-01 00:00:00' WHERE id = {gone}; \
+             UPDATE volumes SET uuid = NULL, state = 'Expunged', removed = '2026-03-01 00:00:00' WHERE id = {copied}; \
+             INSERT INTO volumes (id, uuid, name, state, account_id, domain_id, data_center_id, volume_type, \
+             disk_offering_id, update_count, size) VALUES (7000, '{uuid}', 'copy', 'Ready', 2, 1, 1, 'DATADISK', 1, 2, 1); \
+             INSERT INTO api_keypair (id, uuid, name, domain_id, account_id, user_id, api_key, secret_key, created) VALUES \
+             (5000, 'theirs', 'n', 1, 2, 2, 'key-theirs', 's', '2026-01-01 00:00:00'); \
+             UPDATE host SET last_ping = last_ping + 60; \
+             UPDATE api_keypair SET secret_key = 'another' WHERE api_key = 'key-admin';"
+        );
+        source.0.sql(&sql).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_moved_here_stays_and_the_rest_follows() {
+    for (name, database) in database::each().await {
+        let source = source().await;
+        let target = Target::new(database);
+        target.import(&source.0.url(), None).await.unwrap();
+        let story = Story::of(&source).await;
+        story.happen_here(&target).await;
+        story.happen_there(&source).await;
+        let report = target.import(&source.0.url(), None).await.unwrap();
         let volumes = report.of("volumes").unwrap();
         assert_eq!((volumes.added, volumes.updated, volumes.gone), (1, 1, 2), "{name}: {}", report.text());
-        assert_eq!(volumes.kept, [(moved, "moved here since the last import")], "{name}");
+        assert_eq!(volumes.kept, [(story.moved, "moved here since the last import")], "{name}");
+        let Story { moved, changed, gone, copied, uuid } = &story;
         let name_of =
-            async |id: i64| text(&target.database, &format!("SELECT name FROM volumes WHERE id = {id}")).await;
+            async |id: &i64| text(&target.database, &format!("SELECT name FROM volumes WHERE id = {id}")).await;
         assert_eq!(name_of(moved).await.as_deref(), Some("moved here"), "{name}");
         assert_eq!(name_of(changed).await.as_deref(), Some("changed there"), "{name}");
+        // As a cold copy leaves it: the public id goes to a new row, the old one is removed.
         let holder = format!("SELECT id FROM volumes WHERE uuid = '{uuid}' AND removed IS NULL");
         assert_eq!(number(&target.database, &holder).await, 7000, "{name}");
         let removed = format!("SELECT COUNT(*) FROM volumes WHERE id IN ({gone}, {copied}) AND removed IS NOT NULL");
@@ -113,8 +156,113 @@ async fn what_was_moved_here_stays() {
         assert_eq!(number(&target.database, "SELECT COUNT(*) FROM host WHERE status <> 'Alert'").await, 0, "{name}");
         assert_eq!(report.of("api_keypair").unwrap().kept, [(5000, "a row with this id was made here")], "{name}");
         assert!(report.text().contains("kept as it is here, id 5000"), "{}", report.text());
-        let store = target.database.store.clone().with_vault(target.vault().await.into());
-        let secret = store.credential_by_api_key("key-admin").await.unwrap().unwrap().secret.unwrap();
-        assert_eq!(secret.expose(), "another", "{name}: a secret that alone was changed");
+        assert_eq!(target.secret("key-admin").await, "another", "{name}: a secret that alone was changed");
+
+        // What was removed here stays removed; what an import removed comes back with the source.
+        run(&target.database, &format!("UPDATE volumes SET removed = '2026-03-02 00:00:00' WHERE id = {changed}"))
+            .await;
+        source
+            .0
+            .sql(&format!(
+                "UPDATE volumes SET name = 'once more' WHERE id = {changed}; \
+                 UPDATE volumes SET state = 'Ready', removed = NULL WHERE id = {gone}"
+            ))
+            .await;
+        let report = target.import(&source.0.url(), None).await.unwrap();
+        let volumes = report.of("volumes").unwrap();
+        assert!(volumes.kept.contains(&(*changed, "removed here")), "{name}: {}", report.text());
+        let back = format!("SELECT COUNT(*) FROM volumes WHERE id = {gone} AND removed IS NULL");
+        assert_eq!(number(&target.database, &back).await, 1, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_something_here_stands_on_is_not_removed() {
+    let source = source().await;
+    let target = Target::new(database::sqlite().await);
+    target.import(&source.0.url(), None).await.unwrap();
+    let vm = number(&target.database, "SELECT MIN(id) FROM vm_instance WHERE host_id IS NOT NULL").await;
+    let host = number(&target.database, &format!("SELECT host_id FROM vm_instance WHERE id = {vm}")).await;
+    let details = format!("SELECT COUNT(*) FROM host_details WHERE host_id = {host}");
+    let before = number(&target.database, &details).await;
+    let sql = format!(
+        "INSERT INTO motion_migration (id, uuid, job_id, kind, strategy, phase, outcome, vm_id, created, updated) VALUES \
+         (1, 'm', 1, 'vm', 's', 'sent', NULL, {vm}, '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+    );
+    run(&target.database, &sql).await;
+    // The host and everything on it is gone at the source, and so is another host with nothing on it here.
+    source
+        .0
+        .sql(&format!(
+            "UPDATE host SET removed = '2026-03-01 00:00:00' WHERE id = {host}; \
+             UPDATE vm_instance SET host_id = NULL, removed = '2026-03-01 00:00:00' WHERE host_id = {host}"
+        ))
+        .await;
+    let report = target.import(&source.0.url(), None).await.unwrap();
+    assert!(
+        report.of("vm_instance").unwrap().kept.contains(&(vm, "moved here since the last import")),
+        "{}",
+        report.text()
+    );
+    let why = "gone at the source, but something that stays here is on it";
+    assert_eq!(report.of("host").unwrap().kept, [(host, why)], "{}", report.text());
+    assert_eq!(number(&target.database, &details).await, before);
+
+    run(&target.database, "UPDATE motion_migration SET phase = 'settled', outcome = 'not-done'").await;
+    let report = target.import(&source.0.url(), None).await.unwrap();
+    assert_eq!(
+        (report.of("host").unwrap().gone, number(&target.database, &details).await),
+        (1, 0),
+        "{}",
+        report.text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_being_moved_at_the_source_is_left_until_it_is_over() {
+    for (name, database) in database::each().await {
+        let source = source().await;
+        let vm =
+            number_there(&source, "SELECT MIN(instance_id) FROM volumes WHERE removed IS NULL AND state = 'Ready'")
+                .await;
+        let disks = number_there(
+            &source,
+            &format!(
+                "SELECT COUNT(*) FROM volumes WHERE instance_id = {vm} AND removed IS NULL AND state <> 'Expunged'"
+            ),
+        )
+        .await;
+        let alone = number_there(
+            &source,
+            &format!("SELECT MIN(id) FROM volumes WHERE removed IS NULL AND state = 'Ready' AND COALESCE(instance_id, 0) <> {vm}"),
+        )
+        .await;
+        let begin = format!(
+            "UPDATE vm_instance SET state = 'Migrating' WHERE id = {vm}; UPDATE volumes SET state = 'Migrating' WHERE id = {alone}"
+        );
+        let end = format!(
+            "UPDATE vm_instance SET state = 'Running' WHERE id = {vm}; \
+             UPDATE volumes SET state = 'Ready', pool_id = 2 WHERE id = {alone}"
+        );
+        source.0.sql(&begin).await;
+        let target = Target::new(database);
+        let report = target.import(&source.0.url(), None).await.unwrap();
+        let left = |report: &Report, table: &str| report.of(table).unwrap().left.values().sum::<u64>();
+        assert_eq!(left(&report, "vm_instance"), 1, "{name}: {}", report.text());
+        assert_eq!(left(&report, "volumes"), disks as u64 + 1, "{name}: {}", report.text());
+        assert!(report.text().contains("it is being moved at the source"), "{}", report.text());
+        let half = format!(
+            "SELECT (SELECT COUNT(*) FROM vm_instance WHERE id = {vm}) + (SELECT COUNT(*) FROM user_vm WHERE id = {vm}) + \
+             (SELECT COUNT(*) FROM nics WHERE instance_id = {vm}) + \
+             (SELECT COUNT(*) FROM volumes WHERE instance_id = {vm} OR id = {alone})"
+        );
+        assert_eq!(number(&target.database, &half).await, 0, "{name}: a machine was taken half-way");
+
+        source.0.sql(&end).await;
+        let report = target.import(&source.0.url(), None).await.unwrap();
+        assert_eq!(report.of("volumes").unwrap().added, disks as u64 + 1, "{name}: {}", report.text());
+        // On the way once more, what is here stays as it is, and is not gone.
+        source.0.sql(&begin).await;
+        changed_nothing(&target.import(&source.0.url(), None).await.unwrap(), name);
     }
 }

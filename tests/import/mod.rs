@@ -7,4 +7,4 @@ mod refused;
 #[cfg(feature = "mariadb-tests")]
 mod secrets;
 #[cfg(feature = "mariadb-tests")]
-mod support;
+pub mod support;

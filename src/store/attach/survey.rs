@@ -101,8 +101,8 @@ pub(super) async fn look(db: &Db, url: &str, purpose: Purpose) -> Result<(Survey
     }
     let used: Vec<&str> = needed.keys().map(String::as_str).filter(|table| schema.has_table(table)).collect();
     survey.tables = used.len();
+    survey.creates = declared::ours().into_iter().filter(|table| !present.contains_key(table)).collect();
     if purpose == Purpose::Serve {
-        survey.creates = declared::ours().into_iter().filter(|table| !present.contains_key(table)).collect();
         unknown_columns(&mut survey, &used, &needed, &present);
     }
     let present: Vec<&str> = present.keys().map(String::as_str).collect();

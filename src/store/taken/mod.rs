@@ -102,10 +102,7 @@ impl TakenTable {
             for row in &rows {
                 after = row.get("id")?;
                 seen.push(after);
-                match self.prepare(row, &columns, hands, source.moving(), &mut taken.left)? {
-                    Some(row) => ready.push(row),
-                    None => {}
-                }
+                ready.extend(self.prepare(row, &columns, hands, source.moving(), &mut taken.left)?);
             }
             if !seen.is_empty() {
                 taken.add(transact!(target, StoreError, |tx| { self.put(tx, &ready, &seen, &columns, run).await })?);

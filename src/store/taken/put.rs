@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::ready::Ready;
 use super::{MOVED, Taken, TakenTable, list, numbers};
 use crate::args;
-use crate::store::{StoreError, Tx, Value};
+use crate::store::{FromValue as _, StoreError, Tx, Value};
 
 const MADE_HERE: &str = "a row with this id was made here";
 const REMOVED_HERE: &str = "removed here";
@@ -130,7 +130,8 @@ impl TakenTable {
         page: &mut Taken,
     ) -> Result<Option<&'static str>, StoreError> {
         for (at, column) in unique(columns) {
-            let Ok(value) = row_text(&row.values[at]) else { continue };
+            // Of NULL there may be any number.
+            let Some(value) = String::from_value(&row.values[at]) else { continue };
             match here.holders.get(&(column, value.clone())) {
                 Some(&holder) if holder != row.id => {
                     if let Some(why) = self.give_up(tx, column, holder).await? {
@@ -195,10 +196,4 @@ enum Verdict {
 /// The unique columns of a table, with their positions.
 fn unique(columns: &[&'static str]) -> impl Iterator<Item = (usize, &'static str)> {
     columns.iter().copied().enumerate().filter(|(_, column)| UNIQUE.contains(column))
-}
-
-/// A unique value as the map of their holders has it; an error for NULL, which many may have.
-fn row_text(value: &Value) -> Result<String, ()> {
-    use crate::store::FromValue as _;
-    String::from_value(value).ok_or(())
 }
