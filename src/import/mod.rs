@@ -98,7 +98,7 @@ impl Report {
             let _ =
                 writeln!(text, "{} jobs were not ended at the source: run the import again when they are", self.jobs);
         }
-        text.push_str("Not taken: settings, events, alerts, jobs, usage, system machines\n");
+        text.push_str("Not taken: settings, events, alerts, jobs, usage\n");
         text
     }
 }

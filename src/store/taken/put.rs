@@ -113,9 +113,10 @@ impl TakenTable {
             }
             // An import removed it, and the source has it again.
             (Some(""), _) => Verdict::Change,
-            (Some(_), None | Some(true)) => Verdict::Keep(REMOVED_HERE),
-            (Some(digest), Some(false)) if digest == row.digest => Verdict::Same,
-            (Some(_), Some(false)) => Verdict::Change,
+            (Some(_), None) => Verdict::Keep(REMOVED_HERE),
+            (Some(_), Some(true)) if !row.is_removed => Verdict::Keep(REMOVED_HERE),
+            (Some(digest), Some(_)) if digest == row.digest => Verdict::Same,
+            (Some(_), Some(_)) => Verdict::Change,
         }
     }
 

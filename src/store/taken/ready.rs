@@ -18,6 +18,8 @@ const OF_MOVING: &str =
 /// A row on its way.
 pub(super) struct Ready {
     pub id: i64,
+    /// Whether the source has removed it.
+    pub is_removed: bool,
     pub values: Vec<Value>,
     /// A digest of what the source says, without secrets and without what the gateway sees itself.
     pub digest: String,
@@ -47,8 +49,14 @@ impl TakenTable {
             return Ok(None);
         }
         let id = row.get("id")?;
-        let mut ready =
-            Ready { id, values: row.values.clone(), digest: String::new(), secrets: Vec::new(), unopened: Vec::new() };
+        let mut ready = Ready {
+            id,
+            is_removed: row.get::<Option<String>>("removed").is_ok_and(|when| when.is_some()),
+            values: row.values.clone(),
+            digest: String::new(),
+            secrets: Vec::new(),
+            unopened: Vec::new(),
+        };
         // A secret in the clear is not digested: a digest of a weak one could be guessed.
         let mut digested = row.values.clone();
         for (at, column) in columns.iter().enumerate() {
