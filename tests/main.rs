@@ -18,5 +18,6 @@ mod motion;
 mod motion_golden;
 mod nodes;
 mod security;
+mod stories;
 mod supply_chain;
 mod support;

@@ -3,13 +3,16 @@
 #[cfg(feature = "mariadb-tests")]
 mod attached;
 #[cfg(feature = "mariadb-tests")]
-mod cloud;
+pub mod cloud;
 #[cfg(feature = "mariadb-tests")]
 mod motions;
 #[cfg(feature = "mariadb-tests")]
 mod older;
+pub mod recorded;
 #[cfg(feature = "mariadb-tests")]
 mod refused;
 #[cfg(feature = "mariadb-tests")]
 mod trouble;
 mod unreached;
+#[cfg(feature = "mariadb-tests")]
+mod writers;

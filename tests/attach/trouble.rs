@@ -9,8 +9,9 @@ use serde_json::Value as Json;
 use sqlx::Connection as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::cloud::{Cloud, differences, rows};
+use super::cloud::{Cloud, differences};
 use super::motions::{MOVE, submit};
+use super::recorded::rows;
 use crate::motion::bench::wait_for;
 use crate::motion_golden::replay::Gateway;
 
@@ -22,7 +23,7 @@ pub async fn hold(cloud: &Cloud, sql: &'static str) -> sqlx::MySqlConnection {
 }
 
 /// The end of a job: its status and the text of its result.
-async fn end_of(gateway: &Gateway, job: &str) -> (Json, String) {
+pub async fn end_of(gateway: &Gateway, job: &str) -> (Json, String) {
     gateway.wait_for_job(job).await;
     let query = [("command", "queryAsyncJobResult"), ("jobid", job), ("response", "json")];
     let query = query.map(|(name, value)| (name.to_owned(), value.to_owned()));
