@@ -20,5 +20,6 @@ mod motion_golden;
 mod nodes;
 mod secrets;
 mod security;
+mod stories;
 mod supply_chain;
 mod support;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use stackmotion::store::{HostReport, Store};
 
-use super::cloud::{Cloud, differences, hyperv_rows, rows};
+use super::cloud::{Cloud, differences};
+use super::recorded::{hyperv_rows, rows};
 use crate::motion_golden::replay::Gateway;
 
 const WAIT: Duration = Duration::from_secs(5);

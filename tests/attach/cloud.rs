@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
+use super::recorded::rows;
 use crate::support::database::{Bare, bare};
-use crate::support::golden;
 
 const COLUMNS: &str = include_str!("../golden/cloud-columns.tsv");
 const LISTS: &str = include_str!("../../migrations/0004_lists.sql");
@@ -63,52 +63,6 @@ pub struct Cloud(pub Bare);
 
 /// All rows of all tables but our own: by table, by the first column, by column.
 pub type Snapshot = BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>;
-
-/// The recorded rows, and a key pair `key-<user>`, `secret-<user>` for every user.
-pub fn rows() -> Map<String, Json> {
-    let mut tables: Map<String, Json> = serde_json::from_str(&golden::text("cloud-rows.json")).expect("rows");
-    let users = tables["user"].as_array().expect("users").clone();
-    let keys = users.iter().map(|user| {
-        let (id, name) = (user["id"].as_i64().expect("an id"), user["username"].as_str().expect("a name"));
-        json!({
-            "id": id, "uuid": format!("00000000-0000-4000-9000-{id:012}"), "name": name, "domain_id": 1,
-            "account_id": user["account_id"], "user_id": id, "api_key": format!("key-{name}"),
-            "secret_key": format!("secret-{name}"), "created": "2026-11-23 00:00:00"
-        })
-    });
-    tables.insert("api_keypair".to_owned(), keys.collect());
-    // The recorded hosts are simulated ones; with this row their disks move while machines run.
-    let capability = json!({
-        "id": 9000, "uuid": "5e5e5e5e-0000-4000-8000-00000000ca9a", "hypervisor_type": "Simulator",
-        "hypervisor_version": "4.23.0.0-SNAPSHOT", "storage_motion_supported": 1
-    });
-    tables["hypervisor_capabilities"].as_array_mut().expect("rows").push(capability);
-    tables
-}
-
-/// The same, with hosts, clusters, pools and machines that are called Hyper-V 10.0 and may move disks.
-pub fn hyperv_rows() -> Map<String, Json> {
-    let mut tables = rows();
-    for (table, column) in [
-        ("host", "hypervisor_type"),
-        ("cluster", "hypervisor_type"),
-        ("vm_instance", "hypervisor_type"),
-        ("storage_pool", "hypervisor"),
-    ] {
-        for row in
-            tables[table].as_array_mut().expect("rows").iter_mut().filter(|row| row["type"] != "SecondaryStorageVM")
-        {
-            row[column] = json!("Hyperv");
-            if table == "host" {
-                row["hypervisor_version"] = json!("10.0");
-            }
-        }
-    }
-    let row = tables["hypervisor_capabilities"].as_array_mut().expect("rows").last_mut().expect("a row");
-    row["hypervisor_type"] = json!("Hyperv");
-    row["hypervisor_version"] = json!("10.0");
-    tables
-}
 
 impl Cloud {
     /// One with these rows, and with keys between tables when they are wanted: whoever deletes rows in any order has to do

@@ -8,6 +8,7 @@ pub mod cloud;
 mod motions;
 #[cfg(feature = "mariadb-tests")]
 pub mod older;
+pub mod recorded;
 #[cfg(feature = "mariadb-tests")]
 mod refused;
 #[cfg(feature = "mariadb-tests")]
@@ -15,3 +16,5 @@ mod secrets;
 #[cfg(feature = "mariadb-tests")]
 pub mod trouble;
 mod unreached;
+#[cfg(feature = "mariadb-tests")]
+mod writers;

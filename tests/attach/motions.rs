@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 use stackmotion::motion::hypervisor::Answer;
 use stackmotion::store::Store;
 
-use super::cloud::{Cloud, Snapshot, differences, hyperv_rows, new_rows, rows};
+use super::cloud::{Cloud, Snapshot, differences, new_rows};
+use super::recorded::{hyperv_rows, rows};
 use crate::motion_golden::agent::refusal;
 use crate::motion_golden::cases;
 use crate::motion_golden::replay::Gateway;

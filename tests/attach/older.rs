@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use stackmotion::store::Store;
 
-use super::cloud::{Cloud, rows};
+use super::cloud::Cloud;
 use super::motions::{MOVE, submit};
+use super::recorded::rows;
 use crate::motion_golden::replay::Gateway;
 
 /// Takes a database of 4.23 back to 4.18: the upgrade scripts of the versions between, undone.

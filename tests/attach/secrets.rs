@@ -1,8 +1,9 @@
 //! Secrets in CloudStack's own database: read as CloudStack has them, never sealed with a key of ours, and never written where
 //! CloudStack encrypts them.
 
-use super::cloud::{Cloud, differences, rows};
+use super::cloud::{Cloud, differences};
 use super::motions::submit;
+use super::recorded::rows;
 use super::trouble::end_of;
 use crate::import::support::V2;
 use crate::motion_golden::replay::Gateway;

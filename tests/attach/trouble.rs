@@ -9,8 +9,9 @@ use serde_json::Value as Json;
 use sqlx::Connection as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::cloud::{Cloud, differences, rows};
+use super::cloud::{Cloud, differences};
 use super::motions::{MOVE, submit};
+use super::recorded::rows;
 use crate::motion::bench::wait_for;
 use crate::motion_golden::replay::Gateway;
 

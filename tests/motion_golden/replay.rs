@@ -1,6 +1,7 @@
 //! Sending a case to a gateway and following it to its end.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,12 @@ impl Gateway {
         Self::begin(flags, set, estate::base()).await
     }
 
+    /// One on a database that has these rows already.
+    pub async fn on(database: &Database, base: Map<String, Json>) -> Self {
+        Self::begin(SettingsArgs { database_url: Some(database.url.clone()), ..SettingsArgs::default() }, &[], base)
+            .await
+    }
+
     /// One on a database of CloudStack's that has these rows.
     pub async fn attached(url: &str, base: Map<String, Json>, set: &[&str]) -> Self {
         Self::begin(SettingsArgs { attach: Some(url.to_owned()), ..SettingsArgs::default() }, set, base).await
@@ -74,6 +81,10 @@ impl Gateway {
     pub fn answer(&self, answer: stackmotion::motion::hypervisor::Answer<()>) {
         self.agents.expect(answer);
         self.agents.release();
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.app.address
     }
 
     pub fn store(&self) -> &Store {

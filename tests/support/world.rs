@@ -130,30 +130,43 @@ pub fn upstream_at(address: SocketAddr) -> UpstreamSettings {
 
 /// The pairs with key and signature of `user`.
 pub fn signed<N: AsRef<str>, V: AsRef<str>>(user: &str, pairs: &[(N, V)]) -> Vec<(String, String)> {
+    signed_with((&format!("key-{user}"), &format!("secret-{user}")), pairs)
+}
+
+/// The same with a key pair.
+pub fn signed_with<N: AsRef<str>, V: AsRef<str>>(
+    (key, secret): (&str, &str),
+    pairs: &[(N, V)],
+) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> =
         pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned())).collect();
-    all.push(("apiKey".to_owned(), format!("key-{user}")));
+    all.push(("apiKey".to_owned(), key.to_owned()));
     let text = signature::string_to_sign(all.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    all.push(("signature".to_owned(), signature::sign(&format!("secret-{user}"), &text)));
+    all.push(("signature".to_owned(), signature::sign(secret, &text)));
     all
 }
 
 /// The stored form of the password `password-<user>`: salted SHA-256, which costs no time.
-fn stored_password(user: &str) -> String {
+pub fn stored_password(user: &str) -> String {
     let digest = Sha256::digest(format!("password-{user}salt"));
     format!("{}:{}", STANDARD.encode("salt"), STANDARD.encode(digest))
 }
 
-/// Puts the recorded rows into a fresh database, and a key pair and a password for every user.
-pub async fn seed(store: &Store) {
-    let tables: serde_json::Map<String, Json> = serde_json::from_str(ROWS).unwrap();
-    for (table, rows) in &tables {
+/// Puts rows in the place of all that their tables had. Columns that are none of ours are left out.
+pub async fn put(store: &Store, tables: &serde_json::Map<String, Json>) {
+    for (table, rows) in tables {
         let columns = columns_of(table);
         store.db().run(&format!("DELETE FROM `{table}`"), vec![]).await.unwrap();
         for row in rows.as_array().unwrap() {
             insert(store, table, &columns, row.as_object().unwrap()).await;
         }
     }
+}
+
+/// Puts the recorded rows into a fresh database, and a key pair and a password for every user.
+pub async fn seed(store: &Store) {
+    let tables: serde_json::Map<String, Json> = serde_json::from_str(ROWS).unwrap();
+    put(store, &tables).await;
     align(store).await;
     for row in tables["user"].as_array().unwrap() {
         let id = row["id"].as_i64().unwrap();
