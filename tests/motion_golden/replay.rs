@@ -53,6 +53,7 @@ impl Gateway {
     }
 
     /// One on a database of CloudStack's that has these rows.
+    #[cfg(feature = "mariadb-tests")]
     pub async fn attached(url: &str, base: Map<String, Json>, set: &[&str]) -> Self {
         Self::begin(SettingsArgs { attach: Some(url.to_owned()), ..SettingsArgs::default() }, set, base).await
     }
