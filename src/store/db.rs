@@ -20,6 +20,7 @@ use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::{StoreError, migrations};
 use crate::args;
+use crate::model::signed;
 
 /// How long a statement waits for SQLite's lock before it fails.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -447,7 +448,7 @@ fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::Error> {
         "BOOLEAN" => Value::Int(i64::from(row.try_get_unchecked::<i8, _>(index)?)),
         name if name.contains("INT") && name.contains("UNSIGNED") => {
             // The columns are unsigned, the values that CloudStack writes into them fit a signed number.
-            Value::Int(i64::try_from(row.try_get_unchecked::<u64, _>(index)?).unwrap_or(i64::MAX))
+            Value::Int(signed(row.try_get_unchecked::<u64, _>(index)?))
         }
         name if name.contains("INT") => Value::Int(row.try_get_unchecked(index)?),
         "FLOAT" => Value::Real(f64::from(row.try_get_unchecked::<f32, _>(index)?)),
