@@ -129,6 +129,11 @@ impl Db {
         &self.schema
     }
 
+    /// Counts the attempts of a statement or transaction that may have to be run again.
+    pub fn attempts(&self) -> Attempts {
+        Attempts::new(self.schema.is_attached())
+    }
+
     async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
         // An in-memory database belongs to its connection: a shared cache under a name of its own makes it one database.
         let memory = url.contains(":memory:");
@@ -195,7 +200,7 @@ impl Db {
         match &self.pools {
             Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
             Pools::MySql(servers) => {
-                let mut attempts = Attempts::default();
+                let mut attempts = self.attempts();
                 loop {
                     let turn = servers.turn();
                     let read = async {
@@ -238,7 +243,7 @@ impl Db {
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
             }
             Pools::MySql(servers) => {
-                let mut attempts = Attempts::default();
+                let mut attempts = self.attempts();
                 loop {
                     let turn = servers.turn();
                     let error = match bound!(sql, args).execute(servers.pool()).await {
@@ -279,7 +284,7 @@ impl Db {
     /// is refused by the database, also when the two went to different servers of a cluster, and also when the first is
     /// still on its way. The row then tells whose it is.
     async fn was_committed(&self, witness: &str) -> Option<bool> {
-        let mut attempts = Attempts::default();
+        let mut attempts = self.attempts();
         loop {
             let decided = async {
                 match self
