@@ -4,6 +4,7 @@ use super::error::ApiError;
 use super::node::{Node, write_json_list, write_json_text};
 use super::spec::{Response, Shape};
 use super::xml;
+use crate::model::signed;
 
 crate::response! {
     /// Says that something was done.
@@ -56,7 +57,7 @@ impl Reply {
     /// A list whose views are all that there are.
     pub fn all<V: Response>(views: impl IntoIterator<Item = V>) -> Self {
         let items: Vec<_> = views.into_iter().map(Response::into_node).collect();
-        Self::List { object: V::SPEC.object, count: i64::try_from(items.len()).unwrap_or(i64::MAX), items }
+        Self::List { object: V::SPEC.object, count: signed(items.len()), items }
     }
 
     /// One view under its object name.

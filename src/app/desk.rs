@@ -85,7 +85,7 @@ impl Runner for CommandRunner {
                 Ok(node) => Ok(Ended { result: stored(&node) }),
                 Err(error) => {
                     if let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect())
-                        && (!cause.is_locked_out() || self.has_begun(job).await)
+                        && !self.is_given_up(job, cause).await
                     {
                         return Err(Failure::Interrupted);
                     }
@@ -101,9 +101,12 @@ impl Runner for CommandRunner {
 }
 
 impl CommandRunner {
-    /// Whether the job may have moved something: it cannot be given up then, only be finished.
-    async fn has_begun(&self, job: &QueuedJob) -> bool {
-        self.store.motions_of_job(job.id).await.map_or(true, |motions| !motions.is_empty())
+    /// Whether the job ends because a management server holds what it needs: it can try again when it wants to. Once something
+    /// may have moved, a job is not given up but finished.
+    async fn is_given_up(&self, job: &QueuedJob, cause: &StoreError) -> bool {
+        cause.is_locked_out()
+            && self.store.db().schema().is_attached()
+            && self.store.motions_of_job(job.id).await.is_ok_and(|motions| motions.is_empty())
     }
 
     async fn run_command(&self, job: &QueuedJob, claim: Claim) -> Result<Node, ApiError> {

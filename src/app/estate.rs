@@ -6,10 +6,10 @@ use super::node::Lead;
 use crate::hypervisors::hyperv::discovery::{HostFacts, HostLoad, KnownHost, Place, PoolUsage};
 use crate::hypervisors::hyperv::monitor::{HostStatus, Inventory, Kept};
 use crate::hypervisors::hyperv::pin::{Fingerprint, Pins};
-use crate::model::{HYPERV, Scope};
+use crate::model::{HYPERV, Scope, signed};
 use crate::motion::hypervisor::PoolRef;
 use crate::motion::{host_ref, pool_ref, port};
-use crate::store::{HostLoadRow, HostReport, Store, StoreError};
+use crate::store::{HostLoadRow, Store, StoreError};
 
 /// The hosts and pools of the database.
 #[derive(Debug)]
@@ -85,15 +85,7 @@ impl Inventory for Estate {
             if self.is_left(host_id).await? {
                 return Ok(());
             }
-            let report = HostReport {
-                version: facts.version.clone(),
-                cpus: signed(facts.cpus),
-                sockets: facts.sockets.map(signed),
-                speed_mhz: signed(facts.speed_mhz),
-                memory_bytes: signed(facts.memory_bytes),
-                reserved_memory_bytes: signed(facts.reserved_memory_bytes),
-            };
-            self.store.host_report(host_id, &report).await.map_err(words)
+            self.store.host_report(host_id, &facts.report()).await.map_err(words)
         })
     }
 
@@ -128,10 +120,6 @@ impl Inventory for Estate {
             self.store.host_load_write(host_id, &row).await.map_err(words)
         })
     }
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Pins for Store {

@@ -6,7 +6,7 @@ use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::estate::{Adoption, Judgement, Offer};
 use crate::model::entity::{DiskOfferingRef, DomainRef, HostRef, ServiceOfferingRef};
-use crate::model::{DiskOffering, Pool, ServiceOffering};
+use crate::model::{DiskOffering, Pool, ServiceOffering, signed};
 use crate::store::AdoptedVolume;
 
 crate::command! {
@@ -85,7 +85,7 @@ impl SyncCommand for AdoptHost {
         }
         let offer = self.offer(ctx).await?;
         let judged = ctx.estate.adopt(&host, &offer, self.apply == Some(true)).await?;
-        let count = i64::try_from(judged.len()).unwrap_or(i64::MAX);
+        let count = signed(judged.len());
         Ok(Reply::list(count, judged.into_iter().map(view)))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, ErrorCode, Reply, cs_code};
+use crate::model::signed;
 
 crate::command! {
     /// Tells how many calls the caller's account may still make.
@@ -46,7 +47,7 @@ impl SyncCommand for GetApiLimit {
             account: ctx.caller.account_name.clone(),
             issued: used.calls.into(),
             allowed: throttle.max.into(),
-            expire_after: i64::try_from(expire_after).unwrap_or(i64::MAX),
+            expire_after: signed(expire_after),
         }))
     }
 }

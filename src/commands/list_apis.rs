@@ -3,6 +3,7 @@
 use super::{COMMANDS, Ctx, SyncCommand};
 use crate::api::{ApiError, CommandSpec, FieldSpec, Kind, Node, ParamSpec, Reply, Shape, flatten, printed};
 use crate::auth::may_call;
+use crate::model::signed;
 
 crate::command! {
     /// Lists the commands that the caller may use, with their parameters and what they answer.
@@ -101,7 +102,7 @@ fn param_view(param: &ParamSpec, allowed: &[&'static CommandSpec]) -> ApiParamVi
         name: param.name.to_owned(),
         description: param.description.to_owned(),
         kind: param.kind.word().to_owned(),
-        length: i64::try_from(param.max_length).unwrap_or(i64::MAX),
+        length: signed(param.max_length),
         required: param.required,
         since: param.since.map(str::to_owned),
         related: param.entity.map(|entity| related(entity.object_name(), None, allowed)),

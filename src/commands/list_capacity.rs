@@ -3,6 +3,7 @@
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::{ClusterRef, PodRef, ZoneRef};
+use crate::model::signed;
 use crate::store::CapacityFilter;
 use crate::views::{self, CapacityView};
 
@@ -48,7 +49,7 @@ impl SyncCommand for ListCapacity {
             let share = |view: &CapacityView| view.percent_used.parse::<f64>().unwrap_or_default();
             found.sort_by(|one, other| share(other).total_cmp(&share(one)));
         }
-        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        let count = signed(found.len());
         let from = usize::try_from(self.page.offset).unwrap_or(usize::MAX);
         let most = self.page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         Ok(Reply::list(count, found.into_iter().skip(from).take(most)))

@@ -3,8 +3,8 @@
 use super::filters;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
-use crate::model::Pool;
 use crate::model::entity::{DiskOfferingRef, DomainRef, VmRef, VolumeRef, ZoneRef};
+use crate::model::{Pool, signed};
 use crate::motion::tags_fit;
 use crate::store::OfferingFilter;
 use crate::views::{self, DiskOfferingView};
@@ -56,7 +56,7 @@ impl SyncCommand for ListDiskOfferings {
         if let Some(pool) = &pool {
             found.retain(|offering| tags_fit(pool, offering));
         }
-        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        let count = signed(found.len());
         let found = self.page.cut(found);
         let ids: Vec<i64> = found.iter().map(|offering| offering.id).collect();
         let mut views = views::disk_offerings(&ctx.store, &ids).await?;

@@ -5,6 +5,7 @@ use super::find_hosts_for_migration::root_admins_only;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::{ClusterRef, HostRef, ManagementServerRef, PodRef, VmRef, ZoneRef};
+use crate::model::signed;
 use crate::motion::candidates;
 use crate::store::HostFilter;
 use crate::views::{self, HOST_DETAILS, HostView, Words};
@@ -76,7 +77,7 @@ impl SyncCommand for ListHosts {
 async fn targets(ctx: &Ctx, vm_id: i64, page: &Page, details: &Words) -> Result<(i64, Vec<HostView>), ApiError> {
     root_admins_only(ctx)?;
     let found = candidates::hosts(&ctx.store, vm_id, None).await?;
-    let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    let count = signed(found.len());
     let found = page.cut(found);
     let ids: Vec<i64> = found.iter().map(|candidate| candidate.host.id).collect();
     let mut views = views::hosts_with(&ctx.store, &ctx.caller, &ids, details).await?;

@@ -3,6 +3,7 @@
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::RoleRef;
+use crate::model::signed;
 use crate::views::{self, RolePermissionView};
 
 crate::command! {
@@ -21,7 +22,7 @@ crate::command! {
 impl SyncCommand for ListRolePermissions {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let rules = views::role_permissions(&ctx.store, self.role_id.map(|id| id.number())).await?;
-        let count = i64::try_from(rules.len()).unwrap_or(i64::MAX);
+        let count = signed(rules.len());
         Ok(Reply::list(count, self.page.cut(rules)))
     }
 }

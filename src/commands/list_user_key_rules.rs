@@ -3,6 +3,7 @@
 use super::{Ctx, SyncCommand, key_pairs};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::KeyPairRef;
+use crate::model::signed;
 use crate::views::{self, KeyPermissionView};
 
 crate::command! {
@@ -24,7 +25,7 @@ impl SyncCommand for ListUserKeyRules {
         let owner = ctx.store.key_user(id).await?.ok_or_else(|| no_pair(id))?;
         key_pairs::user(ctx, owner).await?;
         let rules = views::permissions_of_key(&ctx.store, id).await?;
-        let count = i64::try_from(rules.len()).unwrap_or(i64::MAX);
+        let count = signed(rules.len());
         Ok(Reply::list(count, self.page.cut(rules)))
     }
 }

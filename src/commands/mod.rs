@@ -71,6 +71,7 @@ pub mod list_hypervisors;
 pub mod list_infrastructure;
 pub mod list_management_servers;
 pub mod list_management_servers_metrics;
+pub mod list_migrations;
 pub mod list_os_categories;
 pub mod list_os_types;
 pub mod list_pods;
@@ -197,6 +198,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::stand_in::<add_cluster::AddCluster>(),
     Entry::stand_in::<add_host::AddHost>(),
     Entry::sync::<adopt_host::AdoptHost>(),
+    Entry::sync::<list_migrations::ListMigrations>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),

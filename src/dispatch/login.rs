@@ -14,7 +14,7 @@ use crate::auth::session::{self, Ticket};
 use crate::auth::{password, two_factor};
 use crate::commands::login::LoginView;
 use crate::commands::logout::LogoutView;
-use crate::model::{Secret, Timestamp};
+use crate::model::{Secret, Timestamp, signed};
 use crate::store::{LoginUser, NewEvent, SecondFactor, SessionRow, transact};
 
 /// What a client that logs in with GET is told, without an envelope.
@@ -310,7 +310,7 @@ impl Gateway {
             username: who.username,
             user_id: who.user_uuid,
             domain_id: who.domain_uuid,
-            timeout: i64::try_from(self.policy.session.idle_timeout.as_secs()).unwrap_or(i64::MAX),
+            timeout: signed(self.policy.session.idle_timeout.as_secs()),
             account: who.account,
             first_name: user.first_name,
             last_name: user.last_name,

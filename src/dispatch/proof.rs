@@ -15,7 +15,7 @@ use crate::api::{ApiError, ErrorCode, Http, cs_code};
 use crate::auth::session::SameSite;
 use crate::auth::{Caller, Credential, Verdict, cidr, dialect, may_call, session, signature};
 use crate::commands::{Registered, find};
-use crate::model::{Secret, Timestamp};
+use crate::model::{Secret, Timestamp, signed};
 use crate::store::{SecondFactor, SessionRow};
 
 /// How exactly the last use of a session is known: a poll every two seconds need not write a row.
@@ -78,7 +78,7 @@ impl Gateway {
 
     /// Sessions that were not used since then have ended.
     pub(super) fn idle_since(&self) -> Timestamp {
-        let limit = i64::try_from(self.policy.session.idle_timeout.as_secs()).unwrap_or(i64::MAX);
+        let limit = signed(self.policy.session.idle_timeout.as_secs());
         Timestamp::from_unix(Timestamp::now().unix().saturating_sub(limit)).unwrap_or_else(Timestamp::now)
     }
 

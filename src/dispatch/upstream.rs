@@ -16,8 +16,8 @@ use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, Format, Node, Reply};
 use crate::auth::session;
 use crate::commands::{Registered, find};
-use crate::model::Timestamp;
 use crate::model::entity::EntityKind;
+use crate::model::{Timestamp, signed};
 use crate::store::{SecondFactor, SessionRow};
 use crate::upstream::{PassError, Passed, Passing, Upstream};
 
@@ -115,7 +115,7 @@ impl Gateway {
                 }
                 Err(reason) => tracing::warn!(reason, "listApis without the management server's commands"),
             }
-            let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
+            let count = signed(items.len());
             return Reply::List { object, count, items };
         }
         Reply::List { object, count, items }

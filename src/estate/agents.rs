@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
 
+use crate::model::signed;
 use crate::motion::hypervisor::{AgentError, Answer, Effect, HostRef, PoolRef};
 use crate::store::HostReport;
 
@@ -59,6 +60,21 @@ pub struct HostFacts {
     /// The host's machines by name, with their state in Hyper-V's words: `Running`, `Stopped`... Empty when the host has no
     /// folder for disks: its agent tells of machines only together with that.
     pub vms: BTreeMap<String, String>,
+}
+
+impl HostFacts {
+    /// What its row keeps of them.
+    #[must_use]
+    pub fn report(&self) -> HostReport {
+        HostReport {
+            version: self.version.clone(),
+            cpus: signed(self.cpus),
+            sockets: self.sockets.map(signed),
+            speed_mhz: signed(self.speed_mhz),
+            memory_bytes: signed(self.memory_bytes),
+            reserved_memory_bytes: signed(self.reserved_memory_bytes),
+        }
+    }
 }
 
 /// A host's own folder for disks.
@@ -202,19 +218,6 @@ pub trait Agents: Send + Sync {
 
     /// The public id of a pool, from its server and path as typed (`contract/entities.md 2.5`).
     fn pool_uuid(&self, server: &str, path: &str) -> String;
-}
-
-/// The figures of a host as its row keeps them.
-pub(super) fn report_of(facts: &HostFacts) -> HostReport {
-    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    HostReport {
-        version: facts.version.clone(),
-        cpus: signed(facts.cpus),
-        sockets: facts.sockets.map(signed),
-        speed_mhz: signed(facts.speed_mhz),
-        memory_bytes: signed(facts.memory_bytes),
-        reserved_memory_bytes: signed(facts.reserved_memory_bytes),
-    }
 }
 
 /// The agents of a gateway that has no client for any: nobody answers.

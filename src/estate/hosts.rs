@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use super::address::{Network, Url};
 use super::{Estate, EstateRefusal, HostFacts, KnownHost, Place};
-use crate::model::{HYPERV, Host, Scope, Secret};
+use crate::model::{HYPERV, Host, Scope, Secret, signed};
 use crate::motion::hypervisor::{AgentError, Effect, HostRef, PoolRef};
 use crate::motion::{host_ref, pool_ref, port};
 use crate::store::{Cluster, HostRows, Pod, PoolRows, StoreError, Tx, Zone, transact};
-
-/// How often the bytes of a local pool may be promised when nobody set it.
-const FACTOR: (&str, f64) = ("storage.overprovisioning.factor", 2.0);
 
 /// A host to be added: where, and what its administrator typed.
 #[derive(Clone, Debug)]
@@ -44,11 +41,6 @@ pub struct NewHost {
 pub struct Removal {
     /// Also one that is not in maintenance.
     pub forced: bool,
-}
-
-/// A number of an agent as the database keeps it.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl NewHost {
@@ -153,7 +145,7 @@ impl Estate {
         let cluster_guid = new.cluster.guid.clone().unwrap_or_else(|| self.agents.cluster_guid(new.cluster.id));
         let rows = new.rows(&url.server, &ip, &cluster_guid, &facts, self.server_id);
         let local = new.local_pool(&rows.name, &facts);
-        let factor = self.store.setting_number(FACTOR.0, FACTOR.1).await?;
+        let factor = self.store.overprovisioning().await?;
 
         let id = transact!(self.store, EstateRefusal, |tx| {
             tx.estate_hold().await?;
@@ -240,7 +232,7 @@ impl Estate {
         let known = self.known_host(host).await?;
         let outcome = match self.agents.reconnect(&known).await {
             Ok(facts) => {
-                self.store.host_report(host.id, &super::agents::report_of(&facts)).await?;
+                self.store.host_report(host.id, &facts.report()).await?;
                 match self.introduce(&known).await {
                     Ok(()) => return self.connected(host.id).await,
                     Err(Introduction::Store(error)) => return Err(error.into()),

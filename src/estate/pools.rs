@@ -3,7 +3,7 @@
 
 use super::address::Url;
 use super::{Estate, EstateRefusal, PoolUsage};
-use crate::model::{HYPERV, Host, Pool, Scope, Secret};
+use crate::model::{HYPERV, Host, Pool, Scope, Secret, signed};
 use crate::motion::hypervisor::{AgentError, Answer, PoolRef};
 use crate::motion::{host_ref, pool_ref, port};
 use crate::store::{Alert, Cluster, PoolRows, Zone, transact};
@@ -12,9 +12,6 @@ use crate::store::{Alert, Cluster, PoolRows, Zone, transact};
 const SMB_PORT: i64 = 445;
 /// What the column of a pool's path holds, with user and domain behind `?`.
 const LONGEST_PATH: usize = 255;
-/// How often the bytes of a local pool may be promised when nobody set it.
-const FACTOR: (&str, f64) = ("storage.overprovisioning.factor", 2.0);
-
 /// Where the disks of a new pool are.
 #[derive(Clone, Debug)]
 pub enum PoolSource {
@@ -124,7 +121,7 @@ impl Estate {
             return Err(not_added(format!("path, user and domain have more than {LONGEST_PATH} characters together")));
         }
         let hosts = self.hosts_to_ask(new).await?;
-        let factor = self.store.setting_number(FACTOR.0, FACTOR.1).await?;
+        let factor = self.store.overprovisioning().await?;
 
         let id = transact!(self.store, EstateRefusal, |tx| {
             tx.estate_hold().await?;
@@ -147,7 +144,6 @@ impl Estate {
         match self.register(&pool, &hosts).await {
             Ok(reached) => {
                 let (_, usage) = reached[0];
-                let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
                 let size = (signed(usage.capacity_bytes), signed(usage.used_bytes));
                 transact!(self.store, EstateRefusal, |tx| {
                     tx.pool_ready(id, &rows, size, factor).await?;

@@ -11,3 +11,9 @@ pub use inventory::{CapacityKind, DiskOffering, HYPERV, Host, Pool, Scope, Servi
 pub use secret::{Secret, is_secret_name, random, tells_secret};
 pub use states::{IllegalTransition, JobStatus, Transition, VmEvent, VmState, VolumeEvent, VolumeState};
 pub use timestamp::Timestamp;
+
+/// A count or size as the database and the API keep numbers: signed, and as large as they can be when it is larger.
+#[must_use]
+pub fn signed(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}

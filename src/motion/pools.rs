@@ -26,9 +26,9 @@ impl SpaceLimits {
     /// See [`Store::setting`].
     pub async fn load(store: &Store) -> Result<Self, StoreError> {
         Ok(Self {
-            used: number(store, "pool.storage.capacity.disablethreshold", 0.85).await?,
-            allocated: number(store, "pool.storage.allocated.capacity.disablethreshold", 0.85).await?,
-            overprovisioning: number(store, "storage.overprovisioning.factor", 2.0).await?,
+            used: store.setting_number("pool.storage.capacity.disablethreshold", 0.85).await?,
+            allocated: store.setting_number("pool.storage.allocated.capacity.disablethreshold", 0.85).await?,
+            overprovisioning: store.overprovisioning().await?,
         })
     }
 }
@@ -44,10 +44,6 @@ pub async fn crowded(store: &Store, pool: &Pool) -> Result<Option<i64>, StoreErr
     let Some(limit) = limit else { return Ok(None) };
     let moving = store.motions_towards_pool(pool.id).await?;
     Ok((moving >= limit).then_some(limit))
-}
-
-async fn number(store: &Store, name: &str, default: f64) -> Result<f64, StoreError> {
-    Ok(store.setting(name).await?.and_then(|value| value.trim().parse().ok()).unwrap_or(default))
 }
 
 /// True when the pool has room for the volume, counting what is promised and what is on its way.

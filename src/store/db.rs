@@ -21,6 +21,7 @@ use super::value::{Row, Value};
 use super::vault::Keeper;
 use super::{StoreError, migrations};
 use crate::args;
+use crate::model::signed;
 
 /// How long a statement waits for SQLite's lock before it fails.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -145,6 +146,11 @@ impl Db {
         &self.schema
     }
 
+    /// Counts the attempts of a statement or transaction that may have to be run again.
+    pub fn attempts(&self) -> Attempts {
+        Attempts::new(self.schema.is_attached())
+    }
+
     async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
         // An in-memory database belongs to its connection: a shared cache under a name of its own makes it one database.
         let memory = url.contains(":memory:");
@@ -211,7 +217,7 @@ impl Db {
         match &self.pools {
             Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
             Pools::MySql(servers) => {
-                let mut attempts = Attempts::default();
+                let mut attempts = self.attempts();
                 loop {
                     let turn = servers.turn();
                     let read = async {
@@ -254,7 +260,7 @@ impl Db {
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
             }
             Pools::MySql(servers) => {
-                let mut attempts = Attempts::default();
+                let mut attempts = self.attempts();
                 loop {
                     let turn = servers.turn();
                     let error = match bound!(sql, args).execute(servers.pool()).await {
@@ -295,7 +301,7 @@ impl Db {
     /// is refused by the database, also when the two went to different servers of a cluster, and also when the first is
     /// still on its way. The row then tells whose it is.
     async fn was_committed(&self, witness: &str) -> Option<bool> {
-        let mut attempts = Attempts::default();
+        let mut attempts = self.attempts();
         loop {
             let decided = async {
                 match self
@@ -464,7 +470,7 @@ pub(super) fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::E
         "BOOLEAN" => Value::Int(i64::from(row.try_get_unchecked::<i8, _>(index)?)),
         name if name.contains("INT") && name.contains("UNSIGNED") => {
             // The columns are unsigned, the values that CloudStack writes into them fit a signed number.
-            Value::Int(i64::try_from(row.try_get_unchecked::<u64, _>(index)?).unwrap_or(i64::MAX))
+            Value::Int(signed(row.try_get_unchecked::<u64, _>(index)?))
         }
         name if name.contains("INT") => Value::Int(row.try_get_unchecked(index)?),
         "FLOAT" => Value::Real(f64::from(row.try_get_unchecked::<f32, _>(index)?)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::value::Row;
 use super::{Rule, Sealed, Store, StoreError, Tx};
 use crate::args;
-use crate::model::{Secret, Timestamp};
+use crate::model::{Secret, Timestamp, signed};
 
 /// CloudStack's words for resources; a new account has a count of each.
 const RESOURCES: [&str; 17] = [
@@ -442,7 +442,7 @@ impl Tx {
             let sql = "INSERT INTO api_keypair_permissions (uuid, sort_order, rule, api_keypair_id, permission, description) \
                 VALUES (?, ?, ?, ?, ?, ?)";
             let permission = if rule.allow { "ALLOW" } else { "DENY" };
-            let order = i64::try_from(order).unwrap_or(i64::MAX);
+            let order = signed(order);
             let args = args![uuid::Uuid::new_v4().to_string(), order, &rule.pattern, id, permission, text.clone()];
             self.run(sql, args).await?;
         }

@@ -94,26 +94,32 @@ pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase,
 /// Narrows motions to a VM or a volume: two arguments, either may be NULL.
 const ABOUT: &str = "(vm_id = ? OR id IN (SELECT migration_id FROM motion_disk WHERE volume_id = ?))";
 
-pub(super) fn motion(row: &Row) -> Result<MotionRow, StoreError> {
-    Ok(MotionRow {
-        id: row.get("id")?,
-        uuid: row.get("uuid")?,
-        job_id: row.get("job_id")?,
-        kind: row.get("kind")?,
-        strategy: row.get("strategy")?,
-        phase: row.get("phase")?,
-        outcome: row.get("outcome")?,
-        vm_id: row.get("vm_id")?,
-        source_host_id: row.get("source_host_id")?,
-        target_host_id: row.get("target_host_id")?,
-        bytes_total: row.get("bytes_total")?,
-        bytes_done: row.get("bytes_done")?,
-        reason: row.get("reason")?,
-        verified: row.get("verified")?,
-        created: row.get("created")?,
-        updated: row.get("updated")?,
-        ended: row.get("ended")?,
-    })
+impl MotionRow {
+    /// Reads the columns of [`MOTION`].
+    ///
+    /// # Errors
+    /// [`StoreError::Column`] for a row without them.
+    pub fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            uuid: row.get("uuid")?,
+            job_id: row.get("job_id")?,
+            kind: row.get("kind")?,
+            strategy: row.get("strategy")?,
+            phase: row.get("phase")?,
+            outcome: row.get("outcome")?,
+            vm_id: row.get("vm_id")?,
+            source_host_id: row.get("source_host_id")?,
+            target_host_id: row.get("target_host_id")?,
+            bytes_total: row.get("bytes_total")?,
+            bytes_done: row.get("bytes_done")?,
+            reason: row.get("reason")?,
+            verified: row.get("verified")?,
+            created: row.get("created")?,
+            updated: row.get("updated")?,
+            ended: row.get("ended")?,
+        })
+    }
 }
 
 impl Tx {
@@ -235,7 +241,7 @@ impl Store {
     /// See [`Tx::motion_insert`].
     pub async fn motions_of_job(&self, job_id: i64) -> Result<Vec<MotionRow>, StoreError> {
         let sql = format!("{MOTION} WHERE job_id = ? ORDER BY id");
-        self.db().rows(&sql, args![job_id]).await?.iter().map(motion).collect()
+        self.db().rows(&sql, args![job_id]).await?.iter().map(MotionRow::read).collect()
     }
 
     /// The motions whose outcome is not known, oldest first.
@@ -244,7 +250,7 @@ impl Store {
     /// See [`Tx::motion_insert`].
     pub async fn motions_unknown(&self) -> Result<Vec<MotionRow>, StoreError> {
         let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' ORDER BY id");
-        self.db().rows(&sql, vec![]).await?.iter().map(motion).collect()
+        self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
     }
 
     /// The job that has put a stopped VM into `Migrating`.
@@ -267,7 +273,7 @@ impl Store {
         job_id: i64,
     ) -> Result<Option<MotionRow>, StoreError> {
         let sql = format!("{MOTION} WHERE phase <> 'settled' AND job_id <> ? AND {ABOUT} ORDER BY id LIMIT 1");
-        self.db().row(&sql, args![job_id, vm_id, volume_id]).await?.as_ref().map(motion).transpose()
+        self.db().row(&sql, args![job_id, vm_id, volume_id]).await?.as_ref().map(MotionRow::read).transpose()
     }
 
     /// A motion of this VM or volume whose outcome is not known.
@@ -280,7 +286,7 @@ impl Store {
         volume_id: Option<i64>,
     ) -> Result<Option<MotionRow>, StoreError> {
         let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' AND {ABOUT} ORDER BY id LIMIT 1");
-        self.db().row(&sql, args![vm_id, volume_id]).await?.as_ref().map(motion).transpose()
+        self.db().row(&sql, args![vm_id, volume_id]).await?.as_ref().map(MotionRow::read).transpose()
     }
 
     /// How many motions are on their way to a pool.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Store, StoreError, transact};
 use crate::args;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, signed};
 
 /// This gateway, as the database knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Standing {
 }
 
 fn millis(lease: Duration) -> i64 {
-    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)
+    signed(lease.as_millis())
 }
 
 impl Store {

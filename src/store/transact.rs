@@ -30,22 +30,22 @@ impl StoreCause for StoreError {
 pub struct Attempts {
     until: Instant,
     wait: Duration,
-}
-
-impl Default for Attempts {
-    fn default() -> Self {
-        Self { until: Instant::now() + PATIENCE, wait: Duration::from_millis(2) }
-    }
+    is_shared: bool,
 }
 
 impl Attempts {
+    /// The first one. In a database that is shared with a management server a lock may be somebody else's: it has been waited
+    /// for as long as is allowed when the database gives up. Among gateways it is that of one that is about to be gone.
+    pub(super) fn new(is_shared: bool) -> Self {
+        Self { until: Instant::now() + PATIENCE, wait: Duration::from_millis(2), is_shared }
+    }
+
     /// Waits for the next attempt; false when there is none: the error is another kind, or it has been tried for too long.
-    /// A lock that somebody held has been waited for already, as long as is allowed.
     pub async fn again(&mut self, error: &impl StoreCause) -> bool {
-        let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect() && !cause.is_locked_out()) else {
+        let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect()) else {
             return false;
         };
-        if Instant::now() >= self.until {
+        if Instant::now() >= self.until || (self.is_shared && cause.is_locked_out()) {
             return false;
         }
         tracing::debug!(cause = %crate::telemetry::chain(cause), "a transaction had no effect and is run again");
@@ -61,7 +61,7 @@ impl Attempts {
 /// up what it captures; `return` ends it. What it did is committed when it gives `Ok`, and was never there when it gives `Err`.
 macro_rules! transact {
     ($store:expr, $error:ty, |$tx:ident| $body:block) => {{
-        let mut attempts = $crate::store::Attempts::default();
+        let mut attempts = $store.db().attempts();
         loop {
             let tried: Result<_, $error> = async {
                 let mut open = $store.begin().await?;

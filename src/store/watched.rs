@@ -105,7 +105,7 @@ impl Store {
     /// # Errors
     /// See [`Store::host_up`].
     pub async fn pool_usage(&self, pool_id: i64, capacity_bytes: i64, used_bytes: i64) -> Result<(), StoreError> {
-        let factor = self.setting_number("storage.overprovisioning.factor", 2.0).await?;
+        let factor = self.overprovisioning().await?;
         let promised = (capacity_bytes as f64 * factor) as i64;
         transact!(self, StoreError, |tx| {
             let now = Timestamp::now();

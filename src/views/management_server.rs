@@ -2,7 +2,7 @@
 
 use super::row::{number, text};
 use crate::api::Group;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, signed};
 use crate::store::{Row, Store, StoreError};
 
 /// Numbers of runs above this are milliseconds: in seconds it is the year 5138.
@@ -90,7 +90,7 @@ fn management_server(row: &Row, agents: Vec<String>) -> Result<ManagementServerV
         service_ip: text(row, "service_ip")?,
         ip_address: text(row, "service_ip")?,
         last_agents: Vec::new(),
-        agents_count: i64::try_from(agents.len()).unwrap_or(i64::MAX),
+        agents_count: signed(agents.len()),
         agents,
         pending_jobs: number(row, "jobs")?.unwrap_or_default(),
     })

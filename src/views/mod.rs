@@ -17,6 +17,7 @@ mod job;
 mod key;
 mod limits;
 mod management_server;
+mod motion;
 mod nic;
 mod offering;
 mod pod;
@@ -52,6 +53,7 @@ pub use limits::{MachineLimitsView, StorageLimitsView};
 pub use management_server::{
     ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers,
 };
+pub use motion::{MotionDiskView, MotionView, motions};
 pub use nic::NicView;
 pub use offering::{DiskOfferingView, ServiceOfferingView, disk_offerings, service_offerings};
 pub use pod::{IpRangeView, PodView, pods};

@@ -86,9 +86,6 @@ crate::response! {
     }
 }
 
-/// The setting with the factor by which pools may be over-promised, and its value when nobody set it.
-const FACTOR: (&str, &str) = ("storage.overprovisioning.factor", "2");
-
 /// The pools with these internal ids. Only admins may call what shows pools, so `caller` hides nothing.
 ///
 /// # Errors
@@ -98,8 +95,7 @@ pub async fn storage_pools(store: &Store, _: &Caller, ids: &[i64]) -> Result<Vec
     let mut tags = store.storage_pool_tags_of(ids).await?;
     let mut details = store.details_of(ResourceKind::StoragePool, ids).await?;
     let mut jobs = store.pending_jobs_of(ResourceKind::StoragePool, ids).await?;
-    let settings = store.settings_named(&[FACTOR.0]).await?;
-    let factor = settings.get(FACTOR.0).map_or(FACTOR.1, String::as_str).parse().unwrap_or(1.0);
+    let factor = store.overprovisioning().await?;
     rows.iter()
         .map(|row| {
             let id: i64 = row.get("id")?;

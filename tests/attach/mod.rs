@@ -5,6 +5,8 @@ mod attached;
 #[cfg(feature = "mariadb-tests")]
 pub mod cloud;
 #[cfg(feature = "mariadb-tests")]
+pub mod large;
+#[cfg(feature = "mariadb-tests")]
 mod motions;
 #[cfg(feature = "mariadb-tests")]
 pub mod older;

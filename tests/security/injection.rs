@@ -14,7 +14,7 @@ const SQL: [&str; 12] = [
     "zz' OR '1'='1",
     "zz\" OR 1=1 --",
     "zz`) OR 1=1 #",
-    "zz\\' OR 1=1 -- ",
+    "zz\\' OR 1=1 -- x",
     "zz\\",
     "zz'",
     "zz'; DROP TABLE volumes; --",
@@ -58,9 +58,11 @@ async fn no_filter_of_a_list_is_a_piece_of_sql() {
             for text in SQL.into_iter().filter(|text| text.len() <= param.max_length) {
                 let answer = ask(text).await;
                 tried += 1;
-                let is_fault = answer.status == 530 && !answer.body.contains("Api Discovery plugin was unable");
-                assert!(!is_fault, "{} {} {text}: {}", spec.name, param.name, answer.body);
-                assert_eq!(without(&answer, text), wanted, "{} {} {text}", spec.name, param.name);
+                let (status, body) = without(&answer, text);
+                assert_eq!(status, wanted.0, "{} {} {text}: {}", spec.name, param.name, answer.body);
+                // What was changed with one text is shown with the next, also in refusals.
+                let changes = !spec.name.starts_with("list");
+                assert!(changes || body == wanted.1, "{} {} {text}: {body}", spec.name, param.name);
             }
         }
     }

@@ -40,6 +40,8 @@ const LISTS: &[&[(&str, &str)]] = &[
     &[("command", "listEvents"), ("listall", "true")],
     &[("command", "listAlerts")],
     &[("command", "listAsyncJobs"), ("listall", "true")],
+    &[("command", "listMigrations")],
+    &[("command", "listMigrations"), ("outcome", "vanished")],
     &[("command", "findHostsForMigration"), ("virtualmachineid", "de1fe04e-f4e8-41c2-aee1-b986e4ef102e")],
     &[("command", "findStoragePoolsForMigration"), ("id", "f448670d-90bd-4b89-bf09-448604ff8ed3")],
     &[("command", "listVolumes"), ("id", "00000000-0000-4000-8000-000000000000")],

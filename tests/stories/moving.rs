@@ -30,6 +30,26 @@ pub async fn tell(teller: &mut Teller) {
     a_running_machine_with_its_disks(teller).await;
     a_stopped_machine(teller).await;
     what_is_refused(teller).await;
+    what_is_remembered(teller).await;
+}
+
+/// Of every motion where it began, where it was to end, and where everything was found.
+async fn what_is_remembered(teller: &mut Teller) {
+    let migrations = |more: &[(&'static str, &'static str)]| [&[("command", "listMigrations")], more].concat();
+    let all = teller.ask("admin", &migrations(&[])).await;
+    assert_eq!(all["count"], 7, "{all}");
+    let failed = teller.ask("admin", &migrations(&[("outcome", "not-done")])).await;
+    assert_eq!(failed["count"], 2, "{failed}");
+    let reasons: Vec<_> = failed["migration"].as_array().expect("two").iter().map(|one| &one["reason"]).collect();
+    assert_eq!(reasons, ["the host is full", "the disk is busy"], "the last comes first");
+    let of_disk = teller.ask("admin", &migrations(&[("volumeid", UNUSED), ("isover", "true")])).await;
+    let disk = &of_disk["migration"][0]["disk"][0];
+    assert_eq!((&of_disk["count"], &disk["volumeid"]), (&Json::from(1), &Json::from(UNUSED)), "{of_disk}");
+    assert_eq!(disk["foundstorageid"], disk["storageid"], "{of_disk}");
+    let running = teller.ask("admin", &migrations(&[("isover", "false")])).await;
+    assert_eq!(running, serde_json::json!({}), "nothing goes on");
+    let of_vm = teller.ask("admin", &migrations(&[("virtualmachineid", STOPPED), ("kind", "cold-volume")])).await;
+    assert_eq!(of_vm["count"], 1, "{of_vm}");
 }
 
 async fn a_disk_of_a_running_machine(teller: &mut Teller) {

@@ -9,8 +9,8 @@ use crate::motion_golden::replay::Gateway;
 use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
 use crate::support::world::{signed, signed_with};
 
-/// Fields whose values are made of random bytes, or count what happened before.
-const RANDOM: [&str; 4] = ["apikey", "secretkey", "sessionkey", "lastupdated"];
+/// Fields whose values are made of random bytes, or of the time that something took.
+const RANDOM: [&str; 6] = ["apikey", "secretkey", "sessionkey", "lastupdated", "duration", "bytespersecond"];
 
 /// A gateway, and what it has answered so far.
 pub struct Teller {

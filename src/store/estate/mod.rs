@@ -83,12 +83,24 @@ impl Tx {
 }
 
 impl Store {
-    /// A setting that is a number, such as a factor of over-commitment; `default` when there is none or it is no number.
+    /// A setting that is a number, such as a factor of over-commitment; `default` when there is none or it is none that
+    /// makes sense.
     ///
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn setting_number(&self, name: &str, default: f64) -> Result<f64, StoreError> {
         let text = self.setting(name).await?;
-        Ok(text.and_then(|text| text.trim().parse().ok()).filter(|number: &f64| *number > 0.0).unwrap_or(default))
+        Ok(text
+            .and_then(|text| text.trim().parse().ok())
+            .filter(|number: &f64| number.is_finite() && *number >= 0.0)
+            .unwrap_or(default))
+    }
+
+    /// How many times its bytes a pool may promise (`storage.overprovisioning.factor`, CloudStack's default of 2).
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn overprovisioning(&self) -> Result<f64, StoreError> {
+        self.setting_number("storage.overprovisioning.factor", 2.0).await
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::{Condition, Owners, Window};
-use crate::model::Timestamp;
 use crate::model::entity::EntityKind;
+use crate::model::{Timestamp, signed};
 use crate::store::{Row, Store, StoreError, Value, transact};
 
 /// What `listEvents` can be narrowed to.
@@ -228,7 +228,7 @@ impl Store {
             if let Some(ids) = &which.ids {
                 let sql = format!("SELECT COUNT(*) FROM {table} t WHERE {}", condition.shown());
                 let found: i64 = tx.row(&sql, condition.args.clone()).await?.map_or(Ok(0), |row| row.at(0))?;
-                if found != i64::try_from(ids.len()).unwrap_or(i64::MAX) {
+                if found != signed(ids.len()) {
                     return Ok(0);
                 }
             }

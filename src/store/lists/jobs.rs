@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::args;
-use crate::store::journal::{MOTION, MotionRow, motion};
+use crate::store::journal::{MOTION, MotionRow};
 use crate::store::{Store, StoreError};
 
 impl Store {
@@ -14,7 +14,7 @@ impl Store {
     pub async fn motions_of_jobs(&self, job_ids: &[i64]) -> Result<HashMap<i64, MotionRow>, StoreError> {
         let sql = format!("{MOTION} WHERE job_id IN ({{ids}}) ORDER BY id");
         let rows = self.rows_of(&sql, job_ids, &[]).await?;
-        rows.iter().map(|row| motion(row).map(|motion| (motion.job_id, motion))).collect()
+        rows.iter().map(|row| MotionRow::read(row).map(|motion| (motion.job_id, motion))).collect()
     }
 
     /// The number by which jobs name the server with this internal id.

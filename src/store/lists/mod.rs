@@ -14,6 +14,7 @@ mod hosts;
 mod jobs;
 mod keys;
 mod limits;
+mod motions;
 mod offerings;
 mod owner;
 mod projects;
@@ -32,7 +33,7 @@ use std::collections::HashMap;
 
 use super::value::{Row, Value};
 use super::{Store, StoreError};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, signed};
 
 pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
@@ -44,6 +45,7 @@ pub use figures::{HostFigures, HostGroup, HostMachines, InUse, Promised, UpOf};
 pub use hosts::HostFilter;
 pub use keys::KeyFilter;
 pub use limits::{Holder, ResourceUse};
+pub use motions::MotionFilter;
 pub use offerings::{OfferingFilter, Reserved, Viewer};
 pub use owner::{Owners, Projects};
 pub use projects::ProjectFilter;
@@ -225,7 +227,7 @@ impl Store {
             }
             let rows = self.db().rows(&sql, args).await?;
             ids = rows.iter().map(|row| row.at(0)).collect::<Result<Vec<i64>, _>>()?;
-            let found = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            let found = signed(ids.len());
             // A page that is not full is the last one: what was seen is what there is.
             if window.limit.is_none_or(|limit| found < limit) && (found > 0 || window.offset == 0) {
                 return Ok((window.offset + found, ids));

@@ -1,0 +1,79 @@
+//! `listMigrations`: what is being moved and was moved. CloudStack has no such list; its jobs forget.
+
+use super::filters;
+use super::{Ctx, SyncCommand};
+use crate::api::{ApiError, Id, Page, Reply};
+use crate::model::Timestamp;
+use crate::model::entity::{AsyncJobRef, HostRef, StoragePoolRef, VmRef, VolumeRef};
+use crate::motion::Kind;
+use crate::store::MotionFilter;
+use crate::views::{self, MotionView};
+
+/// How a migration can have ended.
+const OUTCOMES: [&str; 4] = ["done", "not-done", "partly", "unknown"];
+
+crate::command! {
+    /// Lists migrations: those that go on and those that are over, with where every disk was found in the end.
+    pub struct ListMigrations {
+        /// Page, and a word in the machine's name or the reason.
+        page: Page,
+        /// Only this migration.
+        id: Option<String>,
+        /// Only those of this job.
+        job_id "jobid": Option<Id<AsyncJobRef>>,
+        /// Only those of this machine.
+        vm_id "virtualmachineid": Option<Id<VmRef>>,
+        /// Only those of this disk.
+        volume_id "volumeid": Option<Id<VolumeRef>>,
+        /// Only those from or to this host.
+        host_id "hostid": Option<Id<HostRef>>,
+        /// Only those from or to this pool.
+        pool_id "storageid": Option<Id<StoragePoolRef>>,
+        /// Only those of this kind: `live-volume`, `live-vm`, `live-vm-with-storage` or `cold-volume`.
+        kind: Option<String>,
+        /// Only those that ended so: `done`, `not-done`, `partly` or `unknown`.
+        outcome: Option<String>,
+        /// True for those that are over, false for those that go on.
+        is_over "isover": Option<bool>,
+        /// Only those that began on this day or second, or later.
+        start_date "startdate": Option<Timestamp>,
+        /// Only those that began on this day or second, or earlier.
+        end_date "enddate": Option<Timestamp>,
+    }
+    name "listMigrations", kind Sync, http Get, response [MotionView],
+    roles [Admin],
+    java "org.stackmotion.api.command.ListMigrationsCmd"
+}
+
+impl SyncCommand for ListMigrations {
+    async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let window = filters::window(&self.page, None);
+        let filter = MotionFilter {
+            id: self.id,
+            job_id: self.job_id.map(|id| id.number()),
+            vm_id: self.vm_id.map(|id| id.number()),
+            volume_id: self.volume_id.map(|id| id.number()),
+            host_id: self.host_id.map(|id| id.number()),
+            pool_id: self.pool_id.map(|id| id.number()),
+            kind: one_of("kind", self.kind, &Kind::ALL.map(Kind::word))?,
+            outcome: one_of("outcome", self.outcome, &OUTCOMES)?,
+            is_over: self.is_over,
+            from: self.start_date,
+            until: self.end_date,
+            keyword: self.page.keyword,
+        };
+        let (count, ids) = ctx.store.motions_page(&filter, window).await?;
+        Ok(Reply::list(count, views::motions(&ctx.store, &ids).await?))
+    }
+}
+
+/// A word that is one of these: another one would match nothing, and nobody would know why.
+fn one_of(name: &str, given: Option<String>, known: &[&str]) -> Result<Option<String>, ApiError> {
+    match given {
+        Some(word) if !known.contains(&word.as_str()) => Err(ApiError::invalid_parameter(format!(
+            "{word} is no {name} of a migration: say one of {}",
+            known.join(", ")
+        ))),
+        given => Ok(given),
+    }
+}
