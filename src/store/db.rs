@@ -147,6 +147,7 @@ impl Db {
     }
 
     /// Counts the attempts of a statement or transaction that may have to be run again.
+    #[must_use]
     pub fn attempts(&self) -> Attempts {
         Attempts::new(self.schema.is_attached())
     }

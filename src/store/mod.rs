@@ -113,6 +113,12 @@ impl Store {
         Self { db: self.db.clone(), claim: Some(claim), keeper: self.keeper.clone() }
     }
 
+    /// See [`Db::attempts`].
+    #[must_use]
+    pub fn attempts(&self) -> Attempts {
+        self.db.attempts()
+    }
+
     /// Begins a transaction.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ impl Attempts {
 /// up what it captures; `return` ends it. What it did is committed when it gives `Ok`, and was never there when it gives `Err`.
 macro_rules! transact {
     ($store:expr, $error:ty, |$tx:ident| $body:block) => {{
-        let mut attempts = $store.db().attempts();
+        let mut attempts = $store.attempts();
         loop {
             let tried: Result<_, $error> = async {
                 let mut open = $store.begin().await?;
