@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, Column, MySql, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef};
 
 use super::attach::Schema;
-use super::error::{is_collision, is_connection};
+use super::error::{is_collision, is_doubtful_commit};
 use super::mysql::Servers;
 use super::transact::Attempts;
 use super::value::{Row, Value};
@@ -268,10 +268,11 @@ impl Db {
                         Ok(done) => return Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 }),
                         Err(error) => error,
                     };
-                    let was_never_sent = is_collision(&error) || matches!(error, sqlx::Error::PoolTimedOut);
+                    let was_undone = is_collision(&error) && !is_doubtful_commit(&error);
+                    let had_no_effect = was_undone || matches!(error, sqlx::Error::PoolTimedOut);
                     let error = error.into();
                     servers.note(&error, turn);
-                    if !was_never_sent || !attempts.again(&error).await {
+                    if !had_no_effect || !attempts.again(&error).await {
                         return Err(error);
                     }
                 }
@@ -408,10 +409,10 @@ impl Tx {
         let sql = format!("INSERT INTO motion_commit (id, at) VALUES (?, {})", self.db.clock());
         sqlx::query(AssertSqlSafe(sql)).bind(&witness).execute(&mut *tx).await?;
         let Err(error) = tx.commit().await else { return Ok(()) };
-        if !is_connection(&error) {
+        if !is_doubtful_commit(&error) {
             return Err(error.into());
         }
-        tracing::warn!(cause = %error, "the connection broke during a commit; asking what became of it");
+        tracing::warn!(cause = %error, "a commit did not end as it should; asking what became of it");
         match self.db.was_committed(&witness).await {
             Some(true) => Ok(()),
             Some(false) => Err(error.into()),

@@ -104,9 +104,12 @@ impl StoreError {
 }
 
 /// Errors of MySQL and MariaDB after which the whole transaction was rolled back, or none was begun: deadlock (which is also
-/// what a cluster calls a lost certification), lock wait, a server that is not ready for its cluster, is shutting down or
-/// was made read-only.
-const COLLISIONS: [u16; 6] = [1213, LOCK_WAIT, 1047, 1053, 1290, 1927];
+/// what a cluster calls a lost certification), lock wait, a failed commit, a server that is not ready for its cluster, is
+/// shutting down or was made read-only.
+const COLLISIONS: [u16; 7] = [1213, LOCK_WAIT, DURING_COMMIT, 1047, 1053, 1290, 1927];
+
+/// A commit failed inside the server; in a cluster, because the server lost the others meanwhile.
+const DURING_COMMIT: u16 = 1180;
 
 /// A lock was waited for too long.
 const LOCK_WAIT: u16 = 1205;
@@ -119,6 +122,11 @@ pub(super) fn is_collision(error: &sqlx::Error) -> bool {
 pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let sqlx::Error::Database(cause) = error else { return None };
     cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
+}
+
+/// True when a commit ended so that only the database can say what became of it.
+pub(super) fn is_doubtful_commit(error: &sqlx::Error) -> bool {
+    is_connection(error) || number(error) == Some(DURING_COMMIT)
 }
 
 pub(super) const fn is_connection(error: &sqlx::Error) -> bool {
