@@ -161,7 +161,7 @@ async fn import(cloud: &Cloud, folder: &std::path::Path, hosts: u32) {
         let (mut report, mut progress) = (String::new(), String::new());
         running.0.stdout.take().expect("its report").read_to_string(&mut report).expect("text");
         running.0.stderr.take().expect("its progress").read_to_string(&mut progress).expect("text");
-        let hosts =
+        let told =
             report.lines().find(|line| line.starts_with("host: ")).unwrap_or_else(|| panic!("{report}{progress}"));
         assert!(told.contains(&said), "{round}: {told}\n{progress}");
         assert!(hosts < 5_000 || progress.contains("volumes: 10000 rows so far"), "{progress}");
