@@ -177,7 +177,11 @@ impl App {
             ..monitor::MonitorSettings::default()
         };
         let interval = watch.ping_interval;
-        let mut tasks = vec![tokio::spawn(workers), tokio::spawn(ask_again(motion, lead, interval))];
+        let mut tasks = vec![
+            tokio::spawn(workers),
+            tokio::spawn(node::forget_jobs(store.clone(), lead.clone())),
+            tokio::spawn(ask_again(motion, lead, interval)),
+        ];
         if watched {
             tasks.push(tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()));
         }

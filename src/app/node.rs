@@ -42,6 +42,26 @@ pub(super) async fn beat(store: &Store, jobs: &Jobs, lead: &Lead, lease: Duratio
     Ok(true)
 }
 
+/// Between two looks for jobs that are to be forgotten.
+const FORGETTING: Duration = Duration::from_secs(60);
+
+/// Forgets jobs that have been over for long enough.
+pub(super) async fn forget_jobs(store: Store, lead: Lead) {
+    loop {
+        tokio::time::sleep(FORGETTING).await;
+        while lead.is_mine() {
+            match store.jobs_forget().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(cause = %crate::telemetry::chain(&error), "old jobs could not be deleted");
+                    break;
+                }
+            }
+        }
+    }
+}
+
 /// Shows that the gateway is alive until it has been replaced: another one has started under its name.
 pub(super) async fn stay_alive(store: Store, jobs: Arc<Jobs>, lead: Lead, lease: Duration) {
     loop {

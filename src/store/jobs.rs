@@ -4,7 +4,7 @@ use super::lists::below;
 use super::value::Row;
 use super::{Claim, Server, Store, StoreError, Tx, transact};
 use crate::args;
-use crate::model::{JobStatus, Timestamp};
+use crate::model::{JobStatus, Timestamp, signed};
 
 /// A job to be written.
 #[derive(Clone, Debug)]
@@ -216,7 +216,37 @@ impl Tx {
     }
 }
 
+/// How many jobs are looked at, and forgotten, at once.
+const FORGOTTEN_AT_ONCE: i64 = 1000;
+
 impl Store {
+    /// Deletes finished jobs of gateways when `job.expire.minutes` have gone since their end (`contract/api-protocol.md` 7.7):
+    /// the oldest ones, and not too many at once; true when there may be more. Jobs of management servers are left to them,
+    /// and a job that is not over stays however old it is: a copy may take days. What was moved stays in the journal.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub async fn jobs_forget(&self) -> Result<bool, StoreError> {
+        let minutes = self.setting_number("job.expire.minutes", 1440.0).await?;
+        let until = Timestamp::from_unix(Timestamp::now().unix() - (minutes * 60.0) as i64);
+        let sql = format!(
+            "SELECT j.id FROM (SELECT job_id FROM motion_job ORDER BY job_id LIMIT {FORGOTTEN_AT_ONCE}) m \
+             JOIN async_job j ON j.id = m.job_id WHERE j.job_status <> 0 AND j.removed < ?"
+        );
+        let rows = self.db().rows(&sql, args![until]).await?;
+        let ids = rows.iter().map(|row| row.at::<i64>(0).map(|id| id.to_string())).collect::<Result<Vec<_>, _>>()?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let list = ids.join(", ");
+        transact!(self, StoreError, |tx| {
+            tx.run(&format!("DELETE FROM async_job WHERE id IN ({list})"), vec![]).await?;
+            tx.run(&format!("DELETE FROM motion_job WHERE job_id IN ({list})"), vec![]).await?;
+            Ok(())
+        })?;
+        Ok(signed(ids.len()) == FORGOTTEN_AT_ONCE)
+    }
+
     /// Claims a job for a gateway. Nothing when it has ended, when another gateway that is alive has it, or when this one is
     /// not alive by the database's clock or has been replaced.
     ///

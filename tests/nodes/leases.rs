@@ -10,12 +10,12 @@ use crate::support::database;
 
 const LEASE: Duration = Duration::from_secs(600);
 
-async fn server(store: &Store, name: &str) -> Server {
+pub async fn server(store: &Store, name: &str) -> Server {
     store.server_register(name, "1", "127.0.0.1", LEASE).await.expect("a server")
 }
 
 /// A job that the server has accepted.
-async fn job(store: &Store, server: &Server) -> i64 {
+pub async fn job(store: &Store, server: &Server) -> i64 {
     let new = NewJob {
         uuid: uuid::Uuid::new_v4().to_string(),
         command: "migrateVolume".to_owned(),

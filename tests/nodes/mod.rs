@@ -2,6 +2,7 @@
 
 #[cfg(feature = "mariadb-tests")]
 mod commits;
+mod expiry;
 #[cfg(feature = "mariadb-tests")]
 mod galera;
 mod leases;
