@@ -14,7 +14,7 @@ use stackmotion::demo::{DiskPlan, Estate, EstateDisk, Plan, VmPlan, seed};
 use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings, HyperV, MemoryPins, PinPolicy};
 use stackmotion::model::{HYPERV, VmState, VolumeState};
 use stackmotion::motion::{Motion, Mover, Patience, PlainRequest, Probe, StorageRequest, VolumeRequest};
-use stackmotion::store::Store;
+use stackmotion::store::{KeyPair, Store};
 use tempfile::TempDir;
 
 use crate::support::database::Database;
@@ -32,8 +32,10 @@ pub struct Bench {
     pub store: Store,
     pub motion: Arc<Motion>,
     pub hyperv: Arc<HyperV>,
+    /// The administrator's.
+    keys: KeyPair,
     _database: Database,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Two clusters of two hosts; a VM on shared storage, one on local storage, one that is stopped.
@@ -69,13 +71,13 @@ impl Bench {
         prepare(&estate, folder.path());
         let world = World::start(&estate.world_spec(), folder.path()).await.expect("a world");
         let store = database.store.clone();
-        store.bootstrap().await.expect("accounts");
+        let keys = store.bootstrap().await.expect("accounts").expect("a key of the administrator");
         seed(&store, &estate, world.port()).await.expect("an inventory");
         let settings = ClientSettings { question_timeout: Duration::from_secs(5), ..ClientSettings::default() };
         let pins = PinPolicy::first_use(Arc::new(MemoryPins::default()));
         let hyperv = Arc::new(HyperV::new(Arc::new(AgentClient::new(settings, pins))));
         let motion = Arc::new(Motion::new(store.clone(), patience()).with_hypervisor(HYPERV, Arc::clone(&hyperv) as _));
-        Self { world, estate, store, motion, hyperv, _database: database, _folder: folder }
+        Self { world, estate, store, motion, hyperv, keys, _database: database, folder }
     }
 
     /// A second room on the same database and hosts, as after a restart of the gateway.
@@ -87,12 +89,14 @@ impl Bench {
         })
     }
 
+    /// The key of the secrets in the database, which all its gateways have to have.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.folder.path().join("secrets.key")
+    }
+
     /// A client of the administrator at the gateway with this address.
-    pub async fn client(&self, url: &str) -> Client {
-        let keys = self.store.db().row("SELECT api_key, secret_key FROM api_keypair", vec![]).await.expect("keys");
-        let keys = keys.expect("a key of the administrator");
-        let (key, secret): (String, String) = (keys.at(0).expect("a key"), keys.at(1).expect("a secret"));
-        Client::new(url.to_owned(), &key, &secret).expect("a client")
+    pub fn client(&self, url: &str) -> Client {
+        Client::new(url.to_owned(), &self.keys.api_key, self.keys.secret_key.expose()).expect("a client")
     }
 
     pub fn vm_id(&self, name: &str) -> i64 {

@@ -37,7 +37,7 @@ async fn gateway(bench: &Bench, url: String, folder: &std::path::Path) -> (App, 
     };
     let effective = Effective::load(&Sources { env: Vec::new(), flags }).expect("settings");
     let app = App::start(&Settings::from_effective(&effective).expect("settings")).await.expect("a gateway");
-    let client = bench.client(&format!("http://{}/client/api", app.address)).await;
+    let client = bench.client(&format!("http://{}/client/api", app.address));
     (app, client)
 }
 

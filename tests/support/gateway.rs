@@ -27,6 +27,8 @@ impl Gateway {
     pub async fn start(bench: &Bench, folder: &Path, url: &str, settings: &[&str], kill_at: Option<String>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stackmotion"));
         command.args(["serve", "--port", "0", "--database-url", url, "--data-dir"]).arg(folder);
+        let key_file = format!("secrets.key_file={}", bench.secrets_file().display());
+        command.args(["--set", &key_file]);
         for setting in settings.iter().chain(&["http.workers=1", "log.level=error"]) {
             command.args(["--set", setting]);
         }
@@ -42,7 +44,7 @@ impl Gateway {
         })
         .await
         .expect("no panic");
-        Self { process, client: bench.client(line.trim()).await, _out: out }
+        Self { process, client: bench.client(line.trim()), _out: out }
     }
 
     /// How its process has ended, if it has.
