@@ -3,12 +3,12 @@
 use futures_util::future::BoxFuture;
 
 use super::node::Lead;
-use crate::hypervisors::hyperv::discovery::{HostFacts, HostLoad, KnownHost, Place, PoolUsage};
+use crate::hypervisors::hyperv::discovery::{HostFacts, HostLoad, KnownHost, PoolUsage};
 use crate::hypervisors::hyperv::monitor::{HostStatus, Inventory, Kept};
 use crate::hypervisors::hyperv::pin::{Fingerprint, Pins};
 use crate::model::{HYPERV, Scope, signed};
 use crate::motion::hypervisor::PoolRef;
-use crate::motion::{host_ref, pool_ref, port};
+use crate::motion::pool_ref;
 use crate::store::{HostLoadRow, Store, StoreError};
 
 /// The hosts and pools of the database.
@@ -38,10 +38,7 @@ impl Inventory for Estate {
                 return Ok(known);
             }
             for host in self.store.hosts_of_hypervisor(HYPERV).await.map_err(words)? {
-                let (Some(pod_id), Some(cluster_id)) = (host.pod_id, host.cluster_id) else { continue };
-                let port = port(&self.store, Some(&host)).await.map_err(|refusal| refusal.text)?;
-                let place = Place { zone_id: host.zone_id, pod_id, cluster_id };
-                known.push(KnownHost { host: host_ref(&host, port), uuid: host.uuid.clone(), place });
+                known.extend(KnownHost::of(&self.store, &host).await.map_err(|refusal| refusal.text)?);
             }
             Ok(known)
         })

@@ -5,12 +5,9 @@ use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::Timestamp;
 use crate::model::entity::{AsyncJobRef, HostRef, StoragePoolRef, VmRef, VolumeRef};
-use crate::motion::Kind;
+use crate::motion::{Kind, Outcome};
 use crate::store::MotionFilter;
 use crate::views::{self, MotionView};
-
-/// How a migration can have ended.
-const OUTCOMES: [&str; 4] = ["done", "not-done", "partly", "unknown"];
 
 crate::command! {
     /// Lists migrations: those that go on and those that are over, with where every disk was found in the end.
@@ -56,7 +53,7 @@ impl SyncCommand for ListMigrations {
             host_id: self.host_id.map(|id| id.number()),
             pool_id: self.pool_id.map(|id| id.number()),
             kind: one_of("kind", self.kind, &Kind::ALL.map(Kind::word))?,
-            outcome: one_of("outcome", self.outcome, &OUTCOMES)?,
+            outcome: one_of("outcome", self.outcome, &Outcome::ALL.map(Outcome::word))?,
             is_over: self.is_over,
             from: self.start_date,
             until: self.end_date,

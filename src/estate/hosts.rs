@@ -6,8 +6,8 @@ use super::address::{Network, Url};
 use super::{Estate, EstateRefusal, HostFacts, KnownHost, Place};
 use crate::model::{HYPERV, Host, Scope, Secret, signed};
 use crate::motion::hypervisor::{AgentError, Effect, HostRef, PoolRef};
-use crate::motion::{host_ref, pool_ref, port};
-use crate::store::{Cluster, HostRows, Pod, PoolRows, StoreError, Tx, Zone, transact};
+use crate::motion::{Refusal, host_ref, pool_ref, port};
+use crate::store::{Cluster, HostRows, Pod, PoolRows, Store, StoreError, Tx, Zone, transact};
 
 /// A host to be added: where, and what its administrator typed.
 #[derive(Clone, Debug)]
@@ -215,12 +215,8 @@ impl Estate {
     /// # Errors
     /// [`EstateRefusal`] when the database fails or the host is in no cluster.
     pub async fn known_host(&self, host: &Host) -> Result<KnownHost, EstateRefusal> {
-        let (Some(pod_id), Some(cluster_id)) = (host.pod_id, host.cluster_id) else {
-            return Err(EstateRefusal::parameter(format!("The host {} is in no cluster", host.name)));
-        };
-        let port = port(&self.store, Some(host)).await.map_err(|refusal| EstateRefusal::command(refusal.text))?;
-        let place = Place { zone_id: host.zone_id, pod_id, cluster_id };
-        Ok(KnownHost { host: host_ref(host, port), uuid: host.uuid.clone(), place })
+        let known = KnownHost::of(&self.store, host).await.map_err(|refusal| EstateRefusal::command(refusal.text))?;
+        known.ok_or_else(|| EstateRefusal::parameter(format!("The host {} is in no cluster", host.name)))
     }
 
     /// Connects a host anew: greeting, facts, set-up, shares, identity. What it says of itself is written down; a host that
@@ -298,6 +294,19 @@ impl Estate {
             Ok(())
         })?;
         Ok(())
+    }
+}
+
+impl KnownHost {
+    /// A host that is in the inventory; none when it is in no cluster.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the database fails.
+    pub async fn of(store: &Store, host: &Host) -> Result<Option<Self>, Refusal> {
+        let (Some(pod_id), Some(cluster_id)) = (host.pod_id, host.cluster_id) else { return Ok(None) };
+        let port = port(store, Some(host)).await?;
+        let place = Place { zone_id: host.zone_id, pod_id, cluster_id };
+        Ok(Some(Self { host: host_ref(host, port), uuid: host.uuid.clone(), place }))
     }
 }
 

@@ -193,12 +193,7 @@ async fn alert(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option
 /// # Errors
 /// See [`Store::motion_disk_places`].
 pub(super) async fn read_back(store: &Store, order: &Order, row: &MotionRow) -> Result<Verdict, Refusal> {
-    let outcome = match row.outcome.as_deref() {
-        Some("done") => Outcome::Done,
-        Some("partly") => Outcome::Partly,
-        Some("not-done") => Outcome::NotDone,
-        _ => Outcome::Unknown,
-    };
+    let outcome = row.outcome.as_deref().and_then(Outcome::parse).unwrap_or(Outcome::Unknown);
     let places = store.motion_disk_places(row.id).await?;
     let moved = |disk: &OrderDisk| places.contains(&(disk.volume.id, Some(disk.target.id)));
     Ok(Verdict {

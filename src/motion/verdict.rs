@@ -23,6 +23,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All ends.
+    pub const ALL: [Self; 4] = [Self::Done, Self::NotDone, Self::Partly, Self::Unknown];
+
     /// The word in the journal.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -32,6 +35,12 @@ impl Outcome {
             Self::Partly => "partly",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// Reads the word of the journal.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
     }
 }
 

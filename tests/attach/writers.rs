@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, MySqlConnection, Row as _};
 use stackmotion::model::{VmEvent, VolumeEvent};
-use stackmotion::store::{Store, StoreError, VmPlace, VolumePlace};
+use stackmotion::store::{Store, StoreError, Tx, VmPlace, VolumePlace};
 
 use super::cloud::Cloud;
 use super::motions::{MOVE, submit};
@@ -28,13 +28,13 @@ const MACHINE: i64 = 6;
 
 /// Writes down every change of a state, who made it, and in which order.
 const WATCH: &str = "CREATE TABLE motion_test_log (n BIGINT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(16), who VARCHAR(64), \
-     was VARCHAR(32), was_count BIGINT, now VARCHAR(32), now_count BIGINT, place BIGINT); \
+     was VARCHAR(32), was_count BIGINT, now VARCHAR(32), now_count BIGINT); \
      CREATE TRIGGER watch_volume AFTER UPDATE ON volumes FOR EACH ROW INSERT INTO motion_test_log \
      VALUES (NULL, CONCAT('volume ', NEW.id), SUBSTRING_INDEX(USER(), '@', 1), OLD.state, OLD.update_count, NEW.state, \
-     NEW.update_count, NEW.pool_id); \
+     NEW.update_count); \
      CREATE TRIGGER watch_vm AFTER UPDATE ON vm_instance FOR EACH ROW INSERT INTO motion_test_log \
      VALUES (NULL, CONCAT('machine ', NEW.id), SUBSTRING_INDEX(USER(), '@', 1), OLD.state, OLD.update_count, NEW.state, \
-     NEW.update_count, NEW.host_id);";
+     NEW.update_count);";
 
 /// How a writer fared.
 #[derive(Debug, Default)]
@@ -96,6 +96,19 @@ impl Server {
     }
 }
 
+/// Keeps what was taken; none when the other was faster, and nothing is changed then.
+async fn kept<T>(tx: Tx, taken: Result<T, StoreError>, score: &mut Score) -> Result<Option<T>, StoreError> {
+    match taken {
+        Ok(taken) => tx.commit().await.map(|()| Some(taken)),
+        Err(StoreError::Conflict { .. }) => {
+            tx.roll_back().await;
+            score.lost += 1;
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
 /// The same by the gateway's own statements, with the place of the disk in the end.
 async fn volume_round(store: &Store, score: &mut Score) -> Result<(), StoreError> {
     let volume = store.volume_by_id(VOLUME).await?.expect("the disk");
@@ -104,16 +117,8 @@ async fn volume_round(store: &Store, score: &mut Score) -> Result<(), StoreError
         return Ok(());
     };
     let mut tx = store.begin().await?;
-    let moving = match tx.volume_transition(&volume, begin).await {
-        Ok(moving) => moving,
-        Err(StoreError::Conflict { .. }) => {
-            tx.roll_back().await;
-            score.lost += 1;
-            return Ok(());
-        }
-        Err(other) => return Err(other),
-    };
-    tx.commit().await?;
+    let taken = tx.volume_transition(&volume, begin).await;
+    let Some(moving) = kept(tx, taken, score).await? else { return Ok(()) };
     let mut tx = store.begin().await?;
     let end = moving.state.on(VolumeEvent::OperationSucceeded).expect("it moves");
     let ready = tx.volume_transition(&moving, end).await?;
@@ -140,16 +145,8 @@ async fn machine_round(store: &Store, score: &mut Score) -> Result<(), StoreErro
     };
     let mut tx = store.begin().await?;
     let here = VmPlace { host_id: vm.host_id, last_host_id: vm.host_id, pod_id: vm.pod_id };
-    let moving = match tx.vm_transition(&vm, begin, here).await {
-        Ok(moving) => moving,
-        Err(StoreError::Conflict { .. }) => {
-            tx.roll_back().await;
-            score.lost += 1;
-            return Ok(());
-        }
-        Err(other) => return Err(other),
-    };
-    tx.commit().await?;
+    let taken = tx.vm_transition(&vm, begin, here).await;
+    let Some(moving) = kept(tx, taken, score).await? else { return Ok(()) };
     let mut tx = store.begin().await?;
     let end = moving.state.on(VmEvent::OperationSucceeded).expect("it moves");
     let host_id = if vm.host_id == Some(1) { 2 } else { 1 };
@@ -162,10 +159,9 @@ async fn machine_round(store: &Store, score: &mut Score) -> Result<(), StoreErro
 
 /// Fails unless every change began where the one before it ended, and whoever took a row gave it back.
 async fn check_log(cloud: &Cloud, what: &str, table: &str, calm: &str) {
-    let (kind, id) = what.split_once(' ').expect("a kind and an id");
-    let sql = format!(
-        "SELECT who, was, was_count, now, now_count FROM motion_test_log WHERE what = '{kind} {id}' ORDER BY n"
-    );
+    let (_, id) = what.split_once(' ').expect("a kind and an id");
+    let sql =
+        format!("SELECT who, was, was_count, now, now_count FROM motion_test_log WHERE what = '{what}' ORDER BY n");
     let log = cloud.0.sql(&sql).await;
     let mut holder: Option<String> = None;
     let mut last: Option<(String, i64)> = None;
