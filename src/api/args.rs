@@ -84,6 +84,20 @@ impl Args {
         pairs
     }
 
+    /// The same in a form that is equal for calls that mean the same: sorted by name, the rows of each parameter numbered from 0.
+    pub fn canonical(&self) -> Vec<(String, String)> {
+        let dense = self.entries.iter().map(|(name, arg)| match arg {
+            Arg::Text(_) => (name.clone(), arg.clone()),
+            Arg::Rows(rows) => {
+                let renumbered = (0..).zip(rows).map(|(index, row)| Row { index, fields: row.fields.clone() });
+                (name.clone(), Arg::Rows(renumbered.collect()))
+            }
+        });
+        let mut pairs = Self { entries: dense.collect() }.pairs();
+        pairs.sort_unstable();
+        pairs
+    }
+
     fn set_text(&mut self, name: String, value: &str) {
         let arg = Arg::Text(value.to_owned());
         match self.entries.iter_mut().find(|(known, _)| *known == name) {

@@ -20,7 +20,7 @@ pub use error::{ApiError, BAD_CREDENTIALS, BoxError, ErrorCode, ErrorSubject, HI
 pub use id::{Id, Ids, Rows, Token, contains_uuid};
 pub use node::{Name, Node, java_double};
 pub use page::{AccountScope, OwnerScope, Page, PageParams};
-pub use param::{Input, Param, ParamSpec, ParamType, Value, flatten};
+pub use param::{Input, Param, ParamSpec, ParamType, Submitting, Value, flatten};
 pub use reply::{Envelope, Format, Reply, SuccessView};
 pub use spec::{
     Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Group, Http, Kind, Params, Response,

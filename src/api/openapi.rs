@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::param::{ParamSpec, ParamType, flatten};
+use super::param::{ParamSpec, ParamType};
 use super::spec::{CommandSpec, FieldSpec, Http, Kind, ResponseSpec, Shape, printed};
 
 /// The document for these commands, of OpenAPI 3.1.
@@ -104,7 +104,7 @@ fn shared_schemas() -> Map<String, Value> {
 }
 
 fn path(spec: &CommandSpec) -> Value {
-    let params: Vec<_> = flatten(spec.params).filter(|param| !param.hidden).collect();
+    let params: Vec<_> = spec.all_params().filter(|param| !param.hidden).collect();
     let query: Vec<_> = params.iter().map(|param| query_parameter(param)).chain([response_parameter()]).collect();
     let mut path = json!({"post": operation(spec, "post", json!({"requestBody": form(&params)}))});
     if spec.http != Http::PostOnly {

@@ -157,6 +157,15 @@ fn collect_flat(specs: &'static [ParamSpec], flat: &mut Vec<&'static ParamSpec>)
     }
 }
 
+crate::params! {
+    /// What every command that is done by a job takes beside its own parameters.
+    pub struct Submitting {
+        /// A name for this call, chosen by the client, 1 to 255 letters. A call with the same key, command and parameters gets
+        /// the same job for as long as the job is known; the same key with anything else is refused. An addition to CloudStack.
+        idempotency_key "idempotencykey": Option<String> [not_empty(true)],
+    }
+}
+
 /// What a parameter is decoded from.
 pub struct Input<'a> {
     /// The name of the command in lower case, for error texts.

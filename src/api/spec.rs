@@ -5,7 +5,7 @@ use std::future::Future;
 
 use super::error::ApiError;
 use super::node::Node;
-use super::param::{Input, ParamSpec};
+use super::param::{Input, ParamSpec, Submitting, flatten};
 use crate::model::Timestamp;
 
 /// Who may be allowed to call a command when no rule of the role speaks about it (`contract/api-protocol.md 9.1`).
@@ -139,6 +139,12 @@ pub struct CommandSpec {
 }
 
 impl CommandSpec {
+    /// Every parameter that a call may have: its own, without groups, and those of all jobs where it is done by one.
+    pub fn all_params(&self) -> impl Iterator<Item = &'static ParamSpec> + use<> {
+        let shared = if self.kind == Kind::Async { Submitting::PARAMS } else { &[] };
+        flatten(self.params).chain(shared)
+    }
+
     /// The name of the envelope of its answers, such as `listhostsresponse`.
     pub fn envelope(&self) -> String {
         self.foreign_envelope.map_or_else(|| format!("{}response", self.name.to_lowercase()), str::to_owned)

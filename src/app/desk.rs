@@ -11,7 +11,7 @@ use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Policy, find};
 use crate::estate::Estate;
 use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
 use crate::motion::Motion;
-use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError};
+use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError, Submission};
 
 /// CloudStack's package of the objects in answers, which a stored result names.
 const RESPONSES: &str = "org.apache.cloudstack.api.response";
@@ -24,6 +24,14 @@ pub(super) struct Desk {
 }
 
 impl JobDesk for Desk {
+    fn earlier<'a>(
+        &'a self,
+        account_id: i64,
+        submission: &'a Submission,
+    ) -> BoxFuture<'a, Result<Option<String>, ApiError>> {
+        Box::pin(async move { self.jobs.earlier(account_id, submission).await.map_err(not_written) })
+    }
+
     fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>> {
         Box::pin(async move {
             let owner = draft.event.owner_account_id;
@@ -48,7 +56,7 @@ fn new_job(draft: JobDraft) -> NewJob {
     let parameters: Map<String, serde_json::Value> =
         draft.params.into_iter().map(|(name, value)| (name, value.into())).collect();
     NewJob {
-        uuid: draft.custom_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        uuid: draft.submission.custom_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         command: draft.command.to_owned(),
         class: draft.java_class.to_owned(),
         parameters: serde_json::Value::Object(parameters).to_string(),
@@ -56,6 +64,7 @@ fn new_job(draft: JobDraft) -> NewJob {
         account_id: draft.account_id,
         instance: draft.instance.map(|(kind, id)| (kind.word().to_owned(), id)),
         request_id: draft.request_id.to_string(),
+        submission: draft.submission,
     }
 }
 
@@ -63,6 +72,7 @@ fn not_written(error: SubmitError) -> ApiError {
     match error {
         SubmitError::Closed => ApiError::service_unavailable(error.to_string()),
         SubmitError::Exists => ApiError::command_failed(error.to_string()),
+        SubmitError::KeyOf { .. } => ApiError::invalid_parameter(error.to_string()),
         SubmitError::Store(cause) => ApiError::internal(
             "The job could not be written down, so nothing was begun. Try again; the log has the cause.",
         )

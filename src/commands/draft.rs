@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::api::ApiError;
+use crate::store::Submission;
 
 /// What a job works on, in CloudStack's words (`jobinstancetype`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,17 +102,27 @@ pub struct JobDraft {
     pub instance: Option<(InstanceType, i64)>,
     /// What the event log says.
     pub event: EventDraft,
-    /// The id the client chose for the job.
-    pub custom_id: Option<String>,
+    /// What the submission is known by.
+    pub submission: Submission,
     /// The id that ties log lines together.
     pub request_id: Arc<str>,
 }
 
 /// Accepts jobs: row and event in one transaction.
 pub trait JobDesk: Send + Sync {
-    /// Accepts a job and returns its public id.
+    /// The public id of the job that an earlier submission of the account made, if this one repeats it.
     ///
     /// # Errors
-    /// 530/9999 `Entity already exists ` when the chosen id is taken; 503 when no new work is taken.
+    /// 530/9999 `Entity already exists ` when the chosen id is another job's; 431 when the key was used for something else.
+    fn earlier<'a>(
+        &'a self,
+        account_id: i64,
+        submission: &'a Submission,
+    ) -> BoxFuture<'a, Result<Option<String>, ApiError>>;
+
+    /// Accepts a job and returns its public id, or that of the earlier job that this one repeats.
+    ///
+    /// # Errors
+    /// As [`JobDesk::earlier`]; 503 when no new work is taken.
     fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>>;
 }

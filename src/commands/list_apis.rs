@@ -1,7 +1,7 @@
 //! `listApis`: the commands that the caller may use (`contract/api-protocol.md 8.1`).
 
 use super::{COMMANDS, Ctx, SyncCommand};
-use crate::api::{ApiError, CommandSpec, FieldSpec, Kind, Node, ParamSpec, Reply, Shape, flatten, printed};
+use crate::api::{ApiError, CommandSpec, FieldSpec, Kind, Node, ParamSpec, Reply, Shape, printed};
 use crate::auth::may_call;
 use crate::model::signed;
 
@@ -91,7 +91,7 @@ fn view(spec: &CommandSpec, allowed: &[&'static CommandSpec]) -> ApiView {
         since: spec.since.map(str::to_owned),
         is_async: spec.kind == Kind::Async,
         related: (!is_plain).then(|| related(spec.response.object, Some(spec.name), allowed)),
-        params: flatten(spec.params).filter(|param| !param.hidden).map(|param| param_view(param, allowed)).collect(),
+        params: spec.all_params().filter(|param| !param.hidden).map(|param| param_view(param, allowed)).collect(),
         response: response_fields(spec.response.fields),
         http_request_type: spec.http.word().to_owned(),
     }

@@ -26,6 +26,8 @@ crate::command! {
 }
 
 impl AsyncCommand for MigrateVirtualMachineWithVolume {
+    const JOINS_EQUAL: bool = true;
+
     async fn event(&self, ctx: &Ctx) -> Result<EventDraft, ApiError> {
         let vm_id = self.virtual_machine_id.number();
         let vm = ctx.public_id(EntityKind::Vm, vm_id).await?;

@@ -24,6 +24,8 @@ crate::command! {
 }
 
 impl AsyncCommand for MigrateVolume {
+    const JOINS_EQUAL: bool = true;
+
     async fn event(&self, ctx: &Ctx) -> Result<EventDraft, ApiError> {
         let volume_id = self.volume_id.number();
         let volume = ctx.store.volume_by_id(volume_id).await?;

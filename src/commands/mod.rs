@@ -371,6 +371,10 @@ pub trait SyncCommand: Command {
 
 /// A command that is done by a job.
 pub trait AsyncCommand: Command {
+    /// Whether a call that asks for what an unfinished job of the same account does gets that job, where it names no id of its
+    /// own: what is moved twice at the same time can only fail the second time.
+    const JOINS_EQUAL: bool = false;
+
     /// What the event log says when the job is accepted.
     fn event(&self, ctx: &Ctx) -> impl Future<Output = Result<EventDraft, ApiError>> + Send;
 
@@ -409,6 +413,8 @@ pub enum Action {
         prepare: DraftFn,
         /// Reads the stored parameters again and works.
         run: JobFn,
+        /// See [`AsyncCommand::JOINS_EQUAL`].
+        joins_equal: bool,
     },
 }
 
@@ -453,7 +459,8 @@ impl Entry {
 
     /// The entry of a command that is done by a job.
     pub const fn job<C: AsyncCommand>() -> Self {
-        Self { spec: C::SPEC, action: Action::Async { prepare: prepare::<C>, run: run_job::<C> }, stands_in: false }
+        let action = Action::Async { prepare: prepare::<C>, run: run_job::<C>, joins_equal: C::JOINS_EQUAL };
+        Self { spec: C::SPEC, action, stands_in: false }
     }
 }
 
@@ -495,7 +502,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::api::{Http, Kind, Shape, flatten, printed};
+    use crate::api::{Http, Kind, Shape, printed};
 
     #[test]
     fn names_are_unique_and_declarations_agree_with_them() {
@@ -521,7 +528,7 @@ mod tests {
             let spec = entry.spec;
             assert!(!spec.description.is_empty(), "{}", spec.name);
             let mut seen = HashSet::new();
-            for param in flatten(spec.params) {
+            for param in spec.all_params() {
                 assert!(!param.description.is_empty(), "{} {}", spec.name, param.name);
                 assert!(seen.insert(param.name), "{} has {} twice", spec.name, param.name);
                 assert_eq!(param.name, param.name.to_lowercase(), "{}: names are matched in lower case", spec.name);

@@ -6,6 +6,7 @@ mod login;
 mod proof;
 mod refused;
 mod request;
+mod submission;
 mod upstream;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tracing::Instrument;
 use login::{Authenticator, Logins};
 pub use request::{Answer, Outgoing, RawRequest, Verb};
 
-use crate::api::{ApiError, Args, CommandSpec, Envelope, ErrorCode, Format, Ids, Reply, flatten};
+use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Ids, Input, Reply};
 use crate::auth::distrust::Distrust;
 use crate::auth::limit::CallCounter;
 use crate::auth::{Caller, Credentials};
@@ -181,20 +182,33 @@ impl Gateway {
             Action::Sync(run) => run(call).await,
             // Answered before it is asked who calls; a request never comes here.
             Action::Rim => Err(ApiError::unknown_command(command.entry.spec.name)),
-            Action::Async { prepare, .. } => {
-                let prepared = prepare(call).await?;
-                let custom_id = custom_job_id(&args)?;
+            Action::Async { prepare, joins_equal, .. } => {
+                let input = Input {
+                    command: &command.lower,
+                    args: &args,
+                    ids: &*ctx.ids,
+                    default_page_size: ctx.policy.default_page_size,
+                };
+                let submission = submission::read(&input, command, joins_equal).await;
                 let caller = &ctx.caller;
+                // What a repeated call is about may be gone by now; its job is not.
+                if let Ok(known) = &submission
+                    && (known.key.is_some() || known.custom_id.is_some())
+                    && let Some(job) = self.jobs.earlier(caller.account_id, known).await?
+                {
+                    return Ok(Reply::job(job));
+                }
+                let prepared = prepare(call).await?;
                 let spec = command.entry.spec;
                 let draft = JobDraft {
                     command: spec.name,
                     java_class: if caller.is_root_admin() { spec.java_class_admin } else { spec.java_class },
-                    params: stored_params(&args, spec),
+                    params: submission::declared(args.pairs(), spec),
                     user_id: caller.user_id,
                     account_id: caller.account_id,
                     instance: prepared.instance,
                     event: prepared.event,
-                    custom_id,
+                    submission: submission?,
                     request_id: Arc::clone(&ctx.request_id),
                 };
                 self.jobs.submit(draft).await.map(Reply::job)
@@ -212,31 +226,4 @@ fn refuse_control_characters(request: &RawRequest) -> Result<(), ApiError> {
             "Received value containing illegal ASCII non-printable characters for parameter {name}"
         ))),
     }
-}
-
-/// The id that the client chose for the job. Lower-case UUIDs only.
-fn custom_job_id(args: &Args) -> Result<Option<String>, ApiError> {
-    let Some(id) = args.text("customjobid") else {
-        return Ok(None);
-    };
-    let is_uuid = id.len() == 36
-        && id.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-        });
-    if is_uuid {
-        Ok(Some(id.to_owned()))
-    } else {
-        Err(ApiError::invalid_parameter(format!("UUID: {id} doesn't follow the UUID format")))
-    }
-}
-
-/// What a job needs to remember of its parameters: those that the command declares. Whatever else a client sent, also what
-/// proves who it is, is not written down.
-fn stored_params(args: &Args, spec: &'static CommandSpec) -> Vec<(String, String)> {
-    let is_declared = |name: &str| {
-        let plain = name.split('[').next().unwrap_or(name);
-        flatten(spec.params).any(|known| known.name == plain)
-    };
-    args.pairs().into_iter().filter(|(name, _)| is_declared(name)).collect()
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::store::{NewEvent, NewJob, Server, Store, StoreCause, StoreError, transact};
+use crate::store::{Earlier, NewEvent, NewJob, Server, Store, StoreCause, StoreError, Submission, transact};
 
 /// The moments of a job between which something is promised and not yet kept, for those who want to stand there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,15 @@ pub enum SubmitError {
     /// The id that the client chose is in use.
     #[error("Entity already exists ")]
     Exists,
+    /// The key that the client chose was used for something else.
+    #[error(
+        "The idempotency key was given before, to job {job}, with another command or other parameters; nothing was begun. Repeat \
+         that call as it was, or choose a new key"
+    )]
+    KeyOf {
+        /// The public id of that job.
+        job: String,
+    },
     /// The database failed.
     #[error("the job could not be written down; nothing was begun")]
     Store(#[from] StoreError),
@@ -125,7 +134,22 @@ impl Jobs {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Writes the job and its event down, in one transaction, and wakes a worker. Gives the job's public id.
+    /// The public id of the job that an earlier submission of the account made, if this one repeats it.
+    ///
+    /// # Errors
+    /// When its id or key belongs to something else; see [`SubmitError`].
+    pub async fn earlier(&self, account_id: i64, new: &Submission) -> Result<Option<String>, SubmitError> {
+        let mut looks = Looks::default();
+        loop {
+            match transact!(self.store, SubmitError, |tx| { repeated(tx.submission_earlier(account_id, new).await?) }) {
+                Err(error) if looks.again(&error) => {}
+                looked => return looked,
+            }
+        }
+    }
+
+    /// Writes the job and its event down, in one transaction, and wakes a worker. Gives the job's public id, which is that of
+    /// an earlier job when this submission repeats it: then nothing is written.
     ///
     /// # Errors
     /// See [`SubmitError`]; nothing is written then.
@@ -133,16 +157,29 @@ impl Jobs {
         if self.closed.load(Ordering::Acquire) {
             return Err(SubmitError::Closed);
         }
-        let job_id = transact!(self.store, SubmitError, |tx| {
-            if tx.job_exists(&job.uuid).await? {
-                return Err(SubmitError::Exists);
+        let mut looks = Looks::default();
+        let (uuid, job_id) = loop {
+            match self.write(&job, event).await {
+                Err(error) if looks.again(&error) => {}
+                written => break written?,
+            }
+        };
+        if let Some(job_id) = job_id {
+            self.probe(Moment::Accepted).await;
+            self.hand_over(job_id);
+        }
+        Ok(uuid)
+    }
+
+    /// The public id of the job, and its internal one if it is new.
+    async fn write(&self, job: &NewJob, event: &NewEvent) -> Result<(String, Option<i64>), SubmitError> {
+        transact!(self.store, SubmitError, |tx| {
+            if let Some(uuid) = repeated(tx.submission_earlier(job.account_id, &job.submission).await?)? {
+                return Ok((uuid, None));
             }
             let start_event_id = tx.event_insert(event).await?;
-            Ok(tx.job_insert(&job, start_event_id, self.server.id).await?)
-        })?;
-        self.probe(Moment::Accepted).await;
-        self.hand_over(job_id);
-        Ok(job.uuid)
+            Ok((job.uuid.clone(), Some(tx.job_insert(job, start_event_id, self.server.id).await?)))
+        })
     }
 
     /// Wakes the workers for all jobs that nobody runs: those that an earlier process left, and those of gateways that do not
@@ -153,5 +190,30 @@ impl Jobs {
     pub async fn wake_unfinished(&self) -> Result<usize, StoreError> {
         let unfinished = self.store.jobs_unfinished(&self.server).await?;
         Ok(unfinished.into_iter().filter(|job_id| self.hand_over(*job_id)).count())
+    }
+}
+
+/// How often a submission that collides looks again. What it collided with is there to be found the next time, unless it has
+/// gone in between.
+const MOST_LOOKS: usize = 8;
+
+/// Counts how often a submission has looked.
+#[derive(Debug, Default)]
+struct Looks(usize);
+
+impl Looks {
+    /// Whether another submission of the same thing, here or through another gateway, was faster and can be found now.
+    fn again(&mut self, error: &SubmitError) -> bool {
+        self.0 += 1;
+        self.0 < MOST_LOOKS && error.store_cause().is_some_and(StoreError::is_duplicate)
+    }
+}
+
+fn repeated(earlier: Option<Earlier>) -> Result<Option<String>, SubmitError> {
+    match earlier {
+        None => Ok(None),
+        Some(Earlier::Job(uuid)) => Ok(Some(uuid)),
+        Some(Earlier::KeyOf(job)) => Err(SubmitError::KeyOf { job }),
+        Some(Earlier::IdTaken) => Err(SubmitError::Exists),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::lists::below;
 use super::value::Row;
-use super::{Claim, Server, Store, StoreError, Tx, transact};
+use super::{Claim, Server, Store, StoreError, Submission, Tx, transact};
 use crate::args;
 use crate::model::{JobStatus, Timestamp, signed};
 
@@ -25,6 +25,8 @@ pub struct NewJob {
     pub instance: Option<(String, i64)>,
     /// The id of the request that submitted it; it stands in every log line of the job.
     pub request_id: String,
+    /// What its submission is known by.
+    pub submission: Submission,
 }
 
 /// A job as the worker gets it.
@@ -147,14 +149,6 @@ fn job(row: &Row) -> Result<JobRow, StoreError> {
 }
 
 impl Tx {
-    /// True when a job has this public id.
-    ///
-    /// # Errors
-    /// See [`super::Db::rows`].
-    pub async fn job_exists(&mut self, uuid: &str) -> Result<bool, StoreError> {
-        Ok(self.row("SELECT id FROM async_job WHERE uuid = ?", args![uuid]).await?.is_some())
-    }
-
     /// Writes a job that waits for a worker of this server, with the event that announced it, and gives its internal id.
     ///
     /// # Errors
@@ -182,6 +176,7 @@ impl Tx {
             VALUES (?, ?, ?, ?, ?, ?)";
         let args = args![job_id, &new.command, &new.parameters, start_event_id, &new.request_id, server_id];
         self.run(sql, args).await?;
+        self.submission_insert(job_id, new.account_id, &new.submission).await?;
         Ok(job_id)
     }
 
@@ -201,6 +196,7 @@ impl Tx {
             job_executing_msid, job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND job_status = 0";
         let done = self.run(sql, args![status.number(), code, result, now, now, job_id]).await?;
         self.run("DELETE FROM motion_lock WHERE job_id = ?", args![job_id]).await?;
+        self.submission_ended(job_id).await?;
         Ok(done.rows == 1)
     }
 
@@ -242,6 +238,7 @@ impl Store {
         transact!(self, StoreError, |tx| {
             tx.run(&format!("DELETE FROM async_job WHERE id IN ({list})"), vec![]).await?;
             tx.run(&format!("DELETE FROM motion_job WHERE job_id IN ({list})"), vec![]).await?;
+            tx.run(&format!("DELETE FROM motion_submission WHERE job_id IN ({list})"), vec![]).await?;
             Ok(())
         })?;
         Ok(signed(ids.len()) == FORGOTTEN_AT_ONCE)

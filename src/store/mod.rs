@@ -31,6 +31,7 @@ mod rows;
 mod servers;
 mod sessions;
 mod source;
+mod submissions;
 mod taken;
 mod transact;
 mod value;
@@ -63,6 +64,7 @@ pub use lists::{
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
 pub use source::{Source, SourceError};
+pub use submissions::{Earlier, Submission};
 pub use taken::{Hands, TAKEN, TakeError, Taken, TakenTable};
 pub(crate) use transact::transact;
 pub use transact::{Attempts, StoreCause};

@@ -55,5 +55,9 @@ async fn jobs_are_forgotten_when_they_have_been_over_for_long() {
         assert_eq!(left(store).await, [running, foreign], "{kind}");
         let kept = store.db().row("SELECT COUNT(*) FROM motion_job", vec![]).await.expect("a count").expect("a row");
         assert_eq!(kept.at::<i64>(0).expect("a number"), 1, "{kind}: only of the one that is not over");
+        // The key of the one that is not over, and of the one that is a management server's now.
+        let kept = store.db().rows("SELECT job_id FROM motion_submission ORDER BY job_id", vec![]).await.expect("keys");
+        let kept: Vec<i64> = kept.iter().map(|row| row.at(0).expect("an id")).collect();
+        assert_eq!(kept, [running, foreign], "{kind}: a job that is forgotten has no key");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stackmotion::args;
 use stackmotion::model::JobStatus;
-use stackmotion::store::{NewJob, Server, Standing, Store, StoreError};
+use stackmotion::store::{NewJob, Server, Standing, Store, StoreError, Submission};
 
 use crate::support::database;
 
@@ -25,6 +25,7 @@ pub async fn job(store: &Store, server: &Server) -> i64 {
         account_id: 2,
         instance: None,
         request_id: "req".to_owned(),
+        submission: Submission::default(),
     };
     let mut tx = store.begin().await.expect("a transaction");
     let id = tx.job_insert(&new, 1, server.id).await.expect("a job");

@@ -6,4 +6,5 @@ mod expiry;
 #[cfg(feature = "mariadb-tests")]
 mod galera;
 mod leases;
+mod submit;
 mod takeover;

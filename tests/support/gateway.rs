@@ -11,6 +11,7 @@ use crate::motion::bench::Bench;
 /// A running gateway; killed when dropped.
 pub struct Gateway {
     pub client: Client,
+    pub url: String,
     process: Child,
     _out: BufReader<ChildStdout>,
 }
@@ -44,7 +45,7 @@ impl Gateway {
         })
         .await
         .expect("no panic");
-        Self { process, client: bench.client(line.trim()), _out: out }
+        Self { process, client: bench.client(line.trim()), url: line.trim().to_owned(), _out: out }
     }
 
     /// How its process has ended, if it has.

@@ -15,7 +15,7 @@ use stackmotion::commands::{JobDesk, JobDraft, Policy};
 use stackmotion::dispatch::Gateway;
 use stackmotion::http::{HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use stackmotion::motion::{Motion, Patience};
-use stackmotion::store::{Store, Value};
+use stackmotion::store::{Store, Submission, Value};
 use stackmotion::upstream::{HttpUpstream, UpstreamSettings};
 
 use super::raw_http::{RawRequest, RawResponse, escape_pairs};
@@ -34,8 +34,13 @@ pub struct NotedJobs {
 }
 
 impl JobDesk for NotedJobs {
+    fn earlier<'a>(&'a self, _: i64, _: &'a Submission) -> BoxFuture<'a, Result<Option<String>, ApiError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn submit<'a>(&'a self, draft: JobDraft) -> BoxFuture<'a, Result<String, ApiError>> {
-        let id = draft.custom_id.clone().unwrap_or_else(|| "00000000-0000-4000-8000-000000000001".to_owned());
+        let id =
+            draft.submission.custom_id.clone().unwrap_or_else(|| "00000000-0000-4000-8000-000000000001".to_owned());
         self.drafts.lock().unwrap().push(draft);
         Box::pin(async move { Ok(id) })
     }

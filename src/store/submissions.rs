@@ -1,0 +1,152 @@
+//! Submissions of jobs: one that is repeated finds the job that it made before.
+//!
+//! A submission is known by the id or the key that its client chose, and by what it asks for. Everything here is read and
+//! written in the transaction that writes the job; the table's unique indexes make two that come at once collide, and the
+//! one that loses looks again.
+
+use super::value::Row;
+use super::{StoreError, Tx};
+use crate::args;
+
+/// What a submission is known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// The fingerprint of command and parameters, 64 letters.
+    pub digest: String,
+    /// The fingerprint of the client's idempotency key, 64 letters.
+    pub key: Option<String>,
+    /// The public id that the client chose for the job.
+    pub custom_id: Option<String>,
+    /// True when it joins an equal job that has not ended, where it names no id of its own.
+    pub joins_equal: bool,
+}
+
+/// What an earlier submission left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// The job that this one asks for: its public id.
+    Job(String),
+    /// Its key was used for something else: the public id of the job that has it.
+    KeyOf(String),
+    /// The id that it chose is that of another job.
+    IdTaken,
+}
+
+impl Tx {
+    /// Looks for an earlier submission of the account that this one repeats or collides with. A new key of a repeated one is
+    /// written down for the job that was found.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file. A duplicate key means that another submission
+    /// was faster: look again.
+    pub async fn submission_earlier(
+        &mut self,
+        account_id: i64,
+        new: &Submission,
+    ) -> Result<Option<Earlier>, StoreError> {
+        if let Some(found) = self.by_key(account_id, new).await? {
+            return Ok(Some(found));
+        }
+        let (job_id, uuid) = match &new.custom_id {
+            Some(uuid) => match self.by_custom_id(account_id, uuid, &new.digest).await? {
+                None => return Ok(None),
+                Some(None) => return Ok(Some(Earlier::IdTaken)),
+                Some(Some(job_id)) => (job_id, uuid.clone()),
+            },
+            None if new.joins_equal => match self.unfinished_like(account_id, &new.digest).await? {
+                None => return Ok(None),
+                Some(row) => (row.at(0)?, row.at(1)?),
+            },
+            None => return Ok(None),
+        };
+        if new.key.is_some() {
+            self.submission_row(job_id, account_id, new, false).await?;
+        }
+        Ok(Some(Earlier::Job(uuid)))
+    }
+
+    /// Writes down how a job was submitted.
+    ///
+    /// # Errors
+    /// See [`Tx::submission_earlier`].
+    pub(super) async fn submission_insert(
+        &mut self,
+        job_id: i64,
+        account_id: i64,
+        new: &Submission,
+    ) -> Result<(), StoreError> {
+        // A job with an id of its own may run beside an equal one: the first of them is what others join.
+        let holds = new.joins_equal && self.place_is_free(account_id, &new.digest).await?;
+        self.submission_row(job_id, account_id, new, holds).await
+    }
+
+    /// Lets an equal submission make a job of its own again.
+    ///
+    /// # Errors
+    /// See [`Tx::submission_earlier`].
+    pub(super) async fn submission_ended(&mut self, job_id: i64) -> Result<(), StoreError> {
+        self.run("UPDATE motion_submission SET running = NULL WHERE job_id = ?", args![job_id]).await.map(|_| ())
+    }
+
+    async fn by_key(&mut self, account_id: i64, new: &Submission) -> Result<Option<Earlier>, StoreError> {
+        let Some(key) = &new.key else { return Ok(None) };
+        let sql = "SELECT s.id, s.digest, j.uuid FROM motion_submission s LEFT JOIN async_job j ON j.id = s.job_id \
+            WHERE s.account_id = ? AND s.key_digest = ?";
+        let Some(row) = self.row(sql, args![account_id, key]).await? else { return Ok(None) };
+        let Some(uuid) = row.get::<Option<String>>("uuid")? else {
+            // A management server forgets jobs without knowing of this table.
+            self.run("DELETE FROM motion_submission WHERE id = ?", args![row.get::<i64>("id")?]).await?;
+            return Ok(None);
+        };
+        let is_same = row.get::<String>("digest")? == new.digest && new.custom_id.as_ref().is_none_or(|id| *id == uuid);
+        Ok(Some(if is_same { Earlier::Job(uuid) } else { Earlier::KeyOf(uuid) }))
+    }
+
+    /// Nothing when no job has the id, else the internal id of the job if it is the account's and asks for the same.
+    async fn by_custom_id(
+        &mut self,
+        account_id: i64,
+        uuid: &str,
+        digest: &str,
+    ) -> Result<Option<Option<i64>>, StoreError> {
+        let sql = "SELECT j.id, s.id AS submission FROM async_job j LEFT JOIN motion_submission s ON s.job_id = j.id \
+            AND s.account_id = ? AND s.digest = ? WHERE j.uuid = ?";
+        let Some(row) = self.row(sql, args![account_id, digest, uuid]).await? else { return Ok(None) };
+        let is_same = row.get::<Option<i64>>("submission")?.is_some();
+        Ok(Some(if is_same { Some(row.get("id")?) } else { None }))
+    }
+
+    async fn unfinished_like(&mut self, account_id: i64, digest: &str) -> Result<Option<Row>, StoreError> {
+        let sql = "SELECT j.id, j.uuid FROM motion_submission s JOIN async_job j ON j.id = s.job_id \
+            WHERE s.account_id = ? AND s.digest = ? AND j.job_status = 0 ORDER BY j.id LIMIT 1";
+        self.row(sql, args![account_id, digest]).await
+    }
+
+    /// Whether no job that has not ended is the one that equal submissions join. One that somebody else has ended, who does
+    /// not know of this table, holds its place no more.
+    async fn place_is_free(&mut self, account_id: i64, digest: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT s.id, j.id AS job FROM motion_submission s LEFT JOIN async_job j ON j.id = s.job_id \
+            AND j.job_status = 0 WHERE s.account_id = ? AND s.running = ?";
+        let Some(row) = self.row(sql, args![account_id, digest]).await? else { return Ok(true) };
+        if row.get::<Option<i64>>("job")?.is_some() {
+            return Ok(false);
+        }
+        let sql = "UPDATE motion_submission SET running = NULL WHERE id = ?";
+        self.run(sql, args![row.get::<i64>("id")?]).await?;
+        Ok(true)
+    }
+
+    async fn submission_row(
+        &mut self,
+        job_id: i64,
+        account_id: i64,
+        new: &Submission,
+        holds: bool,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO motion_submission (job_id, account_id, digest, key_digest, running) VALUES (?, ?, ?, ?, ?)";
+        let running = holds.then_some(&new.digest);
+        let args = args![job_id, account_id, &new.digest, new.key.as_ref(), running];
+        self.run(sql, args).await.map(|_| ())
+    }
+}

@@ -1,0 +1,222 @@
+//! A submission that is repeated gives the job that it gave before: by its key, by its id, and while the same motion runs; through
+//! whichever gateway, after the job's end and after a restart.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use stackmotion::args;
+use stackmotion::client::{Client, ClientError, Pace};
+use stackmotion::store::{Earlier, NewJob, Store, Submission};
+
+use super::leases::server;
+use crate::motion::bench::{Bench, LONG, plan, wait_for};
+use crate::support::database;
+use crate::support::gateway::Gateway;
+
+const PACE: Pace = Pace { first: Duration::from_millis(20), longest: Duration::from_millis(100) };
+/// Slow enough for everything that is asked meanwhile.
+const CRAWL: u64 = 64 << 10;
+
+async fn start(bench: &Bench, folder: &Path, url: &str, name: &str) -> Gateway {
+    let setting = format!("node.name={name}");
+    Gateway::start(bench, &folder.join(name), url, &[&setting, "motion.poll_ms=20"], None).await
+}
+
+type Call = Vec<(&'static str, String)>;
+
+/// Moves a disk of the VM `shared` to a pool.
+fn move_to(bench: &Bench, pool: &str) -> Call {
+    let pool = bench.estate.pool(pool).expect("a pool").uuid.clone();
+    vec![("volumeid", bench.disk("DATA-shared").uuid.clone()), ("storageid", pool), ("livemigrate", "true".to_owned())]
+}
+
+fn with(call: &Call, name: &'static str, value: &str) -> Call {
+    let mut call = call.clone();
+    // Their order means nothing.
+    call.insert(0, (name, value.to_owned()));
+    call
+}
+
+async fn submit(client: &Client, call: &Call) -> Result<String, ClientError> {
+    let params: Vec<_> = call.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = client.call("migrateVolume", &params).await?;
+    Ok(answer["jobid"].as_str().expect("a job").to_owned())
+}
+
+fn refusal(ended: Result<String, ClientError>) -> (i64, String) {
+    match ended {
+        Err(ClientError::Api { code, text, .. }) => (i64::from(code), text),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn count(store: &Store, sql: &str) -> i64 {
+    store.db().row(sql, vec![]).await.expect("the database").expect("a row").at(0).expect("a number")
+}
+
+/// A client of a second root admin, in an account of its own.
+async fn colleague(client: &Client, url: &str) -> Client {
+    let fields = [
+        ("username", "other"),
+        ("password", "Long-enough-1"),
+        ("email", "o@example.test"),
+        ("firstname", "O"),
+        ("lastname", "T"),
+        ("accounttype", "1"),
+    ];
+    let made = client.call("createAccount", &fields).await.expect("an account");
+    let user = made["account"]["user"][0]["id"].as_str().expect("a user").to_owned();
+    let job = client.call("registerUserKeys", &[("id", &user)]).await.expect("a job");
+    let job = job["jobid"].as_str().expect("an id").to_owned();
+    let keys: Json = client.wait(&job, PACE, |_| {}).await.expect("keys");
+    let half = |name: &str| keys["userkeys"][name].as_str().unwrap_or_else(|| panic!("{keys}")).to_owned();
+    Client::new(url.to_owned(), &half("apikey"), &half("secretkey")).expect("a client")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_submission_gives_the_job_that_it_gave_before() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(91), database).await;
+        let first = start(&bench, folder.path(), &url, "first").await;
+        let second = start(&bench, folder.path(), &url, "second").await;
+        let other = colleague(&first.client, &first.url).await;
+        bench.world.world().set_throttle(CRAWL);
+        let (there, elsewhere) = (move_to(&bench, "c1-p2"), move_to(&bench, "c2-p2"));
+
+        let job = submit(&first.client, &with(&there, "idempotencykey", "one")).await.expect("a job");
+        let again = async |gateway: &Gateway, call: &Call| submit(&gateway.client, call).await.expect("a job");
+        assert_eq!(again(&second, &with(&there, "idempotencyKey", "one")).await, job, "{kind}: the same key");
+        assert_eq!(again(&second, &there).await, job, "{kind}: no key, and it runs");
+        assert_eq!(again(&second, &with(&there, "idempotencykey", "two")).await, job, "{kind}: a new key, and it runs");
+
+        let (code, text) = refusal(submit(&second.client, &with(&elsewhere, "idempotencykey", "one")).await);
+        assert!(code == 431 && text.contains(&job), "{kind}: {code} {text}");
+        let foreign = submit(&other, &with(&elsewhere, "idempotencykey", "one")).await.expect("a job");
+        assert_ne!(foreign, job, "{kind}: another account's key is another key");
+        let own = "0000000a-0000-4000-8000-00000000000c";
+        assert_eq!(again(&second, &with(&there, "customjobid", own)).await, own, "{kind}: a job of its own");
+
+        bench.world.world().set_throttle(0);
+        let end = tokio::time::timeout(LONG, first.client.wait(&job, PACE, |_| {})).await.expect("an end");
+        end.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        for job in [&foreign, &own.to_owned()] {
+            // Whether these can still be done does not matter here.
+            let _ = tokio::time::timeout(LONG, other.wait(job, PACE, |_| {})).await.expect("an end");
+        }
+        for key in ["one", "two"] {
+            assert_eq!(again(&second, &with(&there, "idempotencykey", key)).await, job, "{kind}: {key}, after its end");
+        }
+        let (code, text) = refusal(submit(&second.client, &with(&elsewhere, "idempotencykey", "two")).await);
+        assert!(code == 431 && text.contains(&job), "{kind}: {code} {text}");
+        assert_eq!(again(&first, &with(&there, "customjobid", own)).await, own, "{kind}: the same id");
+        let (code, text) = refusal(submit(&first.client, &with(&elsewhere, "customjobid", own)).await);
+        assert_eq!((code, text.trim()), (530, "Entity already exists"), "{kind}");
+        let (code, _) = refusal(submit(&other, &with(&there, "customjobid", own)).await);
+        assert_eq!(code, 530, "{kind}: another account's job");
+        let fresh = again(&first, &there).await;
+        assert!(![&job, &foreign].contains(&&fresh) && fresh != own, "{kind}: what has ended is not joined");
+        let _ = first.client.wait(&fresh, PACE, |_| {}).await;
+
+        drop((first, second));
+        let third = start(&bench, folder.path(), &url, "third").await;
+        assert_eq!(again(&third, &with(&there, "idempotencykey", "one")).await, job, "{kind}: after a restart");
+        bench.check(kind).await;
+        drop(third);
+        bench.world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_one_job_comes_out() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(92), database).await;
+        let gateways =
+            [start(&bench, folder.path(), &url, "first").await, start(&bench, folder.path(), &url, "second").await];
+        let clients = gateways.each_ref().map(|gateway| Arc::new(bench.client(&gateway.url)));
+        bench.world.world().set_throttle(CRAWL);
+        let call = move_to(&bench, "c1-p2");
+        let mut running = tokio::task::JoinSet::new();
+        for number in 0..60 {
+            let client = Arc::clone(&clients[number % 2]);
+            // A third has no key, a third the same one, and a third one each.
+            let call = match number % 3 {
+                0 => call.clone(),
+                1 => with(&call, "idempotencykey", "same"),
+                _ => with(&call, "idempotencykey", &format!("own-{number}")),
+            };
+            running.spawn(async move { submit(&client, &call).await.expect("a job") });
+        }
+        let jobs: HashSet<String> = running.join_all().await.into_iter().collect();
+        assert_eq!(jobs.len(), 1, "{kind}: {jobs:?}");
+        assert_eq!(count(&bench.store, "SELECT COUNT(*) FROM async_job").await, 1, "{kind}");
+        let scheduled = "SELECT COUNT(*) FROM event WHERE type = 'VOLUME.MIGRATE' AND state = 'Scheduled'";
+        assert_eq!(count(&bench.store, scheduled).await, 1, "{kind}: nobody announces what is not begun");
+        bench.world.world().set_throttle(0);
+        wait_for("the end", async || {
+            count(&bench.store, "SELECT COUNT(*) FROM async_job WHERE job_status = 1").await == 1
+        })
+        .await;
+        assert_eq!(count(&bench.store, "SELECT COUNT(*) FROM motion_migration").await, 1, "{kind}");
+        bench.check(kind).await;
+        drop(gateways);
+        bench.world.stop().await;
+    }
+}
+
+/// A job of account 2 with this submission, written as a gateway writes it.
+async fn write(store: &Store, submission: Submission) -> (i64, String) {
+    let server = server(store, "one").await;
+    let uuid = submission.custom_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let new = NewJob {
+        uuid: uuid.clone(),
+        command: "migrateVolume".to_owned(),
+        class: "x.MigrateVolumeCmd".to_owned(),
+        parameters: "{}".to_owned(),
+        user_id: 2,
+        account_id: 2,
+        instance: None,
+        request_id: "req".to_owned(),
+        submission,
+    };
+    let mut tx = store.begin().await.expect("a transaction");
+    let id = tx.job_insert(&new, 1, server.id).await.expect("a job");
+    tx.commit().await.expect("a commit");
+    (id, uuid)
+}
+
+async fn look(store: &Store, submission: &Submission) -> Option<Earlier> {
+    let mut tx = store.begin().await.expect("a transaction");
+    let found = tx.submission_earlier(2, submission).await.expect("a look");
+    tx.commit().await.expect("a commit");
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_ended_or_deleted_holds_nothing_back() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let submission =
+            Submission { digest: "d".repeat(64), key: Some("k".repeat(64)), custom_id: None, joins_equal: true };
+        let keyless = Submission { key: None, ..submission.clone() };
+        let (id, uuid) = write(store, submission.clone()).await;
+        assert_eq!(look(store, &keyless).await, Some(Earlier::Job(uuid.clone())), "{kind}");
+
+        // A management server ends jobs without knowing of our table.
+        store.db().run("UPDATE async_job SET job_status = 2 WHERE id = ?", args![id]).await.expect("an end");
+        assert_eq!(look(store, &keyless).await, None, "{kind}: what has ended is not joined");
+        let (next, _) = write(store, keyless.clone()).await;
+        assert_eq!(look(store, &submission).await, Some(Earlier::Job(uuid)), "{kind}: the key still finds it");
+
+        // And it deletes them.
+        store.db().run("DELETE FROM async_job WHERE id = ?", args![id]).await.expect("no job");
+        store.db().run("DELETE FROM async_job WHERE id = ?", args![next]).await.expect("no job");
+        assert_eq!(look(store, &submission).await, None, "{kind}: a job that is gone has no key");
+        let (_, uuid) = write(store, submission.clone()).await;
+        assert_eq!(look(store, &submission).await, Some(Earlier::Job(uuid)), "{kind}");
+    }
+}
