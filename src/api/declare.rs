@@ -124,7 +124,8 @@ macro_rules! params {
 /// ```
 ///
 /// `since` may be left out, and `envelope "name",` may follow it where answers stand in another command's envelope. `response View` is one object, `response [View]` a list, `response Bare<View>` fields without
-/// an object name. The result of a job is what `response` says too. `java A admin B` gives another class for root admins.
+/// an object name; `media "text/csv",` after it says that there are answers of that kind without an envelope. The result of a job
+/// is what `response` says too. `java A admin B` gives another class for root admins.
 #[macro_export]
 macro_rules! command {
     (
@@ -141,6 +142,7 @@ macro_rules! command {
         kind $kind:ident,
         http $http:ident,
         response $response:ty,
+        $(media $media:expr,)?
         roles [$($role:ident),* $(,)?],
         java $java:literal $(admin $admin:literal)? $(,)?
     ) => {
@@ -166,6 +168,7 @@ macro_rules! command {
                 params: <$name as $crate::api::Params>::PARAMS,
                 response: <$response as $crate::api::Answered>::RESPONSE,
                 shape: <$response as $crate::api::Answered>::SHAPE,
+                media: $crate::command!(@since $($media)?),
                 roles: &[$($crate::api::RoleType::$role),*],
                 java_class: $java,
                 java_class_admin: $crate::command!(@admin $java $($admin)?),
@@ -173,7 +176,7 @@ macro_rules! command {
         }
     };
     (@since) => { None };
-    (@since $since:literal) => { Some($since) };
+    (@since $since:expr) => { Some($since) };
     (@admin $java:literal) => { $java };
     (@admin $java:literal $admin:literal) => { $admin };
 }

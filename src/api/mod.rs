@@ -3,9 +3,11 @@
 //! Nothing here knows HTTP, a database or what a command does.
 
 pub mod args;
+pub mod csv;
 pub mod date;
 mod declare;
 mod error;
+mod flow;
 mod id;
 mod node;
 pub mod openapi;
@@ -17,6 +19,7 @@ mod xml;
 
 pub use args::{Arg, Args, Row};
 pub use error::{ApiError, BAD_CREDENTIALS, BoxError, ErrorCode, ErrorSubject, HIDDEN_TEXT, cs_code};
+pub use flow::{Flow, Pieces};
 pub use id::{Id, Ids, Rows, Token, contains_uuid};
 pub use node::{Name, Node, java_double};
 pub use page::{AccountScope, OwnerScope, Page, PageParams};

@@ -131,7 +131,7 @@ fn operation(spec: &CommandSpec, verb: &str, input: Value) -> Value {
         json!({
             "200": {
                 "description": if spec.kind == Kind::Async { "The job was accepted." } else { "Done." },
-                "content": {"application/json": {"schema": envelope(spec)}},
+                "content": content(spec),
             },
             "default": {"$ref": "#/components/responses/Error"},
         }),
@@ -141,6 +141,14 @@ fn operation(spec: &CommandSpec, verb: &str, input: Value) -> Value {
         operation.insert("x-jobresult".to_owned(), reference(spec.response));
     }
     Value::Object(operation)
+}
+
+fn content(spec: &CommandSpec) -> Value {
+    let mut content = json!({"application/json": {"schema": envelope(spec)}});
+    if let Some(media) = spec.media {
+        content[media.split(';').next().unwrap_or(media)] = json!({"schema": {"type": "string"}});
+    }
+    content
 }
 
 fn first_sentence(text: &str) -> &str {

@@ -28,6 +28,8 @@ pub struct Page {
     pub offset: i64,
     /// The most entries to print; `None` means all.
     pub limit: Option<i64>,
+    /// Whether the call asks for a page, and not for what lists show without one.
+    pub is_chosen: bool,
 }
 
 impl Param for Page {
@@ -81,7 +83,7 @@ impl Page {
             }
             (Some(page), Some(size)) => (i64::from(page.max(1) - 1) * i64::from(size), Some(i64::from(size))),
         };
-        Ok(Self { keyword: keyword.filter(|word| !word.is_empty()), offset, limit })
+        Ok(Self { keyword: keyword.filter(|word| !word.is_empty()), offset, limit, is_chosen: page.is_some() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The envelope around an answer, in JSON and XML (`contract/api-protocol.md 4.1 and 4.5`).
 
 use super::error::ApiError;
+use super::flow::Flow;
 use super::node::{Node, write_json_list, write_json_text};
 use super::spec::{Response, Shape};
 use super::xml;
@@ -17,7 +18,7 @@ crate::response! {
 }
 
 /// What a command answers with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum Reply {
     /// One page of a list.
     List {
@@ -37,15 +38,18 @@ pub enum Reply {
     },
     /// The fields of this object directly under the envelope, as for a job or a plain success.
     Bare(Node),
+    /// An answer without an envelope, which is not printed by one either.
+    Flow(Flow),
 }
 
 impl Reply {
-    /// How the object stands in the envelope.
-    pub const fn shape(&self) -> Shape {
+    /// How the object stands in the envelope, if there is one.
+    pub const fn shape(&self) -> Option<Shape> {
         match self {
-            Self::List { .. } => Shape::List,
-            Self::One { .. } => Shape::One,
-            Self::Bare(_) => Shape::Bare,
+            Self::List { .. } => Some(Shape::List),
+            Self::One { .. } => Some(Shape::One),
+            Self::Bare(_) => Some(Shape::Bare),
+            Self::Flow(_) => None,
         }
     }
 
@@ -195,6 +199,7 @@ fn write_json_reply(reply: &Reply, out: &mut Vec<u8>) {
             out.push(b'}');
         }
         Reply::Bare(node) => node.write_json(out),
+        Reply::Flow(_) => out.extend_from_slice(b"{}"),
     }
 }
 
@@ -209,6 +214,7 @@ fn write_xml_reply(reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::One { object, node } => xml::write_element(object, node, out),
         Reply::Bare(node) => xml::write_inside(node, out),
+        Reply::Flow(_) => {}
     }
 }
 

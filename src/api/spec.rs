@@ -130,6 +130,8 @@ pub struct CommandSpec {
     pub response: &'static ResponseSpec,
     /// How the object stands in the envelope.
     pub shape: Shape,
+    /// The content type of the answers that it gives without an envelope.
+    pub media: Option<&'static str>,
     /// Who may call it when no rule speaks about it.
     pub roles: &'static [RoleType],
     /// The Java class that CloudStack names in `cmd` of a job.

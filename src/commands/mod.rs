@@ -6,9 +6,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
 
-use futures_util::future::BoxFuture;
-
-use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
+use crate::api::{ApiError, Command, Ids, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
 use crate::estate::{Estate, EstateRefusal, Ground};
@@ -42,6 +40,7 @@ mod draft;
 pub mod empty_lists;
 pub mod enable_account;
 pub mod enable_user;
+mod entry;
 mod estate_words;
 mod failure;
 pub mod filters;
@@ -71,6 +70,7 @@ pub mod list_hypervisors;
 pub mod list_infrastructure;
 pub mod list_management_servers;
 pub mod list_management_servers_metrics;
+pub mod list_migration_history;
 pub mod list_migrations;
 pub mod list_os_categories;
 pub mod list_os_types;
@@ -118,6 +118,7 @@ pub mod update_zone;
 pub mod validate_second_factor;
 
 pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
+pub use entry::{Action, Call, Entry, Prepared};
 pub use policy::{Policy, SessionPolicy};
 
 /// Every command that is served. The order is that of `listApis`.
@@ -199,6 +200,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::stand_in::<add_host::AddHost>(),
     Entry::sync::<adopt_host::AdoptHost>(),
     Entry::sync::<list_migrations::ListMigrations>(),
+    Entry::sync::<list_migration_history::ListMigrationHistory>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),
@@ -383,112 +385,6 @@ pub trait AsyncCommand: Command {
 
     /// Does it, inside the job. The node becomes `jobresult`.
     fn run(self, ctx: &JobCtx) -> impl Future<Output = Result<Node, ApiError>> + Send;
-}
-
-/// Declaration and code of a command, of one size for all.
-#[derive(Debug)]
-pub struct Entry {
-    /// The declaration.
-    pub spec: &'static CommandSpec,
-    /// The code.
-    pub action: Action,
-    /// Whether it only stands in for a management server: with one behind the gateway, that one is asked.
-    pub stands_in: bool,
-}
-
-type SyncFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Reply, ApiError>>;
-type DraftFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Prepared, ApiError>>;
-type JobFn = for<'a> fn(&'a Args, &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>>;
-
-/// The code of a command.
-#[derive(Debug, Clone, Copy)]
-pub enum Action {
-    /// Reads the parameters and answers.
-    Sync(SyncFn),
-    /// Served by the rim itself, before it is asked who calls: logging in and out.
-    Rim,
-    /// Reads the parameters and prepares a job, and does the job later.
-    Async {
-        /// Reads the parameters and says what the job is about.
-        prepare: DraftFn,
-        /// Reads the stored parameters again and works.
-        run: JobFn,
-        /// See [`AsyncCommand::JOINS_EQUAL`].
-        joins_equal: bool,
-    },
-}
-
-/// One call of a command.
-#[derive(Clone, Copy)]
-pub struct Call<'a> {
-    /// Its parameters.
-    pub args: &'a Args,
-    /// What it works with.
-    pub ctx: &'a Ctx,
-}
-
-/// What an async command says about the job to come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepared {
-    /// What the event log says.
-    pub event: EventDraft,
-    /// What the job works on.
-    pub instance: Option<(InstanceType, i64)>,
-}
-
-impl Entry {
-    /// The entry of a command that answers at once.
-    pub const fn sync<C: SyncCommand>() -> Self {
-        Self { spec: C::SPEC, action: Action::Sync(run_sync::<C>), stands_in: false }
-    }
-
-    /// The entry of a command that answers for a management server where there is none.
-    pub const fn stand_in<C: SyncCommand>() -> Self {
-        Self { stands_in: true, ..Self::sync::<C>() }
-    }
-
-    /// The entry of a command that is done by a job where there is no management server to do it.
-    pub const fn stand_in_job<C: AsyncCommand>() -> Self {
-        Self { stands_in: true, ..Self::job::<C>() }
-    }
-
-    /// The entry of a command that the rim serves itself; the declaration is for `listApis` and OpenAPI.
-    pub const fn rim<C: Command>() -> Self {
-        Self { spec: C::SPEC, action: Action::Rim, stands_in: false }
-    }
-
-    /// The entry of a command that is done by a job.
-    pub const fn job<C: AsyncCommand>() -> Self {
-        let action = Action::Async { prepare: prepare::<C>, run: run_job::<C>, joins_equal: C::JOINS_EQUAL };
-        Self { spec: C::SPEC, action, stands_in: false }
-    }
-}
-
-/// Reads the parameters of a command for a call.
-async fn decode<C: Command>(args: &Args, ctx: &Ctx) -> Result<C, ApiError> {
-    let lower = find(C::SPEC.name).map_or(C::SPEC.name, |known| known.lower.as_str());
-    let input = Input { command: lower, args, ids: &*ctx.ids, default_page_size: ctx.policy.default_page_size };
-    C::decode(&input).await
-}
-
-fn run_sync<C: SyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Reply, ApiError>> {
-    Box::pin(async move {
-        let reply = decode::<C>(call.args, call.ctx).await?.run(call.ctx).await?;
-        debug_assert_eq!(reply.shape(), C::SPEC.shape, "{} answers in another shape than declared", C::SPEC.name);
-        Ok(reply)
-    })
-}
-
-fn prepare<C: AsyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Prepared, ApiError>> {
-    Box::pin(async move {
-        let command = decode::<C>(call.args, call.ctx).await?;
-        let event = command.event(call.ctx).await?;
-        Ok(Prepared { event, instance: command.instance() })
-    })
-}
-
-fn run_job<'a, C: AsyncCommand>(args: &'a Args, ctx: &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>> {
-    Box::pin(async move { decode::<C>(args, &ctx.ctx).await?.run(ctx).await })
 }
 
 /// The OpenAPI document of everything that is served, as it lies in `openapi/stackmotion.json`.

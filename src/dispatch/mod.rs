@@ -119,6 +119,7 @@ impl Gateway {
             return Outgoing::Own(self.authenticate(which, request, format).await);
         }
         match self.handle(request).await {
+            Ok((Reply::Flow(flow), ..)) => Outgoing::Flow(flow),
             Ok((reply, command, is_known)) => {
                 let reply = self.joined(request, command, reply, format).await;
                 let envelope = self.envelope(&command.envelope, format, is_known);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::api::Format;
+use crate::api::{Flow, Format};
 use crate::upstream::{Original, Passed};
 
 /// The cookie that carries the id of a session.
@@ -81,16 +81,18 @@ impl RawRequest {
 pub enum Outgoing {
     /// An answer of this gateway.
     Own(Answer),
+    /// An answer of this gateway that is made while the client takes it.
+    Flow(Flow),
     /// An answer of the upstream.
     Passed(Passed),
 }
 
 impl Outgoing {
-    /// The answer, if it is this gateway's own.
+    /// The answer, if it is this gateway's own and whole.
     pub fn own(self) -> Option<Answer> {
         match self {
             Self::Own(answer) => Some(answer),
-            Self::Passed(_) => None,
+            Self::Flow(_) | Self::Passed(_) => None,
         }
     }
 
@@ -98,6 +100,7 @@ impl Outgoing {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Own(answer) => answer.status,
+            Self::Flow(_) => 200,
             Self::Passed(passed) => passed.status,
         }
     }

@@ -1,15 +1,19 @@
 //! What goes out: headers of API answers, and the pages a servlet container would send (`contract/api-protocol.md 1.1, 1.2, 1.6`).
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
+use actix_web::body::BodyStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::TryStreamExt as _;
 
 use super::onward;
+use crate::api::Flow;
 use crate::dispatch::{Answer, Outgoing};
+use crate::telemetry;
 
 /// The lines of the content policy as CloudStack sends them: six headers instead of one.
 const CONTENT_POLICY: [&str; 6] =
@@ -39,6 +43,7 @@ pub const FULL_HOUSE: &str =
 pub fn outgoing(outgoing: Outgoing, request_id: &str, takes_gzip: bool) -> HttpResponse {
     match outgoing {
         Outgoing::Own(answer) => api(answer, request_id, takes_gzip),
+        Outgoing::Flow(flow) => flowing(flow, request_id),
         Outgoing::Passed(passed) => onward::response(passed, request_id),
     }
 }
@@ -62,19 +67,41 @@ pub fn api(mut answer: Answer, request_id: &str, takes_gzip: bool) -> HttpRespon
         response.append_header((header::SET_COOKIE, cookie));
         response.insert_header((header::EXPIRES, HeaderValue::from_static(NOT_TO_BE_KEPT)));
     }
-    response.insert_header(("X-Content-Type-Options", "nosniff"));
-    response.insert_header(("X-XSS-Protection", "1;mode=block"));
-    for line in CONTENT_POLICY {
-        response.append_header(("content-security-policy", line));
-    }
+    guard(&mut response, request_id);
     if answer.status == 200 {
         response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding, User-Agent")));
     }
     if is_packed {
         response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
     }
-    response.insert_header(("X-Request-Id", request_id.to_owned()));
     response.body(answer.body)
+}
+
+/// An answer without an envelope, as fast as its client takes it. It is never packed: what is packed waits for more.
+fn flowing(flow: Flow, request_id: &str) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(flow.media)));
+    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    if let Some(name) = flow.file_name {
+        response.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
+    }
+    guard(&mut response, request_id);
+    let id = request_id.to_owned();
+    let pieces = flow.pieces.map_err(move |cause| {
+        tracing::error!(id, cause = %telemetry::chain(&*cause), "an answer was cut short");
+        io::Error::other(cause)
+    });
+    response.body(BodyStream::new(pieces))
+}
+
+/// What every answer of the API has.
+fn guard(response: &mut HttpResponseBuilder, request_id: &str) {
+    response.insert_header(("X-Content-Type-Options", "nosniff"));
+    response.insert_header(("X-XSS-Protection", "1;mode=block"));
+    for line in CONTENT_POLICY {
+        response.append_header(("content-security-policy", line));
+    }
+    response.insert_header(("X-Request-Id", request_id.to_owned()));
 }
 
 /// The bytes as gzip, quickly rather than tightly: the longest list has megabytes, and others wait for the thread.

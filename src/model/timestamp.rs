@@ -7,6 +7,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 const SQL: StaticFormatDescription = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+const ISO: StaticFormatDescription = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 const WIRE: StaticFormatDescription = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+0000");
 
 /// A point in time, UTC, to the second.
@@ -43,6 +44,12 @@ impl Timestamp {
     #[must_use]
     pub fn sql(self) -> String {
         self.0.format(SQL).unwrap_or_default()
+    }
+
+    /// `2026-11-25T19:50:00Z`, as ISO 8601 and spreadsheets have it.
+    #[must_use]
+    pub fn iso(self) -> String {
+        self.0.format(ISO).unwrap_or_default()
     }
 
     /// `2026-11-25T19:50:00+0000`, as the API shows it (`contract/api-protocol.md` 4.2).

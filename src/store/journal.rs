@@ -146,6 +146,9 @@ impl Tx {
             now
         ];
         let id = self.run(sql, args).await?.id;
+        // The job will be forgotten before the motion is.
+        let sql = "UPDATE motion_migration SET job_uuid = (SELECT j.uuid FROM async_job j WHERE j.id = ?) WHERE id = ?";
+        self.run(sql, args![new.job_id, id]).await?;
         for disk in &new.disks {
             let sql = "INSERT INTO motion_disk (migration_id, volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id) \
                 VALUES (?, ?, ?, ?, ?, ?, ?)";

@@ -24,6 +24,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (11, "room for sealed secrets", include_str!("../../migrations/0011_sealed_secrets.sql")),
     (12, "nodes", include_str!("../../migrations/0012_nodes.sql")),
     (14, "submissions", include_str!("../../migrations/0014_submissions.sql")),
+    (15, "history", include_str!("../../migrations/0015_history.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

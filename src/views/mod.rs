@@ -12,6 +12,7 @@ mod configuration;
 mod domain;
 mod event;
 mod figures;
+mod history;
 mod host;
 mod job;
 mod key;
@@ -46,6 +47,7 @@ pub use figures::{
     ClusterFiguresView, DiskFiguresView, HostFiguresView, MachineFiguresView, PoolFiguresView, ZoneFiguresView,
     cluster_figures, disk_figures, host_figures, machine_figures, pool_figures, zone_figures,
 };
+pub use history::history_lines;
 pub use host::{HostView, hosts, hosts_with};
 pub use job::{JobView, MigrationView, job, job_result, migration};
 pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};

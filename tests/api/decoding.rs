@@ -104,7 +104,7 @@ async fn good_values() {
     let rows = all.migrate_to.unwrap().0;
     assert_eq!((rows[0].index, rows[0].get("volume")), (-1, Some("w")));
     assert_eq!((rows[1].get("pool"), rows[1].get("volume")), (Some("p"), Some("v")));
-    assert_eq!(all.page, Page { keyword: Some("k".into()), offset: 10, limit: Some(10) });
+    assert_eq!(all.page, Page { keyword: Some("k".into()), offset: 10, limit: Some(10), is_chosen: true });
 }
 
 #[tokio::test]

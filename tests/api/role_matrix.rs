@@ -79,6 +79,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("listLdapConfigurations", "xxxxx-x-"),
     ("listManagementServers", "x---x-x-"),
     ("listManagementServersMetrics", "x---x-x-"),
+    ("listMigrationHistory", "x---x-x-"),
     ("listMigrations", "x---x-x-"),
     ("listNetworks", "xxxxxxxx"),
     ("listNetworkServiceProviders", "xx--x-x-"),

@@ -3,6 +3,7 @@
 pub mod differences;
 pub mod golden;
 mod happenings;
+mod history;
 mod identities;
 mod measures;
 mod offerings;

@@ -96,10 +96,10 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Calls a command that answers at once, as a user, with parameters as a client sends them.
-pub async fn call(store: &Store, username: &str, command: &str, args: &[(String, String)]) -> Answer {
+/// What commands work with when a user calls them.
+async fn ctx(store: &Store, username: &str) -> Ctx {
     let motion = Arc::new(Motion::new(store.clone(), Patience::default()));
-    let ctx = Ctx {
+    Ctx {
         estate: Arc::new(stackmotion::estate::Estate::without_agents(store.clone())),
         motion,
         store: store.clone(),
@@ -108,7 +108,20 @@ pub async fn call(store: &Store, username: &str, command: &str, args: &[(String,
         caller: Arc::new(caller(store, username).await),
         calls: Arc::default(),
         request_id: "test".into(),
-    };
+    }
+}
+
+/// What a command that answers at once says to a user, before it is printed.
+pub async fn reply(store: &Store, username: &str, command: &str, args: &[(&str, &str)]) -> Reply {
+    let ctx = ctx(store, username).await;
+    let known = find(command).unwrap_or_else(|| panic!("{command} is not served"));
+    let args: Vec<_> = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    run(&ctx, known.entry.action, &args).await.expect("an answer")
+}
+
+/// Calls a command that answers at once, as a user, with parameters as a client sends them.
+pub async fn call(store: &Store, username: &str, command: &str, args: &[(String, String)]) -> Answer {
+    let ctx = ctx(store, username).await;
     let known = find(command).unwrap_or_else(|| panic!("{command} is not served"));
     let format = args.iter().find(|(name, _)| name.eq_ignore_ascii_case("response"));
     let envelope = Envelope {

@@ -20,6 +20,22 @@ impl RawResponse {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// The body of an answer that came in pieces; the last piece has to be there.
+    pub fn whole_body(&self) -> String {
+        assert_eq!(self.header("transfer-encoding"), Some("chunked"));
+        let (mut whole, mut rest) = (String::new(), self.body.as_str());
+        loop {
+            let (size, after) = rest.split_once("\r\n").expect("the size of a piece");
+            let size = usize::from_str_radix(size, 16).expect("a size");
+            let end = after[size..].strip_prefix("\r\n").expect("the end of a piece");
+            if size == 0 {
+                return whole;
+            }
+            whole.push_str(&after[..size]);
+            rest = end;
+        }
+    }
+
     /// All values of a header, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers

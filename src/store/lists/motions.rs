@@ -11,8 +11,8 @@ use crate::store::{Row, Store, StoreError};
 pub struct MotionFilter {
     /// Only the one with this public id.
     pub id: Option<String>,
-    /// Only those of this job.
-    pub job_id: Option<i64>,
+    /// Only those of the job with this public id, which may be forgotten.
+    pub job: Option<String>,
     /// Only those of this machine, alone or with its disks.
     pub vm_id: Option<i64>,
     /// Only those of this disk.
@@ -39,7 +39,7 @@ impl MotionFilter {
     fn condition(&self) -> Condition {
         let mut condition = Condition::default();
         condition.equal("t.uuid", self.id.as_ref());
-        condition.equal("t.job_id", self.job_id);
+        condition.equal("t.job_uuid", self.job.as_ref());
         condition.equal("t.vm_id", self.vm_id);
         let disks = "t.id IN (SELECT migration_id FROM motion_disk WHERE";
         if let Some(id) = self.volume_id {
@@ -74,6 +74,26 @@ impl Store {
         self.page("motion_migration t", &filter.condition(), "t.id DESC", window).await
     }
 
+    /// The ids of the next motions below `before` in the same order, at most `limit`: a long list in parts, none of which costs
+    /// more than the one before it.
+    ///
+    /// # Errors
+    /// See [`Store::motions_page`].
+    pub async fn motions_before(
+        &self,
+        filter: &MotionFilter,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut condition = filter.condition();
+        if let Some(id) = before {
+            condition.and("t.id < ?", [id.into()]);
+        }
+        let sql = format!("SELECT t.id FROM motion_migration t WHERE {} ORDER BY t.id DESC LIMIT ?", condition.shown());
+        condition.args.push(limit.into());
+        self.db().rows(&sql, condition.args).await?.iter().map(|row| row.at(0)).collect()
+    }
+
     /// Motions with the public ids and names of what they are about.
     ///
     /// # Errors
@@ -81,9 +101,9 @@ impl Store {
     pub async fn motion_rows(&self, ids: &[i64]) -> Result<Vec<Row>, StoreError> {
         let sql = "SELECT t.id, t.uuid, t.job_id, t.kind, t.strategy, t.phase, t.outcome, t.vm_id, t.source_host_id, \
             t.target_host_id, t.bytes_total, t.bytes_done, t.reason, t.verified, t.created, t.sent_at, t.updated, t.ended, \
-            t.vm_name AS instance_name, j.uuid AS job_uuid, v.uuid AS vm_uuid, v.name AS vm_name, \
+            t.vm_name AS instance_name, t.job_uuid, v.uuid AS vm_uuid, v.name AS vm_name, \
             s.uuid AS source_host_uuid, s.name AS source_host_name, h.uuid AS target_host_uuid, h.name AS target_host_name \
-            FROM motion_migration t LEFT JOIN async_job j ON j.id = t.job_id LEFT JOIN vm_instance v ON v.id = t.vm_id \
+            FROM motion_migration t LEFT JOIN vm_instance v ON v.id = t.vm_id \
             LEFT JOIN host s ON s.id = t.source_host_id LEFT JOIN host h ON h.id = t.target_host_id WHERE t.id IN ({ids})";
         self.wide_rows(sql, ids).await
     }
@@ -116,7 +136,7 @@ mod tests {
         let store = Store::open("sqlite::memory:").await.unwrap();
         for (filter, index) in [
             (MotionFilter { is_over: Some(false), ..MotionFilter::default() }, "i_motion_migration__phase"),
-            (MotionFilter { job_id: Some(7), ..MotionFilter::default() }, "i_motion_migration__job_id"),
+            (MotionFilter { job: Some("7".into()), ..MotionFilter::default() }, "i_motion_migration__job_uuid"),
             (MotionFilter { vm_id: Some(7), ..MotionFilter::default() }, "i_motion_migration__vm_id"),
         ] {
             let plan = filter.condition().plan(&store, "motion_migration").await;
