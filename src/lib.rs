@@ -34,6 +34,7 @@ pub mod commands;
 pub mod demo;
 pub mod dispatch;
 pub mod estate;
+pub mod feed;
 pub mod http;
 pub mod hypervisors;
 pub mod import;

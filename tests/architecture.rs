@@ -11,6 +11,7 @@ const LEVELS: &[&[&str]] = &[
     &["auth", "jobs", "motion"],
     &["estate"],
     &["views", "hypervisors", "upstream"],
+    &["feed"],
     &["commands"],
     &["dispatch"],
     &["http", "settings"],

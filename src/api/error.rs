@@ -224,6 +224,11 @@ impl ApiError {
         Self::new(ErrorCode::ResourceInUse, cs_code::RESOURCE_IN_USE, text)
     }
 
+    /// 429/9999: the caller has as much as it may have at the same time.
+    pub fn limit_exceeded(text: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ApiLimitExceeded, cs_code::COMMAND, text)
+    }
+
     /// 503/9999: the server takes no new work.
     pub fn service_unavailable(text: impl Into<String>) -> Self {
         Self::new(ErrorCode::ServiceUnavailable, cs_code::COMMAND, text)

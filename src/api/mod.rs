@@ -27,5 +27,5 @@ pub use param::{Input, Param, ParamSpec, ParamType, Submitting, Value, flatten};
 pub use reply::{Envelope, Format, Reply, SuccessView};
 pub use spec::{
     Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Group, Http, Kind, Params, Response,
-    ResponseSpec, RoleType, Shape, printed,
+    ResponseSpec, RoleType, Shape, Streamed, printed,
 };

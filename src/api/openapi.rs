@@ -144,7 +144,10 @@ fn operation(spec: &CommandSpec, verb: &str, input: Value) -> Value {
 }
 
 fn content(spec: &CommandSpec) -> Value {
-    let mut content = json!({"application/json": {"schema": envelope(spec)}});
+    let mut content = match spec.shape {
+        Shape::Streamed => json!({}),
+        _ => json!({"application/json": {"schema": envelope(spec)}}),
+    };
     if let Some(media) = spec.media {
         content[media.split(';').next().unwrap_or(media)] = json!({"schema": {"type": "string"}});
     }
@@ -214,7 +217,7 @@ fn envelope(spec: &CommandSpec) -> Value {
     let object = spec.response.object;
     let inside = match (spec.kind, spec.shape) {
         (Kind::Async, _) => json!({"$ref": "#/components/schemas/JobAccepted"}),
-        (Kind::Sync, Shape::Bare) => reference(spec.response),
+        (Kind::Sync, Shape::Bare | Shape::Streamed) => reference(spec.response),
         (Kind::Sync, Shape::One) => {
             json!({"type": "object", "properties": {object: reference(spec.response)}, "required": [object]})
         }

@@ -80,6 +80,8 @@ pub enum Shape {
     One,
     /// The fields of the object without its name. Declared as `response Bare<JobView>`.
     Bare,
+    /// No envelope at all: objects like this one are told one after the other. Declared as `response Streamed<JobView>`.
+    Streamed,
 }
 
 /// A type that may stand after the word `response` of a command.
@@ -93,6 +95,15 @@ pub trait Answered {
 /// Says that a command answers with the fields of `T` directly under the envelope.
 #[derive(Debug)]
 pub struct Bare<T>(std::marker::PhantomData<T>);
+
+/// Says that a command tells objects like `T` one after the other, and has no other answer.
+#[derive(Debug)]
+pub struct Streamed<T>(std::marker::PhantomData<T>);
+
+impl<T: Response> Answered for Streamed<T> {
+    const RESPONSE: &'static ResponseSpec = T::SPEC;
+    const SHAPE: Shape = Shape::Streamed;
+}
 
 impl<T: Response> Answered for T {
     const RESPONSE: &'static ResponseSpec = T::SPEC;

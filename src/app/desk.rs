@@ -9,6 +9,7 @@ use super::ports;
 use crate::api::{ApiError, Args, Ids, Node};
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Policy, find};
 use crate::estate::Estate;
+use crate::feed::Feed;
 use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
 use crate::motion::Motion;
 use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError, Submission};
@@ -141,6 +142,9 @@ impl CommandRunner {
             policy: Arc::clone(&self.policy),
             caller: Arc::new(caller),
             calls: Arc::default(),
+            // A job tells nobody news.
+            feed: Arc::new(Feed::new(self.store.clone(), self.policy.feed)),
+            resume_after: None,
             request_id: job.request_id.as_str().into(),
         };
         let ctx = JobCtx { ctx, job_id: job.id, job_uuid: job.uuid.clone(), start_event_id: job.start_event_id };

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::commands::JobDesk;
 use crate::dispatch::Gateway;
 use crate::estate::{Agents, Estate};
+use crate::feed::Feed;
 use crate::http::{HttpError, HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use crate::hypervisors::hyperv::{self, client, monitor, pin};
 use crate::jobs::{self, Jobs};
@@ -89,6 +90,7 @@ pub struct App {
     /// The database.
     pub store: Store,
     jobs: Arc<Jobs>,
+    feed: Arc<Feed>,
     server: actix_web::dev::ServerHandle,
     tasks: Vec<JoinHandle<()>>,
     staying_alive: JoinHandle<()>,
@@ -165,6 +167,7 @@ impl App {
             tracing::info!(upstream = upstream.target.address(), "passing on the commands that are not served here");
             gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(upstream.clone())?));
         }
+        let feed = Arc::clone(gateway.feed());
         let health = Arc::new(Health(store.clone()));
         let server_number = server.id;
         let http = HttpServer::start(listeners, gateway, health, http_options(&settings.http)?)?;
@@ -179,6 +182,7 @@ impl App {
         let interval = watch.ping_interval;
         let mut tasks = vec![
             tokio::spawn(workers),
+            tokio::spawn(Arc::clone(&feed).run()),
             tokio::spawn(node::forget_jobs(store.clone(), lead.clone())),
             tokio::spawn(ask_again(motion, lead, interval)),
         ];
@@ -195,6 +199,7 @@ impl App {
             attached,
             store,
             jobs,
+            feed,
             server: handle,
             tasks,
             staying_alive,
@@ -212,6 +217,8 @@ impl App {
     /// Stops: no new jobs, requests that run are answered, the rest is left to the next start.
     pub async fn stop(mut self) {
         self.jobs.close();
+        // Streams would never end by themselves.
+        self.feed.close();
         self.server.stop(true).await;
         self.staying_alive.abort();
         for task in &mut self.tasks {

@@ -4,7 +4,9 @@
 use std::future::ready;
 
 use super::Ctx;
-use crate::api::{ApiError, Arg, Id, Input, OwnerScope, Page, ParamSpec, ParamType, Rows, Value, contains_uuid};
+use crate::api::{
+    AccountScope, ApiError, Arg, Id, Input, OwnerScope, Page, ParamSpec, ParamType, Rows, Value, contains_uuid,
+};
 use crate::auth::{AccountType, Caller};
 use crate::model::text::Dump;
 use crate::store::{Owners, Projects, TagFilter, Viewer, Window};
@@ -146,6 +148,22 @@ pub(super) async fn owners(ctx: &Ctx, scope: &OwnerScope, by_id: bool) -> Result
         }
     }
     Ok(owners)
+}
+
+/// Whose jobs are shown: an account's, and those of a domain by its path, with the domains below it where the flag is set.
+///
+/// # Errors
+/// As [`owners`].
+pub(super) async fn account_scope(
+    ctx: &Ctx,
+    scope: AccountScope,
+) -> Result<(Option<i64>, Option<(String, bool)>), ApiError> {
+    let owners = owners(ctx, &scope.into(), false).await?;
+    let mut domain = owners.domain_tree.map(|path| (path, true));
+    if let Some(id) = owners.domain_id {
+        domain = ctx.store.domain_by_id(id).await?.map(|(_, path, _)| (path, false));
+    }
+    Ok((owners.accounts.and_then(|accounts| accounts.first().copied()), domain))
 }
 
 /// Who looks at offerings that are kept for some domains.

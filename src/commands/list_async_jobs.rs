@@ -48,23 +48,12 @@ impl SyncCommand for ListAsyncJobs {
 impl ListAsyncJobs {
     async fn filter(self, ctx: &Ctx) -> Result<JobFilter, ApiError> {
         let instance = self.instance(ctx).await?;
-        let owners = filters::owners(ctx, &self.owner.into(), false).await?;
-        let mut domain = owners.domain_tree.map(|path| (path, true));
-        if let Some(id) = owners.domain_id {
-            domain = ctx.store.domain_by_id(id).await?.map(|(_, path, _)| (path, false));
-        }
+        let (account_id, domain) = filters::account_scope(ctx, self.owner).await?;
         let server_id = match self.management_server_id {
             Some(id) => Some(ctx.store.server_number(id.number()).await?.unwrap_or_default()),
             None => None,
         };
-        Ok(JobFilter {
-            account_id: owners.accounts.and_then(|accounts| accounts.first().copied()),
-            domain,
-            since: self.start_date,
-            keyword: self.page.keyword,
-            instance,
-            server_id,
-        })
+        Ok(JobFilter { account_id, domain, since: self.start_date, keyword: self.page.keyword, instance, server_id })
     }
 
     async fn instance(&self, ctx: &Ctx) -> Result<Option<(String, Option<i64>)>, ApiError> {

@@ -10,6 +10,7 @@ use crate::api::{ApiError, Command, Ids, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
 use crate::estate::{Estate, EstateRefusal, Ground};
+use crate::feed::Feed;
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover, Refusal, RefusalKind};
 use crate::store::{Store, transact};
@@ -110,6 +111,7 @@ pub mod ready_for_shutdown;
 pub mod reconnect_host;
 pub mod register_user_keys;
 pub mod reset_api_limit;
+pub mod stream_events;
 pub mod update_host;
 pub mod update_hypervisor_capabilities;
 pub mod update_storage_pool;
@@ -201,6 +203,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<adopt_host::AdoptHost>(),
     Entry::sync::<list_migrations::ListMigrations>(),
     Entry::sync::<list_migration_history::ListMigrationHistory>(),
+    Entry::sync::<stream_events::StreamEvents>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),
@@ -275,6 +278,10 @@ pub struct Ctx {
     pub caller: Arc<Caller>,
     /// How many calls accounts have made.
     pub calls: Arc<CallCounter>,
+    /// Tells news.
+    pub feed: Arc<Feed>,
+    /// The last piece of news that the client has been told, where it says so.
+    pub resume_after: Option<String>,
     /// The id that ties log lines of one request, its job and its calls to agents together.
     pub request_id: Arc<str>,
 }
@@ -406,7 +413,7 @@ mod tests {
         for entry in COMMANDS {
             let spec = entry.spec;
             let reads = ["list", "find", "query", "get"].iter().any(|verb| spec.name.starts_with(verb))
-                || ["cloudianIsEnabled", "readyForShutdown"].contains(&spec.name);
+                || ["cloudianIsEnabled", "readyForShutdown", "streamEvents"].contains(&spec.name);
             assert_eq!(spec.http == Http::Get, reads, "{}", spec.name);
             assert_eq!(spec.kind == Kind::Async, matches!(entry.action, Action::Async { .. }), "{}", spec.name);
             let is_one = ["listCapabilities", "listInfrastructure"].contains(&spec.name);

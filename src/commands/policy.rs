@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::auth::limit::Throttle;
 use crate::auth::session::{KeyCheck, SameSite};
+use crate::feed::FeedLimits;
 
 /// What answers say about the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Policy {
     pub throttle: Throttle,
     /// How people log in and stay so.
     pub session: SessionPolicy,
+    /// How many may listen to news.
+    pub feed: FeedLimits,
 }
 
 /// How people log in and stay so (`contract/api-protocol.md 3`).
@@ -55,6 +58,7 @@ impl Default for Policy {
             enforce_post: false,
             throttle: Throttle::default(),
             session: SessionPolicy::default(),
+            feed: FeedLimits::default(),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::auth::limit::CallCounter;
 use crate::auth::{Caller, Credentials};
 use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered};
 use crate::estate::Estate;
+use crate::feed::Feed;
 use crate::motion::Motion;
 use crate::store::Store;
 
@@ -42,6 +43,7 @@ pub struct Gateway {
     calls: Arc<CallCounter>,
     logins: Arc<Logins>,
     distrust: Arc<Distrust>,
+    feed: Arc<Feed>,
     server_uuid: Option<String>,
     onward: Option<upstream::Onward>,
 }
@@ -67,6 +69,7 @@ impl Gateway {
             credentials: Arc::new(store.clone()),
             ids: Arc::new(store.clone()),
             estate: Arc::new(Estate::without_agents(store.clone())),
+            feed: Arc::new(Feed::new(store.clone(), policy.feed)),
             store,
             jobs,
             motion,
@@ -89,6 +92,12 @@ impl Gateway {
     #[must_use]
     pub fn with_estate(self, estate: Arc<Estate>) -> Self {
         Self { estate, ..self }
+    }
+
+    /// What tells its listeners news, once somebody runs it.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// Answers a request. Whatever goes wrong becomes an answer; the cause is logged here, once.
@@ -176,6 +185,8 @@ impl Gateway {
             policy: Arc::clone(&self.policy),
             caller,
             calls: Arc::clone(&self.calls),
+            feed: Arc::clone(&self.feed),
+            resume_after: request.resume_after.clone(),
             request_id: Arc::clone(&request.request_id),
         };
         let call = Call { args: &args, ctx: &ctx };

@@ -180,6 +180,7 @@ mod tests {
             peer: std::net::Ipv4Addr::LOCALHOST.into(),
             is_encrypted: false,
             is_cross_site: false,
+            resume_after: None,
             original: None,
             request_id: "req".into(),
         };

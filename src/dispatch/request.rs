@@ -37,6 +37,8 @@ pub struct RawRequest {
     pub is_encrypted: bool,
     /// Whether the client, a browser, says that a page of another site has caused it.
     pub is_cross_site: bool,
+    /// The last piece of news of a stream that the client has been told, where it says so.
+    pub resume_after: Option<String>,
     /// The id that ties log lines together.
     pub request_id: Arc<str>,
     /// The same request as it came. Needed only where [`super::Gateway::has_upstream`].

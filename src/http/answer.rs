@@ -82,6 +82,8 @@ fn flowing(flow: Flow, request_id: &str) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(flow.media)));
     response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    // Proxies are asked not to wait for more either.
+    response.insert_header(("X-Accel-Buffering", "no"));
     if let Some(name) = flow.file_name {
         response.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
     }

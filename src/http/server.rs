@@ -343,6 +343,7 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         peer: track.address,
         is_encrypted: track.is_encrypted,
         is_cross_site: is_cross_site(request),
+        resume_after: header_text(request, "Last-Event-ID"),
         request_id: Arc::clone(&request_id),
         original: passes_on.then(|| onward::original(request, body.into())),
     };
@@ -352,6 +353,11 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
     let takes_gzip = request.headers().get_all(header::ACCEPT_ENCODING).filter_map(|line| line.to_str().ok());
     let takes_gzip = answer::takes_gzip(&takes_gzip.collect::<Vec<_>>().join(","));
     answer::outgoing(shared.gateway.answer(raw).await, &request_id, takes_gzip)
+}
+
+/// The value of a header, if it is text.
+fn header_text(request: &HttpRequest, name: &str) -> Option<String> {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// Whether a browser says that a page of another site has caused the request. Other clients say nothing.

@@ -84,6 +84,8 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new("http.connections", Kind::Number { min: 1, max: 10_000_000 }, "20000", "Connections that may be open at the same time; further ones are turned away with 503. Never more than the limit of open files leaves room for."),
     Setting::new("http.connections_per_address", Kind::Number { min: 0, max: 10_000_000 }, "0", "Connections that may be open from one address. 0 means no limit of its own, which suits clients behind a proxy or a shared address."),
     Setting::new("http.requests", Kind::Number { min: 1, max: 1_000_000 }, "500", "Calls that are worked on at the same time. The others wait for their turn, up to 30 seconds, then get 503."),
+    Setting::new("http.streams", Kind::Number { min: 0, max: 1_000_000 }, "200", "Clients that may listen to `streamEvents` at the same time; further ones get 503. Each takes a connection."),
+    Setting::new("http.streams_per_account", Kind::Number { min: 0, max: 1_000_000 }, "20", "Clients of one account among them; further ones get 429."),
     Setting::new("http.head_s", Kind::Number { min: 1, max: 3600 }, "10", "How long the head of a request, or a TLS handshake, may take to arrive, in seconds."),
     Setting::new("http.keep_alive_s", Kind::Number { min: 1, max: 3600 }, "30", "How long a connection may be quiet between two requests, in seconds."),
     Setting::new("http.grace_s", Kind::Number { min: 1, max: 3600 }, "10", "How long a client may take to send a form, or to take an answer, before `http.min_rate` is asked of it, in seconds."),

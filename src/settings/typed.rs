@@ -10,6 +10,7 @@ use super::table::Setting;
 use crate::auth::limit::Throttle;
 use crate::auth::session::{KeyCheck, SameSite};
 use crate::commands::{Policy, SessionPolicy};
+use crate::feed::FeedLimits;
 use crate::hypervisors::hyperv::TlsChoice;
 use crate::model::Secret;
 use crate::store::{CloudCipher, CloudForm};
@@ -203,6 +204,10 @@ impl Settings {
                     max: reader.number("api.throttle.max"),
                 },
                 session: reader.session(),
+                feed: FeedLimits {
+                    listeners: reader.number("http.streams"),
+                    of_account: reader.number("http.streams_per_account"),
+                },
             },
             upstream: reader.upstream()?,
             node: NodeSettings {

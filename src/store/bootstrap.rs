@@ -41,7 +41,7 @@ const ROLES: [(i64, &str, &str, &str); 8] = [
 /// Commands that default roles may call by a rule, and the roles: what a fresh CloudStack has about the commands that are
 /// served here and those that the web client asks for (`contract/api-protocol.md` 9.3, `contract/entities.md` 0.4). Where
 /// no rule speaks, the declaration of the command decides.
-const ALLOWED: [(&str, &[i64]); 60] = [
+const ALLOWED: [(&str, &[i64]); 61] = [
     ("archiveEvents", &[2, 3, 4]),
     ("addHost", &[2]),
     ("createAccount", &[2, 3]),
@@ -101,22 +101,25 @@ const ALLOWED: [(&str, &[i64]); 60] = [
     ("listZones", &[2, 3, 4, 6, 8]),
     ("queryAsyncJobResult", &[2, 3, 4, 6, 8]),
     ("registerUserKeys", &[2, 3, 4]),
+    ("streamEvents", &[2, 3, 4, 6, 8]),
     ("updateUser", &[2, 3, 4]),
 ];
 
 /// Rules with patterns, in their order: role, pattern, allowed. They come after the others of their role.
-const PATTERNS: [(i64, &str, bool); 16] = [
+const PATTERNS: [(i64, &str, bool); 18] = [
     (1, "*", true),
     (5, "list*", true),
     (5, "getUploadParamsFor*", false),
     (5, "get*", true),
     (5, "cloudianIsEnabled", true),
     (5, "queryAsyncJobResult", true),
+    (5, "streamEvents", true),
     (5, "*", false),
     (6, "*", false),
     (7, "list*", true),
     (7, "get*", true),
     (7, "queryAsyncJobResult", true),
+    (7, "streamEvents", true),
     (7, "prepareHostForMaintenance", true),
     (7, "cancelHostMaintenance", true),
     (7, "enableStorageMaintenance", true),

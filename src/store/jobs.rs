@@ -341,6 +341,17 @@ impl Store {
         self.db().row(&format!("{JOB} WHERE j.id = ?"), args![job_id]).await?.as_ref().map(job).transpose()
     }
 
+    /// Jobs by their internal ids, finished or not, as clients see them; in the order of the ids.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn jobs_by_ids(&self, ids: &[i64]) -> Result<Vec<JobRow>, StoreError> {
+        let rows = self.rows_of(&format!("{JOB} WHERE j.id IN ({{ids}})"), ids, &[]).await?;
+        let mut jobs = rows.iter().map(job).collect::<Result<Vec<_>, _>>()?;
+        jobs.sort_unstable_by_key(|job| job.id);
+        Ok(jobs)
+    }
+
     /// The newest job about a thing, finished or not: type name and internal id.
     ///
     /// # Errors

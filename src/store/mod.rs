@@ -56,10 +56,11 @@ pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
-    GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter, Machines, MotionFilter,
-    OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, Reserved, ResourceKind, ResourceUse,
-    RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter, TagFilter, TagListFilter,
-    TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    EventMark, GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter, Machines,
+    MotionFilter, OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, Reserved,
+    ResourceKind, ResourceUse, RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter,
+    TagFilter, TagListFilter, TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window,
+    ZoneFilter,
 };
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use stackmotion::api::{CommandSpec, Kind, ParamSpec, ParamType, flatten};
+use stackmotion::api::{CommandSpec, Kind, ParamSpec, ParamType, Shape, flatten};
 use stackmotion::commands::{Action, COMMANDS};
 
 use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
@@ -83,7 +83,9 @@ impl Bad {
 /// the page for logging in calls.
 fn called_by_key() -> impl Iterator<Item = &'static CommandSpec> {
     let needs_key = |spec: &&CommandSpec| !["listGuiThemes", "listOauthProvider"].contains(&spec.name);
-    COMMANDS.iter().filter(|entry| !matches!(entry.action, Action::Rim)).map(|entry| entry.spec).filter(needs_key)
+    let specs = COMMANDS.iter().filter(|entry| !matches!(entry.action, Action::Rim)).map(|entry| entry.spec);
+    // An answer that has no end is read by tests of its own.
+    specs.filter(needs_key).filter(|spec| spec.shape != Shape::Streamed)
 }
 
 /// Every row of every table but those that served commands change at once: an odd value may be a good one, and what was

@@ -74,6 +74,7 @@ impl Logged {
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_encrypted: false,
             is_cross_site: false,
+            resume_after: None,
             original: None,
             request_id: "req-1".into(),
         };

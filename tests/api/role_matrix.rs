@@ -122,6 +122,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("updateHost", "x-------"),
     ("updateHypervisorCapabilities", "x-------"),
     ("updateStoragePool", "x-------"),
+    ("streamEvents", "xxxxxxxx"),
     ("updateUser", "xxxx----"),
     ("updateZone", "x-------"),
 ];

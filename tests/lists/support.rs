@@ -107,6 +107,8 @@ async fn ctx(store: &Store, username: &str) -> Ctx {
         policy: Arc::new(Policy::default()),
         caller: Arc::new(caller(store, username).await),
         calls: Arc::default(),
+        feed: Arc::new(stackmotion::feed::Feed::new(store.clone(), Default::default())),
+        resume_after: None,
         request_id: "test".into(),
     }
 }

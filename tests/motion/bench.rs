@@ -94,6 +94,11 @@ impl Bench {
         self.folder.path().join("secrets.key")
     }
 
+    /// The administrator's key pair.
+    pub fn keys(&self) -> (&str, &str) {
+        (&self.keys.api_key, self.keys.secret_key.expose())
+    }
+
     /// A client of the administrator at the gateway with this address.
     pub fn client(&self, url: &str) -> Client {
         Client::new(url.to_owned(), &self.keys.api_key, self.keys.secret_key.expose()).expect("a client")

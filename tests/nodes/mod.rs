@@ -6,5 +6,6 @@ mod expiry;
 #[cfg(feature = "mariadb-tests")]
 mod galera;
 mod leases;
+mod stream;
 mod submit;
 mod takeover;

@@ -57,8 +57,8 @@ async fn count(store: &Store, sql: &str) -> i64 {
     store.db().row(sql, vec![]).await.expect("the database").expect("a row").at(0).expect("a number")
 }
 
-/// A client of a second root admin, in an account of its own.
-async fn colleague(client: &Client, url: &str) -> Client {
+/// The key pair of a second root admin, in an account of its own.
+pub async fn colleague(client: &Client) -> (String, String) {
     let fields = [
         ("username", "other"),
         ("password", "Long-enough-1"),
@@ -73,7 +73,7 @@ async fn colleague(client: &Client, url: &str) -> Client {
     let job = job["jobid"].as_str().expect("an id").to_owned();
     let keys: Json = client.wait(&job, PACE, |_| {}).await.expect("keys");
     let half = |name: &str| keys["userkeys"][name].as_str().unwrap_or_else(|| panic!("{keys}")).to_owned();
-    Client::new(url.to_owned(), &half("apikey"), &half("secretkey")).expect("a client")
+    (half("apikey"), half("secretkey"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,7 +83,8 @@ async fn a_repeated_submission_gives_the_job_that_it_gave_before() {
         let bench = Bench::start(&plan(91), database).await;
         let first = start(&bench, folder.path(), &url, "first").await;
         let second = start(&bench, folder.path(), &url, "second").await;
-        let other = colleague(&first.client, &first.url).await;
+        let (key, secret) = colleague(&first.client).await;
+        let other = Client::new(first.url.clone(), &key, &secret).expect("a client");
         bench.world.world().set_throttle(CRAWL);
         let (there, elsewhere) = (move_to(&bench, "c1-p2"), move_to(&bench, "c2-p2"));
 

@@ -1,6 +1,6 @@
 //! Texts that want to be more than texts: SQL, XML, headers.
 
-use stackmotion::api::{ParamType, flatten};
+use stackmotion::api::{ParamType, Shape, flatten};
 use stackmotion::commands::{Action, COMMANDS};
 
 use crate::api::sessions::{call, login};
@@ -36,6 +36,8 @@ async fn no_filter_of_a_list_is_a_piece_of_sql() {
     let mut tried = 0;
     let mut specs: Vec<_> =
         COMMANDS.iter().filter(|entry| matches!(entry.action, Action::Sync(_))).map(|entry| entry.spec).collect();
+    // An answer that has no end is not compared. Its filters are those of `listAsyncJobs`.
+    specs.retain(|spec| spec.shape != Shape::Streamed);
     // What changes something comes last: it leaves events, which lists would show.
     specs.sort_by_key(|spec| !spec.name.starts_with("list"));
     for spec in specs {

@@ -7,6 +7,7 @@ pub mod direct;
 pub mod galera;
 pub mod gateway;
 pub mod golden;
+pub mod listener;
 pub mod raw_http;
 pub mod recorder;
 pub mod world;
