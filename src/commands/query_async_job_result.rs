@@ -63,7 +63,7 @@ impl QueryAsyncJobResult {
 
 /// Who may see a job (`contract/api-protocol.md 7.6`): root admins and resource domain admins any, domain admins those of
 /// their domain and below, others their account's.
-fn authorize(ctx: &Ctx, row: &JobRow) -> Result<(), ApiError> {
+pub(super) fn authorize(ctx: &Ctx, row: &JobRow) -> Result<(), ApiError> {
     let caller = &ctx.caller;
     match caller.account_type {
         AccountType::Admin | AccountType::ResourceDomainAdmin => Ok(()),

@@ -15,6 +15,7 @@ mod figures;
 mod host;
 mod job;
 mod key;
+mod leftover;
 mod limits;
 mod management_server;
 mod motion;
@@ -49,6 +50,7 @@ pub use figures::{
 pub use host::{HostView, hosts, hosts_with};
 pub use job::{JobView, MigrationView, job, job_result, migration};
 pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};
+pub use leftover::{LeftoverView, leftovers};
 pub use limits::{MachineLimitsView, StorageLimitsView};
 pub use management_server::{
     ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers,
