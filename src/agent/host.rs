@@ -1,6 +1,6 @@
 //! One host: its agent process, which forgets when it is started anew, and the log of what it was asked.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +29,7 @@ pub struct Process {
 struct Motions {
     by_id: HashMap<String, Arc<Motion>>,
     order: VecDeque<String>,
+    barred: HashSet<String>,
 }
 
 impl Process {
@@ -61,9 +62,22 @@ impl Process {
         lock(&self.motions).by_id.get(id).cloned()
     }
 
-    /// Remembers a motion.
-    pub fn remember(&self, motion: Arc<Motion>) {
+    /// The motion with an id; if there is none, it is refused from now on.
+    pub fn motion_or_bar(&self, id: &str) -> Option<Arc<Motion>> {
         let mut motions = lock(&self.motions);
+        let known = motions.by_id.get(id).cloned();
+        if known.is_none() {
+            motions.barred.insert(id.to_owned());
+        }
+        known
+    }
+
+    /// Remembers a motion that begins; false when it was stopped before it came.
+    pub fn remember(&self, motion: Arc<Motion>) -> bool {
+        let mut motions = lock(&self.motions);
+        if motions.barred.contains(&motion.id) {
+            return false;
+        }
         if motions.order.len() >= MOTION_LIMIT
             && let Some(oldest) = motions.order.pop_front()
         {
@@ -71,6 +85,7 @@ impl Process {
         }
         motions.order.push_back(motion.id.clone());
         motions.by_id.insert(motion.id.clone(), motion);
+        true
     }
 
     /// All motions since the process began.

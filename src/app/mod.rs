@@ -27,7 +27,7 @@ use crate::hypervisors::hyperv::{self, client, monitor, pin};
 use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
-use crate::motion::{Motion, Patience};
+use crate::motion::{Motion, Patience, Stall};
 use crate::settings::{AgentSettings, HttpSettings, Settings, SettingsError};
 use crate::store::{KeyPair, Store, StoreError, Survey};
 use crate::upstream::{HttpUpstream, TrustError};
@@ -184,7 +184,8 @@ impl App {
             tokio::spawn(workers),
             tokio::spawn(Arc::clone(&feed).run()),
             tokio::spawn(node::forget_jobs(store.clone(), lead.clone())),
-            tokio::spawn(ask_again(motion, lead, interval)),
+            tokio::spawn(ask_again(Arc::clone(&motion), lead, interval)),
+            tokio::spawn(hear_wishes(motion, Duration::from_millis(settings.agent.poll_ms))),
         ];
         if watched {
             tasks.push(tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()));
@@ -310,6 +311,20 @@ fn patience(settings: &AgentSettings) -> Patience {
         poll: Duration::from_millis(settings.poll_ms),
         unreachable: Duration::from_secs(settings.unreachable_s),
         late_answer: Duration::from_millis(settings.late_answer_ms),
+        stall: Stall { limit: Duration::from_secs(settings.stall.0), origin: settings.stall.1.clone() },
+        ..Patience::default()
+    }
+}
+
+/// Hears which jobs are to stop: the wish may have been made at another gateway.
+async fn hear_wishes(motion: Arc<Motion>, interval: Duration) {
+    let mut rounds = tokio::time::interval(interval);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        if let Err(error) = motion.hear_wishes().await {
+            tracing::warn!(cause = %crate::telemetry::chain(&error), "it could not be read which jobs are to stop");
+        }
     }
 }
 
@@ -323,6 +338,9 @@ async fn ask_again(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
         }
         if let Err(refusal) = motion.ask_again().await {
             tracing::warn!(reason = %refusal.text, "unknown outcomes could not be asked about");
+        }
+        if let Err(refusal) = motion.close_ledger().await {
+            tracing::warn!(reason = %refusal.text, "the files of motions could not be looked for");
         }
     }
 }

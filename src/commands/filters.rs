@@ -52,6 +52,19 @@ pub(super) fn tags(rows: Option<&Rows>) -> Vec<TagFilter> {
     rows.map_or_else(Vec::new, |rows| rows.0.iter().map(|row| (text(row.get("key")), text(row.get("value")))).collect())
 }
 
+/// A word that is one of these: another one would match nothing, and nobody would know why.
+///
+/// # Errors
+/// 431 with the words that there are.
+pub(super) fn one_of(name: &str, given: Option<String>, known: &[&str]) -> Result<Option<String>, ApiError> {
+    match given {
+        Some(word) if !known.contains(&word.as_str()) => {
+            Err(ApiError::invalid_parameter(format!("{word} is no {name}: say one of {}", known.join(", "))))
+        }
+        given => Ok(given),
+    }
+}
+
 /// The number of a kind of alert, which is sent as a text.
 ///
 /// # Errors

@@ -72,23 +72,12 @@ impl MotionScope {
             volume_id: self.volume_id.map(|id| id.number()),
             host_id: self.host_id.map(|id| id.number()),
             pool_id: self.pool_id.map(|id| id.number()),
-            kind: one_of("kind", self.kind, &Kind::ALL.map(Kind::word))?,
-            outcome: one_of("outcome", self.outcome, &Outcome::ALL.map(Outcome::word))?,
+            kind: filters::one_of("kind", self.kind, &Kind::ALL.map(Kind::word))?,
+            outcome: filters::one_of("outcome", self.outcome, &Outcome::ALL.map(Outcome::word))?,
             is_over,
             from: self.start_date,
             until: self.end_date,
             keyword,
         })
-    }
-}
-
-/// A word that is one of these: another one would match nothing, and nobody would know why.
-fn one_of(name: &str, given: Option<String>, known: &[&str]) -> Result<Option<String>, ApiError> {
-    match given {
-        Some(word) if !known.contains(&word.as_str()) => Err(ApiError::invalid_parameter(format!(
-            "{word} is no {name} of a migration: say one of {}",
-            known.join(", ")
-        ))),
-        given => Ok(given),
     }
 }

@@ -21,6 +21,7 @@ pub mod adopt_host;
 pub mod archive_alerts;
 pub mod archive_events;
 mod audit;
+pub mod cancel_migration;
 pub mod cloudian_is_enabled;
 pub mod create_account;
 pub mod create_disk_offering;
@@ -72,6 +73,7 @@ pub mod list_infrastructure;
 pub mod list_management_servers;
 pub mod list_management_servers_metrics;
 pub mod list_migration_history;
+pub mod list_migration_leftovers;
 pub mod list_migrations;
 pub mod list_os_categories;
 pub mod list_os_types;
@@ -110,6 +112,7 @@ pub mod query_async_job_result;
 pub mod ready_for_shutdown;
 pub mod reconnect_host;
 pub mod register_user_keys;
+pub mod remove_migration_leftover;
 pub mod reset_api_limit;
 pub mod stream_events;
 pub mod update_host;
@@ -204,6 +207,9 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_migrations::ListMigrations>(),
     Entry::sync::<list_migration_history::ListMigrationHistory>(),
     Entry::sync::<stream_events::StreamEvents>(),
+    Entry::sync::<cancel_migration::CancelMigration>(),
+    Entry::sync::<list_migration_leftovers::ListMigrationLeftovers>(),
+    Entry::sync::<remove_migration_leftover::RemoveMigrationLeftover>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),

@@ -55,6 +55,8 @@ pub enum EntityKind {
     GuestOs,
     /// A family of guest systems.
     GuestOsCategory,
+    /// A file that a motion may have left behind.
+    MotionFile,
 }
 
 impl EntityKind {
@@ -87,6 +89,7 @@ impl EntityKind {
             Self::Alert => "alert",
             Self::GuestOs => "guest_os",
             Self::GuestOsCategory => "guest_os_category",
+            Self::MotionFile => "motion_file",
         }
     }
 
@@ -121,6 +124,7 @@ impl EntityKind {
             Self::Alert => "alert",
             Self::GuestOs => "ostype",
             Self::GuestOsCategory => "oscategory",
+            Self::MotionFile => "migrationleftover",
         }
     }
 }
@@ -178,6 +182,8 @@ entity_refs! {
     ProjectRef => Project,
     /// Marks the id of a role.
     RoleRef => Role,
+    /// Marks the id of a file that a motion may have left behind.
+    MotionFileRef => MotionFile,
     /// Marks the id of a job.
     AsyncJobRef => AsyncJob,
     /// Marks the id of a row of hypervisor capabilities.

@@ -22,7 +22,7 @@ pub(super) async fn order(
     offering_id: Option<i64>,
 ) -> Result<Order, Refusal> {
     let copy_stem = uuid::Uuid::new_v4().to_string();
-    let disk = OrderDisk { volume, copy: None, stem: copy_stem, source, target, offering_id };
+    let disk = OrderDisk { volume, copy: None, stem: copy_stem, source, target, offering_id, before: None };
     if store.volume_snapshot_in_progress(disk.volume.id).await? {
         return Err(failure(&disk, "There are snapshots creating on this volume, can not move this volume"));
     }

@@ -76,6 +76,7 @@ impl Motion {
             source: plan.source,
             target: plan.target,
             offering_id: plan.offering_id,
+            before: None,
         };
         let source_port = port(&self.store, Some(&host)).await?;
         let (vm, disks) = (Some(vm), vec![disk]);
@@ -128,6 +129,7 @@ impl Motion {
                 source: disk.source,
                 target: disk.target,
                 offering_id: None,
+                before: None,
             })
             .collect::<Vec<_>>();
         let source_port = port(&self.store, Some(&plan.source)).await?;
@@ -173,6 +175,9 @@ impl Motion {
         // Who is in the way is mostly about to end.
         let mut wait = SHORTEST_WAIT;
         loop {
+            if let Some(cancelled) = self.unwanted(job_id).await? {
+                return Err(cancelled);
+            }
             let held = self.locks.hold(&key).await;
             if self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none()
                 && self.store.lock_take(&key, job_id).await?

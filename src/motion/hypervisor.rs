@@ -197,6 +197,17 @@ pub struct MotionStatus {
     pub details: Option<String>,
 }
 
+/// What an agent says to the order to stop a motion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopping {
+    /// It stops, and everything stays where it was.
+    Told,
+    /// The agent has not heard of the motion, and refuses it from now on, should its request still come.
+    Barred,
+    /// It does not stop, for this reason: it has ended or is past its point of no return.
+    Refused(String),
+}
+
 /// Whether a command that failed can have had an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -246,6 +257,9 @@ pub trait Hypervisor: Send + Sync {
 
     /// How far a motion is, asked of the host that it was sent to.
     fn motion_status<'a>(&'a self, host: &'a HostRef, motion: &'a str) -> BoxFuture<'a, Answer<Option<MotionStatus>>>;
+
+    /// Tells the host that a motion was sent to that it is to stop, or never to begin.
+    fn stop_motion<'a>(&'a self, host: &'a HostRef, motion: &'a str) -> BoxFuture<'a, Answer<Option<Stopping>>>;
 
     /// The folder of a pool, spelled as [`VmDisk::folder`] spells it on the host.
     fn folder(&self, pool: &PoolRef) -> String;

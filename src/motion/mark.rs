@@ -1,7 +1,9 @@
 //! Mark: the motion is written down and its rows go to `Migrating`, in one transaction.
 
+use super::ledger;
 use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
+use super::saga::Stall;
 use super::settle::step;
 use super::volume_checks::maintenance_text;
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
@@ -11,11 +13,11 @@ use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, transact};
 ///
 /// # Errors
 /// A [`Refusal`] with nothing changed: somebody else changed a row, or the target host has no room for the VM.
-pub(super) async fn mark(store: &Store, order: Order, strategy: &str) -> Result<Order, Refusal> {
-    transact!(store, Refusal, |tx| { mark_in(tx, order.clone(), strategy).await })
+pub(super) async fn mark(store: &Store, order: Order, strategy: &str, stall: &Stall) -> Result<Order, Refusal> {
+    transact!(store, Refusal, |tx| { mark_in(tx, order.clone(), strategy, stall).await })
 }
 
-async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str) -> Result<Order, Refusal> {
+async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str, stall: &Stall) -> Result<Order, Refusal> {
     look_again(tx, &order).await?;
     if order.kind == Kind::ColdVolume {
         for disk in &mut order.disks {
@@ -31,7 +33,10 @@ async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str) -> Result<Order,
     if order.kind.moves_vm() {
         order.vm = Some(mark_vm(tx, &order).await?);
     }
-    order.id = tx.motion_insert(&journal(&order, strategy)).await?;
+    order.id = tx.motion_insert(&journal(&order, strategy, stall)).await?;
+    for file in ledger::files_of(&order) {
+        tx.motion_file_insert(order.id, &file).await?;
+    }
     Ok(order)
 }
 
@@ -88,7 +93,7 @@ async fn mark_vm(tx: &mut Tx, order: &Order) -> Result<Vm, Refusal> {
     Ok(tx.vm_transition(vm, transition, place).await?)
 }
 
-fn journal(order: &Order, strategy: &str) -> NewMotion {
+fn journal(order: &Order, strategy: &str, stall: &Stall) -> NewMotion {
     NewMotion {
         uuid: order.uuid.clone(),
         job_id: order.job_id,
@@ -98,6 +103,8 @@ fn journal(order: &Order, strategy: &str) -> NewMotion {
         source_host_id: order.source.id,
         target_host_id: order.target.as_ref().map(|host| host.id),
         bytes_total: order.bytes_total(),
+        stall_s: i64::try_from(stall.limit.as_secs()).unwrap_or(i64::MAX),
+        stall_origin: stall.origin.clone(),
         disks: order
             .disks
             .iter()
@@ -108,6 +115,7 @@ fn journal(order: &Order, strategy: &str) -> NewMotion {
                 source_pool_id: disk.source.id,
                 target_pool_id: disk.target.id,
                 disk_offering_id: disk.offering_id,
+                before: None,
             })
             .collect(),
     }

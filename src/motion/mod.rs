@@ -1,11 +1,14 @@
 //! Motion: what is moved where, by whom, in which steps, and how it is settled.
 
 mod access;
+mod cancel;
 pub mod candidates;
 mod clean;
+mod clock;
 mod cold;
 mod front;
 pub mod hypervisor;
+mod ledger;
 mod locks;
 mod mark;
 mod offline;
@@ -22,11 +25,13 @@ mod volume_checks;
 mod watch;
 
 pub use access::Mover;
+pub use clock::{Clock, WallClock};
+pub use ledger::is_superfluous;
 pub use offline::{OfflineRequest, OfflineTarget};
 pub use order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
 pub use pools::tags_fit;
 pub use refusal::{Refusal, RefusalKind};
-pub use saga::{Motion, Patience, Probe, Step};
+pub use saga::{Motion, Patience, Probe, Stall, Step};
 pub use verdict::{Outcome, Verdict};
 pub use vm_checks::{DiskPlan, PlainRequest, VmPlan};
 pub use vm_storage_checks::StorageRequest;

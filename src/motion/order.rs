@@ -5,7 +5,7 @@
 use super::hypervisor::{DiskRef, HostRef, PoolRef, VmRef};
 use super::refusal::Refusal;
 use crate::model::{Host, Pool, ServiceOffering, Vm, Volume};
-use crate::store::{MotionRow, Store, VolumePlace};
+use crate::store::{DiskFacts, MotionRow, Store, VolumePlace};
 
 /// The kinds of motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct OrderDisk {
     pub target: Pool,
     /// The disk offering that it gets.
     pub offering_id: Option<i64>,
+    /// What its host showed of it before it moved; none while nobody has asked, or when the host could not tell.
+    pub before: Option<DiskFacts>,
 }
 
 impl OrderDisk {
@@ -154,6 +156,7 @@ impl Order {
                 source: store.pool_by_id(source).await?.ok_or_else(|| gone("pool", source))?,
                 target: store.pool_by_id(target).await?.ok_or_else(|| gone("pool", target))?,
                 offering_id: disk.disk_offering_id,
+                before: disk.before,
             });
         }
         let (source_port, target_port) = (port(store, Some(&source)).await?, port(store, target.as_ref()).await?);
@@ -170,6 +173,15 @@ impl Order {
             target_port,
             disks,
         })
+    }
+
+    /// Remembers what the hosts showed of the disks, by volume.
+    pub fn remember(&mut self, before: Vec<(i64, DiskFacts)>) {
+        for (volume_id, facts) in before {
+            for disk in self.disks.iter_mut().filter(|disk| disk.volume.id == volume_id) {
+                disk.before = Some(facts.clone());
+            }
+        }
     }
 
     /// The host that is told, as the hypervisor's client wants it.

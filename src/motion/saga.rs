@@ -16,22 +16,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::cancel::Wishes;
 use super::clean;
+use super::clock::{Clock, WallClock};
 use super::front::key_of;
-use super::hypervisor::Hypervisor;
+use super::hypervisor::{Hypervisor, Stopping};
 use super::locks::{Held, Locks};
 use super::order::Order;
 use super::refusal::Refusal;
 use super::strategy::{self, Strategy};
 use super::verdict::{self, Look, Said, Verdict};
-use super::watch;
+use super::watch::{self, Seen, Watch};
 use super::{mark, settle};
 use crate::store::{MotionRow, Store, StoreError};
 
+/// How long a motion may stand still.
+#[derive(Clone, Debug)]
+pub struct Stall {
+    /// The limit.
+    pub limit: Duration,
+    /// Where the limit came from, as the job shows it.
+    pub origin: String,
+}
+
 /// How patient the gateway is. None of these ends a copy that goes on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Patience {
     /// Between two questions to a host.
     pub poll: Duration,
@@ -40,6 +49,10 @@ pub struct Patience {
     /// How long an answer may be late after the host has said that the motion is over, and how long a request may lie
     /// unread in an agent that says that it has not heard of the motion.
     pub late_answer: Duration,
+    /// How long a motion may stand still before it is told to stop.
+    pub stall: Stall,
+    /// How long who cancels waits for what the host says to it.
+    pub cancel_answer: Duration,
 }
 
 impl Default for Patience {
@@ -48,6 +61,8 @@ impl Default for Patience {
             poll: Duration::from_secs(1),
             unreachable: Duration::from_secs(300),
             late_answer: Duration::from_secs(5),
+            stall: Stall { limit: Duration::from_secs(600), origin: "default".to_owned() },
+            cancel_answer: Duration::from_secs(10),
         }
     }
 }
@@ -85,6 +100,8 @@ pub struct Motion {
     strategies: Arc<[Box<dyn Strategy>]>,
     pub(super) patience: Patience,
     pub(super) locks: Arc<Locks>,
+    pub(super) wishes: Arc<Wishes>,
+    pub(super) clock: Arc<dyn Clock>,
     probe: Option<Probe>,
 }
 
@@ -99,7 +116,8 @@ impl Motion {
     #[must_use]
     pub fn new(store: Store, patience: Patience) -> Self {
         let (hypervisors, strategies) = (BTreeMap::new(), strategy::all().into());
-        Self { store, hypervisors, strategies, patience, locks: Arc::default(), probe: None }
+        let (locks, wishes, clock) = (Arc::default(), Arc::default(), Arc::new(WallClock));
+        Self { store, hypervisors, strategies, patience, locks, wishes, clock, probe: None }
     }
 
     /// The same room, with another store: that of a job, which writes under its claim.
@@ -112,6 +130,13 @@ impl Motion {
     #[must_use]
     pub fn with_hypervisor(mut self, kind: &str, hypervisor: Arc<dyn Hypervisor>) -> Self {
         self.hypervisors.insert(kind.to_lowercase(), hypervisor);
+        self
+    }
+
+    /// Goes by another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -146,26 +171,39 @@ impl Motion {
     pub(super) async fn carry_out(&self, draft: Order) -> Result<(Order, Verdict), Refusal> {
         let Some(strategy) = self.strategy(&draft) else { return Err(mark::no_strategy(&draft)) };
         let hypervisor = self.hypervisor(&draft)?;
+        if let Some(cancelled) = self.unwanted(draft.job_id).await? {
+            return Err(cancelled);
+        }
         self.probe(Step::Mark, true).await;
-        let order = mark::mark(&self.store, draft, strategy.name()).await?;
+        let mut order = mark::mark(&self.store, draft, strategy.name(), &self.patience.stall).await?;
         self.probe(Step::Mark, false).await;
-        let said = match self.send(&order, strategy, hypervisor.as_ref()).await {
+        let said = match self.send(&mut order, strategy, hypervisor.as_ref()).await {
             Ok(said) => said,
             Err(problem) => Said::No(problem.text),
         };
         self.conclude(order, hypervisor.as_ref(), said).await
     }
 
-    async fn send(&self, order: &Order, strategy: &dyn Strategy, hypervisor: &dyn Hypervisor) -> Result<Said, Refusal> {
+    async fn send(
+        &self,
+        order: &mut Order,
+        strategy: &dyn Strategy,
+        hypervisor: &dyn Hypervisor,
+    ) -> Result<Said, Refusal> {
         if let Some(obstacle) = clean::obstacle(order, hypervisor).await {
             return Ok(Said::No(obstacle));
         }
+        let before = verdict::facts_before(order, hypervisor).await;
+        if self.unwanted(order.job_id).await?.is_some() {
+            return Ok(Said::No("Nothing was sent to the host.".to_owned()));
+        }
         self.probe(Step::Announce, true).await;
-        self.store.motion_sent(order.id).await?;
+        self.store.motion_sent(order.id, &before).await?;
+        order.remember(before);
         self.probe(Step::Announce, false).await;
         self.probe(Step::Send, true).await;
         tracing::info!(motion = %order.uuid, kind = order.kind.word(), strategy = strategy.name(), "sending");
-        let said = watch::until_over(&self.store, order, strategy, hypervisor, &self.patience).await;
+        let said = watch::until_over(self, order, strategy, hypervisor).await;
         self.probe(Step::Send, false).await;
         Ok(said)
     }
@@ -179,13 +217,14 @@ impl Motion {
     ) -> Result<(Order, Verdict), Refusal> {
         self.probe(Step::Judge, true).await;
         let verdict = self.judge(&order, hypervisor, &said).await;
+        let verdict = self.explained(order.job_id, verdict).await?;
         self.probe(Step::Judge, false).await;
         tracing::info!(motion = %order.uuid, outcome = verdict.outcome.word(), verified = %verdict.verified, "judged");
         self.probe(Step::Settle, true).await;
         let verdict = self.settle(&order, verdict).await?;
         self.probe(Step::Settle, false).await;
         self.probe(Step::Clean, true).await;
-        clean::clean(&self.store, &order, &verdict, hypervisor).await?;
+        self.tidy(&order, &verdict, hypervisor).await?;
         self.probe(Step::Clean, false).await;
         Ok((order, verdict))
     }
@@ -202,7 +241,7 @@ impl Motion {
             match &problem.cause {
                 Some(StoreError::Database(cause)) => {
                     tracing::error!(motion = %order.uuid, %cause, "the verdict could not be written; trying again");
-                    tokio::time::sleep(self.patience.poll).await;
+                    self.clock.sleep(self.patience.poll).await;
                 }
                 Some(StoreError::Conflict { what }) => {
                     let doubt = settle::in_doubt(verdict, what);
@@ -216,8 +255,9 @@ impl Motion {
 
     /// Asks the hosts until they have said what became of the motion.
     async fn judge(&self, order: &Order, hypervisor: &dyn Hypervisor, said: &Said) -> Verdict {
-        let mut patient_until = Instant::now() + self.patience.unreachable;
+        let mut patient_until = self.clock.now() + self.patience.unreachable;
         let mut unheard_until = None;
+        let mut watch = Watch::new(self, order, hypervisor);
         loop {
             let wait = match verdict::look(hypervisor, order, said).await {
                 Look::Over(verdict) => return verdict,
@@ -228,17 +268,19 @@ impl Motion {
                 Look::CannotTell => return verdict::from_words(order, said),
                 // The request of a gateway that is gone may lie unread in the agent, and begin yet.
                 Look::Unheard(verdict) => {
-                    let until = *unheard_until.get_or_insert_with(|| Instant::now() + self.patience.late_answer);
-                    if Instant::now() >= until {
+                    let until = *unheard_until.get_or_insert_with(|| self.clock.now() + self.patience.late_answer);
+                    if self.clock.now() >= until && is_barred(order, hypervisor).await {
                         return verdict;
                     }
                     None
                 }
                 Look::Running => {
                     unheard_until = None;
-                    watch::note_progress(&self.store, order, hypervisor).await;
-                    patient_until = Instant::now() + self.patience.unreachable;
-                    None
+                    patient_until = self.clock.now() + self.patience.unreachable;
+                    match watch.look().await {
+                        Seen::Still(text) => return verdict::from_words(order, &Said::Nothing(text)),
+                        Seen::Running | Seen::Over(_) => None,
+                    }
                 }
                 Look::Unreachable(text) => Some(text),
             };
@@ -246,7 +288,7 @@ impl Motion {
                 tracing::warn!(motion = %order.uuid, reason = %text, "a host does not answer");
                 // What the agent refused, or never got, has had no effect: there is nothing to wait for.
                 let refused = matches!(said, Said::No(_));
-                if refused || Instant::now() >= patient_until {
+                if refused || self.clock.now() >= patient_until {
                     let mut verdict = verdict::from_words(order, said);
                     if verdict.outcome == super::Outcome::Unknown {
                         verdict.reason = Some(match verdict.reason {
@@ -257,7 +299,7 @@ impl Motion {
                     return verdict;
                 }
             }
-            tokio::time::sleep(self.patience.poll).await;
+            self.clock.sleep(self.patience.poll).await;
         }
     }
 
@@ -289,7 +331,7 @@ impl Motion {
             }
             _ => {
                 let verdict = settle::read_back(&self.store, &order, row).await?;
-                clean::clean(&self.store, &order, &verdict, hypervisor.as_ref()).await?;
+                self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
                 Ok((order, verdict))
             }
         }
@@ -316,20 +358,34 @@ impl Motion {
         let said = Said::Nothing(row.reason.clone().unwrap_or_default());
         let mut look = verdict::look(hypervisor.as_ref(), &order, &said).await;
         if matches!(look, Look::Unheard(_)) {
-            tokio::time::sleep(self.patience.late_answer).await;
+            self.clock.sleep(self.patience.late_answer).await;
+            // One that begins at this moment is asked about another time.
+            if !is_barred(&order, hypervisor.as_ref()).await {
+                return Ok(());
+            }
             look = verdict::look(hypervisor.as_ref(), &order, &said).await;
         }
         if let Look::Over(verdict) | Look::Unheard(verdict) = look
             && verdict.outcome != super::Outcome::Unknown
         {
             settle::correct(&self.store, &order, &verdict).await?;
+            self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
         }
         Ok(())
     }
 
     /// Waits for the turn of a motion that is in the journal.
-    async fn hold(&self, row: &MotionRow) -> Result<Held, Refusal> {
+    pub(super) async fn hold(&self, row: &MotionRow) -> Result<Held, Refusal> {
         let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
         Ok(self.locks.hold(&key_of(row.vm_id, volume_id)).await)
+    }
+}
+
+/// Makes sure that a motion of which the agent has not heard does not begin yet: the agent refuses it from now on. False when it
+/// has begun meanwhile, or the agent does not answer. An agent without our extension can only be believed.
+async fn is_barred(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
+    match hypervisor.stop_motion(&order.source_ref(), &order.uuid).await {
+        Ok(Some(Stopping::Barred) | None) => true,
+        Ok(Some(Stopping::Told | Stopping::Refused(_))) | Err(_) => false,
     }
 }

@@ -6,8 +6,11 @@
 
 use std::borrow::Cow;
 
-use super::hypervisor::{Answer, Effect, HostRef, Hypervisor, MotionState, Told, VmDisk, VmPresence, same_folder};
+use super::hypervisor::{
+    Answer, Effect, FileFact, HostRef, Hypervisor, MotionState, Told, VmDisk, VmPresence, same_folder,
+};
 use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
+use crate::store::DiskFacts;
 
 /// The ends of a motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +113,60 @@ impl Said {
     }
 }
 
+/// What the hosts show of the disks of an order before anything is sent, by volume: by it they are known again afterwards. What an
+/// agent cannot tell is left out.
+pub(super) async fn facts_before(order: &Order, hypervisor: &dyn Hypervisor) -> Vec<(i64, DiskFacts)> {
+    let source = order.source_ref();
+    let mut facts = Vec::new();
+    if order.kind == Kind::ColdVolume {
+        for disk in &order.disks {
+            let here = disk_ref(&disk.volume, &disk.source);
+            if let Ok(Some(files)) = hypervisor.files(&source, &here.pool, &here.stem).await
+                && let Some(file) = files.first()
+            {
+                facts.push((disk.volume.id, seen(file.identity.clone(), file.size_bytes)));
+            }
+        }
+        return facts;
+    }
+    let Some(vm) = order.vm.as_ref().filter(|_| !order.disks.is_empty()) else { return facts };
+    let Ok(Some(listed)) = hypervisor.vm_disks(&source, &vm.instance_name).await else { return facts };
+    for disk in &order.disks {
+        let stem = disk.volume.path.as_deref();
+        if let Some(found) = listed.iter().find(|found| Some(found.stem.as_str()) == stem) {
+            facts.push((disk.volume.id, seen(found.identity.clone(), found.size_bytes)));
+        }
+    }
+    facts
+}
+
+fn seen(identity: Option<String>, size_bytes: u64) -> DiskFacts {
+    DiskFacts { identity, size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX) }
+}
+
+/// Why what lies at a disk's target is not that disk; an empty reason never is one. Only what was seen both before and after
+/// is compared.
+fn difference(before: &DiskFacts, after: &DiskFacts) -> Option<String> {
+    if before.size_bytes > 0 && after.size_bytes > 0 && before.size_bytes != after.size_bytes {
+        return Some(format!("it has {} bytes inside and had {}", after.size_bytes, before.size_bytes));
+    }
+    match (&before.identity, &after.identity) {
+        (Some(before), Some(after)) if !before.eq_ignore_ascii_case(after) => {
+            Some(format!("its identity is {after} and was {before}"))
+        }
+        _ => None,
+    }
+}
+
+/// What may be said of a disk that was found at its target and does not differ from what it was.
+fn sameness(disk: &OrderDisk) -> &'static str {
+    match disk.before.as_ref().map(|before| before.identity.is_some()) {
+        Some(true) => " Identity and size are what they were.",
+        Some(false) => " The size is what it was; the agent tells no identity.",
+        None => " What it was before was not seen, so identity and size were not compared.",
+    }
+}
+
 /// One look at the hosts of an order.
 pub async fn look(hypervisor: &dyn Hypervisor, order: &Order, said: &Said) -> Look {
     let asked = Asked { hypervisor, order, said, source: order.source_ref() };
@@ -183,12 +240,21 @@ impl Asked<'_> {
         let host = &self.source.name;
         match self.place(disk, &disks) {
             Place::Target(folder) => {
-                let text = format!("Host {host} lists the disk {} of {} in {folder}.", disk.stem, vm.instance_name);
+                let same = sameness(disk);
+                let text =
+                    format!("Host {host} lists the disk {} of {} in {folder}.{same}", disk.stem, vm.instance_name);
                 self.over(Outcome::Done, false, vec![true], text)
             }
             Place::Elsewhere(folder) => {
                 let text = format!(
                     "Host {host} lists the disk {} of {} in {folder}, which is neither its old nor its new pool.",
+                    disk.stem, vm.instance_name
+                );
+                self.over(Outcome::Unknown, false, vec![false], text)
+            }
+            Place::Another(folder, why) => {
+                let text = format!(
+                    "Host {host} lists a disk {} of {} in {folder}, but not the one that was moved: {why}.",
                     disk.stem, vm.instance_name
                 );
                 self.over(Outcome::Unknown, false, vec![false], text)
@@ -284,6 +350,12 @@ impl Asked<'_> {
         let mut left = Vec::new();
         for disk in &self.order.disks {
             let place = self.place(disk, &listed);
+            if let Place::Another(folder, why) = &place {
+                let stay = vec![false; self.order.disks.len()];
+                let text =
+                    format!("{seen} It lists a disk {} in {folder}, but not the one that was moved: {why}.", disk.stem);
+                return self.over(Outcome::Unknown, true, stay, text);
+            }
             let at_target = matches!(place, Place::Target(_));
             if !at_target {
                 left.push(format!("{} {}", disk.volume.name, place.words()));
@@ -291,7 +363,10 @@ impl Asked<'_> {
             moved.push(at_target);
         }
         if left.is_empty() {
-            let text = format!("{seen} It lists all {} disks in their new pools.", self.order.disks.len());
+            let known =
+                self.order.disks.iter().all(|disk| disk.before.as_ref().is_some_and(|it| it.identity.is_some()));
+            let same = if known { " Identities and sizes are what they were." } else { "" };
+            let text = format!("{seen} It lists all {} disks in their new pools.{same}", self.order.disks.len());
             return self.over(Outcome::Done, true, moved, text);
         }
         self.over(Outcome::Partly, true, moved, format!("{seen} Not moved: {}.", left.join(", ")))
@@ -306,7 +381,7 @@ impl Asked<'_> {
             Err(error) => return Look::Unreachable(error.text),
         };
         match files.iter().find(|file| file.complete) {
-            Some(file) if self.same_disk(disk, file.size_bytes).await => {
+            Some(file) if self.same_disk(disk, file).await => {
                 let text = format!(
                     "Host {} lists the copy {} in {}, complete, {} bytes inside.",
                     self.source.name,
@@ -323,11 +398,12 @@ impl Asked<'_> {
         }
     }
 
-    /// True when the copy is as large inside as the original, which is still there.
-    async fn same_disk(&self, disk: &OrderDisk, size_bytes: u64) -> bool {
+    /// True when the copy is the same inside as the original, which is still there.
+    async fn same_disk(&self, disk: &OrderDisk, copy: &FileFact) -> bool {
         let here = disk_ref(&disk.volume, &disk.source);
+        let facts = |file: &FileFact| seen(file.identity.clone(), file.size_bytes);
         match self.hypervisor.files(&self.source, &here.pool, &here.stem).await {
-            Ok(Some(files)) => files.first().is_some_and(|file| file.size_bytes == size_bytes),
+            Ok(Some(files)) => files.first().is_some_and(|file| difference(&facts(file), &facts(copy)).is_none()),
             _ => false,
         }
     }
@@ -336,7 +412,11 @@ impl Asked<'_> {
         let Some(found) = listed.iter().find(|found| found.stem == disk.stem) else { return Place::Missing };
         let same = |pool| same_folder(&found.folder, &self.hypervisor.folder(&pool_ref(pool)));
         if same(&disk.target) {
-            Place::Target(found.folder.clone())
+            let after = seen(found.identity.clone(), found.size_bytes);
+            match disk.before.as_ref().and_then(|before| difference(before, &after)) {
+                Some(why) => Place::Another(found.folder.clone(), why),
+                None => Place::Target(found.folder.clone()),
+            }
         } else if same(&disk.source) {
             Place::Source(found.folder.clone())
         } else {
@@ -350,13 +430,17 @@ enum Place {
     Target(String),
     Source(String),
     Elsewhere(String),
+    /// In the target's folder and under the disk's name, but it is another disk, for this reason.
+    Another(String, String),
     Missing,
 }
 
 impl Place {
     fn words(&self) -> String {
         match self {
-            Self::Target(folder) | Self::Source(folder) | Self::Elsewhere(folder) => format!("(in {folder})"),
+            Self::Target(folder) | Self::Source(folder) | Self::Elsewhere(folder) | Self::Another(folder, _) => {
+                format!("(in {folder})")
+            }
             Self::Missing => "(not a disk of the VM)".to_owned(),
         }
     }

@@ -1,56 +1,345 @@
-//! Watch: the command is out; how far is it, and is it over?
+//! Watch: the command is out; how far is it, is it over, and does it move at all?
 //!
-//! No clock ends a motion. The agent's answer ends it, or the agent's word (where it has our extension) that it is over
-//! although the answer has not come.
+//! No clock ends a motion that moves, however long it takes. The agent's answer ends it, or the agent's word (where it has our
+//! extension) that it is over although the answer has not come. One that stands still for longer than the stall limit is told
+//! to stop, as is one whose job was cancelled; what became of it is then found out as always.
 
-use super::hypervisor::{Hypervisor, MotionState};
-use super::order::Order;
-use super::saga::Patience;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::hypervisor::{Hypervisor, MotionState, MotionStatus, Stopping};
+use super::order::{Order, disk_ref, pool_ref};
+use super::saga::Motion;
 use super::strategy::Strategy;
 use super::verdict::Said;
-use crate::store::Store;
+use crate::store::{CancelState, MotionProgress, StoreError, transact};
+
+/// The time over which the rate is measured.
+const RATE_WINDOW: Duration = Duration::from_secs(30);
 
 /// Sends the command and waits until it is over.
 pub(super) async fn until_over(
-    store: &Store,
+    motion: &Motion,
     order: &Order,
     strategy: &dyn Strategy,
     hypervisor: &dyn Hypervisor,
-    patience: &Patience,
 ) -> Said {
     let mut answer = strategy.execute(order, hypervisor);
+    let mut watch = Watch::new(motion, order, hypervisor);
     loop {
         let question = async {
-            tokio::time::sleep(patience.poll).await;
-            note_progress(store, order, hypervisor).await
+            motion.clock.sleep(motion.patience.poll).await;
+            watch.look().await
         };
         // The command goes on while the host is asked: it may hold what the question waits for, such as the database's
         // writer or a row's lock.
-        let is_over = tokio::select! {
+        let seen = tokio::select! {
             answer = &mut answer => return answer.into(),
-            is_over = question => is_over,
+            seen = question => seen,
         };
-        if is_over {
-            // It is over, the answer should be here at once. If not, it was lost and the facts decide.
-            return match tokio::time::timeout(patience.late_answer, &mut answer).await {
-                Ok(answer) => answer.into(),
-                Err(_) => Said::Nothing("The host says that the motion is over, its answer did not come.".to_owned()),
-            };
+        match seen {
+            Seen::Running => {}
+            Seen::Still(text) => return Said::Nothing(text),
+            Seen::Over(text) => {
+                // The answer should be here at once. If not, it was lost and the facts decide.
+                return match tokio::time::timeout(motion.patience.late_answer, &mut answer).await {
+                    Ok(answer) => answer.into(),
+                    Err(_) => Said::Nothing(text),
+                };
+            }
         }
     }
 }
 
-/// Asks how far the motion is and writes it down. True when the host says that it is over.
-pub(super) async fn note_progress(store: &Store, order: &Order, hypervisor: &dyn Hypervisor) -> bool {
-    let Ok(Some(status)) = hypervisor.motion_status(&order.source_ref(), &order.uuid).await else { return false };
-    let (done, total) = (status.bytes_done as i64, status.bytes_total as i64);
-    if status.state == MotionState::Running && total > 0 {
-        let percent = (done.saturating_mul(100) / total).clamp(0, 99);
-        let noted = store.motion_progress(order.id, done, total).await;
-        let shown = store.job_progress(order.job_id, percent).await;
-        if let Err(error) = noted.and(shown) {
-            tracing::warn!(motion = %order.uuid, %error, "progress could not be noted");
+/// What one look at a motion showed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It goes on.
+    Running,
+    /// The host says that it is over, or that it will never begin.
+    Over(String),
+    /// It stands still, and the host cannot be made to stop it.
+    Still(String),
+}
+
+/// How far the order to stop has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It was not given, or not taken.
+    Free,
+    /// The host took it.
+    Told,
+}
+
+/// Looks at one motion again and again.
+pub(super) struct Watch<'a> {
+    motion: &'a Motion,
+    order: &'a Order,
+    hypervisor: &'a dyn Hypervisor,
+    pulse: Pulse,
+    stop: Stop,
+}
+
+impl<'a> Watch<'a> {
+    pub fn new(motion: &'a Motion, order: &'a Order, hypervisor: &'a dyn Hypervisor) -> Self {
+        Self {
+            motion,
+            order,
+            hypervisor,
+            pulse: Pulse::new(motion.patience.stall.limit, motion.clock.now()),
+            stop: Stop::Free,
         }
     }
-    matches!(status.state, MotionState::Done | MotionState::Failed)
+
+    /// Asks how far the motion is, writes it down, and tells the host to stop where that is due.
+    pub async fn look(&mut self) -> Seen {
+        if let Some(over) = self.progress().await {
+            return over;
+        }
+        if self.stop == Stop::Free && self.motion.wishes.name(self.order.job_id) {
+            match self.tell_to_stop().await {
+                Ok(Some(Stopping::Barred)) => return Seen::Over("The host had not begun, and will not.".to_owned()),
+                Ok(_) => {}
+                Err(text) => {
+                    tracing::warn!(motion = %self.order.uuid, reason = %text, "the host could not be told to stop")
+                }
+            }
+        }
+        if self.pulse.is_still(self.motion.clock.now()) { self.stalled().await } else { Seen::Running }
+    }
+
+    /// What is to be done about a motion that stands still.
+    async fn stalled(&mut self) -> Seen {
+        let still = format!(
+            "It stood still for {} s ({}), which is longer than motion.stall_s ({}) allows.",
+            self.pulse.limit.as_secs(),
+            self.pulse.words(),
+            self.motion.patience.stall.origin
+        );
+        if self.stop == Stop::Told {
+            return Seen::Still(format!("{still} The host was told to stop it, and it does not end."));
+        }
+        tracing::warn!(motion = %self.order.uuid, reason = %still, "a motion stands still");
+        let (store, job_id) = (&self.motion.store, self.order.job_id);
+        let wished = transact!(store, StoreError, |tx| { tx.cancel_wish(job_id, None, &still).await });
+        if let Err(error) = wished {
+            tracing::warn!(motion = %self.order.uuid, %error, "the wish to stop could not be written down; trying again");
+            return Seen::Running;
+        }
+        match self.tell_to_stop().await {
+            Ok(Some(Stopping::Told)) => {
+                self.pulse.restart(self.motion.clock.now());
+                Seen::Running
+            }
+            Ok(Some(Stopping::Barred)) => Seen::Over(still),
+            Ok(Some(Stopping::Refused(text))) => Seen::Still(format!("{still} The host does not stop it: {text}")),
+            Ok(None) => Seen::Still(format!("{still} The agent cannot be told to stop it.")),
+            Err(text) => Seen::Still(format!("{still} The host cannot be told to stop it: {text}")),
+        }
+    }
+
+    /// Tells the host to stop, once it has been written down that it is told.
+    async fn tell_to_stop(&mut self) -> Result<Option<Stopping>, String> {
+        let (store, job_id) = (&self.motion.store, self.order.job_id);
+        let noted = store.cancel_note(job_id, CancelState::Asked, None).await;
+        noted.map_err(|error| crate::telemetry::chain(&error))?;
+        let source = self.order.source_ref();
+        let said = self.hypervisor.stop_motion(&source, &self.order.uuid).await.map_err(|error| error.text)?;
+        let (state, answer) = match &said {
+            Some(Stopping::Told | Stopping::Barred) => {
+                self.stop = Stop::Told;
+                tracing::info!(motion = %self.order.uuid, host = %source.name, "the host was told to stop");
+                return Ok(said);
+            }
+            Some(Stopping::Refused(text)) => (CancelState::Refused, text.clone()),
+            None => {
+                let text = format!("the agent of host {} cannot be told to stop a motion", source.name);
+                (CancelState::Refused, text)
+            }
+        };
+        tracing::warn!(motion = %self.order.uuid, host = %source.name, %answer, "the host does not stop");
+        let noted = store.cancel_note(job_id, state, Some(&answer)).await;
+        noted.map_err(|error| crate::telemetry::chain(&error))?;
+        // Heard here at once, so that the host is not asked again for the same wish.
+        self.motion.hear_wishes().await.map_err(|error| crate::telemetry::chain(&error))?;
+        Ok(said)
+    }
+
+    /// Asks how far it is. Something when it is over.
+    async fn progress(&mut self) -> Option<Seen> {
+        match self.hypervisor.motion_status(&self.order.source_ref(), &self.order.uuid).await {
+            Ok(Some(status)) => match status.state {
+                MotionState::Running => {
+                    self.note(&status, "host").await;
+                    None
+                }
+                MotionState::Done | MotionState::Failed => {
+                    Some(Seen::Over("The host says that the motion is over, its answer did not come.".to_owned()))
+                }
+                // It has not begun, or the agent has forgotten it: no sign of life.
+                MotionState::Unknown => None,
+            },
+            Ok(None) => {
+                match self.growth().await {
+                    Some(status) => self.note(&status, "growth").await,
+                    // What cannot be seen cannot be seen to stand still.
+                    None => self.pulse.restart(self.motion.clock.now()),
+                }
+                None
+            }
+            // A host that does not answer shows no sign of life.
+            Err(_) => None,
+        }
+    }
+
+    /// What an agent that does not tell how far it is can still show: how much of the targets' files is there.
+    async fn growth(&self) -> Option<MotionStatus> {
+        let host = self.order.target_ref().unwrap_or_else(|| self.order.source_ref());
+        let (mut done, mut total) = (0, 0);
+        for disk in self.order.disks.iter().filter(|disk| disk.moves()) {
+            let here = disk_ref(&disk.volume, &disk.source);
+            let source = self.hypervisor.files(&self.order.source_ref(), &here.pool, &here.stem).await.ok()??;
+            let target = self.hypervisor.files(&host, &pool_ref(&disk.target), &disk.stem).await.ok()??;
+            total += source.first()?.allocated_bytes;
+            done += target.first().map_or(0, |file| file.allocated_bytes);
+        }
+        let (bytes_done, bytes_total) = (done.min(total), total);
+        let phase = String::new();
+        Some(MotionStatus { state: MotionState::Running, phase, bytes_total, bytes_done, details: None })
+    }
+
+    /// Writes down how far it is, when that has changed.
+    async fn note(&mut self, status: &MotionStatus, source: &'static str) {
+        if !self.pulse.beat(status, self.motion.clock.now()) || status.bytes_total == 0 {
+            return;
+        }
+        let whole = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let (done, total) = (whole(status.bytes_done), whole(status.bytes_total));
+        let progress = MotionProgress {
+            bytes_done: done,
+            bytes_total: total,
+            bytes_per_second: self.pulse.rate().map(whole),
+            host_phase: Some(status.phase.clone()).filter(|phase| !phase.is_empty()),
+            source,
+        };
+        let share = i128::from(done) * 100 / i128::from(total.max(1));
+        let percent = i64::try_from(share).unwrap_or_default().clamp(0, 99);
+        let noted = self.motion.store.motion_progress(self.order.id, &progress).await;
+        let shown = self.motion.store.job_progress(self.order.job_id, percent).await;
+        if let Err(error) = noted.and(shown) {
+            tracing::warn!(motion = %self.order.uuid, %error, "progress could not be noted");
+        }
+    }
+}
+
+/// Whether a motion moves, and how fast.
+struct Pulse {
+    limit: Duration,
+    /// What it looked like last: bytes done, bytes in all, phase.
+    last: Option<(u64, u64, String)>,
+    /// When it last looked otherwise, or was given another chance.
+    since: Instant,
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Pulse {
+    fn new(limit: Duration, now: Instant) -> Self {
+        Self { limit, last: None, since: now, samples: VecDeque::new() }
+    }
+
+    /// Takes what it looks like now; true when that is something new.
+    fn beat(&mut self, status: &MotionStatus, now: Instant) -> bool {
+        let looks = (status.bytes_done, status.bytes_total, status.phase.clone());
+        let is_new = self.last.as_ref() != Some(&looks);
+        // With all copied, or nothing to copy, there is nothing left that would be seen to move: a machine's memory, say.
+        if is_new || status.bytes_done >= status.bytes_total {
+            self.since = now;
+        }
+        self.last = Some(looks);
+        self.samples.push_back((now, status.bytes_done));
+        while self.samples.len() > 2 && self.samples.get(1).is_some_and(|(at, _)| now - *at >= RATE_WINDOW) {
+            self.samples.pop_front();
+        }
+        is_new
+    }
+
+    /// Gives it another time of standing still.
+    fn restart(&mut self, now: Instant) {
+        self.since = now;
+    }
+
+    fn is_still(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= self.limit
+    }
+
+    /// Bytes in each second of late; none before two looks have been taken.
+    fn rate(&self) -> Option<u64> {
+        let ((from, before), (until, after)) = (self.samples.front()?, self.samples.back()?);
+        let seconds = (*until - *from).as_secs_f64();
+        (seconds > 0.0).then(|| (after.saturating_sub(*before) as f64 / seconds) as u64)
+    }
+
+    fn words(&self) -> String {
+        match &self.last {
+            Some((done, total, phase)) if phase.is_empty() => format!("at {done} of {total} bytes"),
+            Some((done, total, phase)) => format!("at {done} of {total} bytes, {phase}"),
+            None => "the host has shown no sign of it".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(done: u64, phase: &str) -> MotionStatus {
+        let phase = phase.to_owned();
+        MotionStatus { state: MotionState::Running, phase, bytes_total: 100, bytes_done: done, details: None }
+    }
+
+    const LIMIT: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn what_moves_is_not_still_however_long_it_takes() {
+        let mut now = Instant::now();
+        let mut pulse = Pulse::new(LIMIT, now);
+        for done in 0..100 {
+            assert!(pulse.beat(&status(done, "copy"), now));
+            assert!(!pulse.beat(&status(done, "copy"), now), "nothing new");
+            now += LIMIT - Duration::from_secs(1);
+            assert!(!pulse.is_still(now), "{done}");
+        }
+        now += Duration::from_secs(1);
+        assert!(pulse.is_still(now));
+        pulse.beat(&status(99, "switch"), now);
+        assert!(!pulse.is_still(now), "another phase is a sign of life");
+    }
+
+    #[test]
+    fn what_has_nothing_left_to_copy_is_not_still() {
+        let mut now = Instant::now();
+        let mut pulse = Pulse::new(LIMIT, now);
+        for _ in 0..10 {
+            pulse.beat(&status(100, "switch"), now);
+            now += LIMIT / 2;
+            assert!(!pulse.is_still(now));
+        }
+        assert!(pulse.is_still(now + LIMIT), "but one of which nothing is heard any more is");
+    }
+
+    #[test]
+    fn the_rate_is_that_of_late() {
+        let mut now = Instant::now();
+        let mut pulse = Pulse::new(LIMIT, now);
+        pulse.beat(&status(0, "copy"), now);
+        assert_eq!(pulse.rate(), None);
+        for done in [1, 2, 3] {
+            now += RATE_WINDOW;
+            pulse.beat(&status(done * 30, "copy"), now);
+        }
+        assert_eq!(pulse.rate(), Some(1));
+        now += RATE_WINDOW;
+        pulse.beat(&status(90, "copy"), now);
+        assert_eq!(pulse.rate(), Some(0), "what was before does not count");
+    }
 }

@@ -34,6 +34,8 @@ pub struct AgentSettings {
     pub unreachable_s: u64,
     /// How long an answer may be late after the host has said that the motion is over.
     pub late_answer_ms: u64,
+    /// How long a motion may stand still, in seconds, and where that was said.
+    pub stall: (u64, String),
     /// Whether the first certificate of an agent is trusted and remembered.
     pub pin_on_first_use: bool,
     /// SHA-256 fingerprints by address.
@@ -371,6 +373,7 @@ impl Reader<'_> {
             poll_ms: self.number("motion.poll_ms"),
             unreachable_s: self.number("motion.unreachable_s"),
             late_answer_ms: self.number("motion.late_answer_ms"),
+            stall: (self.number("motion.stall_s"), self.0.get("motion.stall_s").1.to_string()),
             pin_on_first_use: self.switch("agent.pin_on_first_use"),
             pins: pins.map(|(name, pin)| (name.trim().to_owned(), pin.trim().to_owned())).collect(),
         }

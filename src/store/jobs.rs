@@ -197,6 +197,9 @@ impl Tx {
         let done = self.run(sql, args![status.number(), code, result, now, now, job_id]).await?;
         self.run("DELETE FROM motion_lock WHERE job_id = ?", args![job_id]).await?;
         self.submission_ended(job_id).await?;
+        let sql =
+            "UPDATE motion_cancel SET state = 'ended', updated = ? WHERE job_id = ? AND state IN ('wanted', 'asked')";
+        self.run(sql, args![now, job_id]).await?;
         Ok(done.rows == 1)
     }
 
@@ -239,6 +242,7 @@ impl Store {
             tx.run(&format!("DELETE FROM async_job WHERE id IN ({list})"), vec![]).await?;
             tx.run(&format!("DELETE FROM motion_job WHERE job_id IN ({list})"), vec![]).await?;
             tx.run(&format!("DELETE FROM motion_submission WHERE job_id IN ({list})"), vec![]).await?;
+            tx.run(&format!("DELETE FROM motion_cancel WHERE job_id IN ({list})"), vec![]).await?;
             Ok(())
         })?;
         Ok(signed(ids.len()) == FORGOTTEN_AT_ONCE)
@@ -321,6 +325,16 @@ impl Store {
             start_event_id: row.get::<Option<i64>>("start_event_id")?.unwrap_or_default(),
             request_id: row.get("request_id")?,
         }))
+    }
+
+    /// What a job is about: type and internal id.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn job_subject(&self, job_id: i64) -> Result<Option<(String, i64)>, StoreError> {
+        let sql = "SELECT instance_type, instance_id FROM async_job WHERE id = ?";
+        let Some(row) = self.db().row(sql, args![job_id]).await? else { return Ok(None) };
+        Ok(row.at::<Option<String>>(0)?.zip(row.at::<Option<i64>>(1)?))
     }
 
     /// Writes how far a job is, in percent, while it runs.

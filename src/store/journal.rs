@@ -28,6 +28,10 @@ pub struct NewMotion {
     pub target_host_id: Option<i64>,
     /// Bytes to move, as the volumes' sizes say.
     pub bytes_total: i64,
+    /// After how many seconds of standing still it is stopped.
+    pub stall_s: i64,
+    /// Where that limit came from.
+    pub stall_origin: String,
     /// The disks.
     pub disks: Vec<MotionDisk>,
 }
@@ -47,6 +51,32 @@ pub struct MotionDisk {
     pub target_pool_id: i64,
     /// The disk offering that it gets.
     pub disk_offering_id: Option<i64>,
+    /// What its host showed of it before it moved; none when the host could not tell, or has not been asked yet.
+    pub before: Option<DiskFacts>,
+}
+
+/// What a host shows of a disk, by which it is known again wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskFacts {
+    /// The identity that is written in the image.
+    pub identity: Option<String>,
+    /// Size of the disk inside, bytes.
+    pub size_bytes: i64,
+}
+
+/// How far a motion is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MotionProgress {
+    /// Bytes moved.
+    pub bytes_done: i64,
+    /// Bytes to move.
+    pub bytes_total: i64,
+    /// Bytes moved in each second of late; none while that is not known.
+    pub bytes_per_second: Option<i64>,
+    /// The host's word for what it is doing.
+    pub host_phase: Option<String>,
+    /// Who says so: `host`, or `growth` when it was seen from the size of the target's file.
+    pub source: &'static str,
 }
 
 /// A motion as the journal has it.
@@ -76,20 +106,41 @@ pub struct MotionRow {
     pub bytes_total: i64,
     /// Bytes moved.
     pub bytes_done: i64,
+    /// The host's word for what it is doing.
+    pub host_phase: Option<String>,
+    /// Bytes moved in each second of late.
+    pub bytes_per_second: Option<i64>,
+    /// Who tells how far it is: `host` or `growth`.
+    pub progress_source: Option<String>,
+    /// When it was last seen to be further.
+    pub changed: Option<Timestamp>,
+    /// After how many seconds of standing still it is stopped.
+    pub stall_s: Option<i64>,
+    /// Where that limit came from.
+    pub stall_origin: Option<String>,
     /// Why it was not done, or what is not known.
     pub reason: Option<String>,
     /// What was verified, and how.
     pub verified: Option<String>,
     /// When it was written down.
     pub created: Timestamp,
+    /// When the host was told.
+    pub sent: Option<Timestamp>,
     /// When it was last heard of.
     pub updated: Timestamp,
     /// When it was settled.
     pub ended: Option<Timestamp>,
+    /// How far the wish that its job stop has come: see [`super::CancelState`].
+    pub cancel_state: Option<String>,
+    /// What the host said to that wish.
+    pub cancel_answer: Option<String>,
 }
 
 pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
-    bytes_total, bytes_done, reason, verified, created, updated, ended FROM motion_migration";
+    bytes_total, bytes_done, host_phase, bytes_per_second, progress_source, changed_at, stall_s, stall_origin, reason, verified, \
+    created, sent_at, updated, ended, \
+    (SELECT c.state FROM motion_cancel c WHERE c.job_id = motion_migration.job_id) AS cancel_state, \
+    (SELECT c.answer FROM motion_cancel c WHERE c.job_id = motion_migration.job_id) AS cancel_answer FROM motion_migration";
 
 /// Narrows motions to a VM or a volume: two arguments, either may be NULL.
 const ABOUT: &str = "(vm_id = ? OR id IN (SELECT migration_id FROM motion_disk WHERE volume_id = ?))";
@@ -113,11 +164,20 @@ impl MotionRow {
             target_host_id: row.get("target_host_id")?,
             bytes_total: row.get("bytes_total")?,
             bytes_done: row.get("bytes_done")?,
+            host_phase: row.get("host_phase")?,
+            bytes_per_second: row.get("bytes_per_second")?,
+            progress_source: row.get("progress_source")?,
+            changed: row.get("changed_at")?,
+            stall_s: row.get("stall_s")?,
+            stall_origin: row.get("stall_origin")?,
             reason: row.get("reason")?,
             verified: row.get("verified")?,
             created: row.get("created")?,
+            sent: row.get("sent_at")?,
             updated: row.get("updated")?,
             ended: row.get("ended")?,
+            cancel_state: row.get("cancel_state")?,
+            cancel_answer: row.get("cancel_answer")?,
         })
     }
 }
@@ -131,7 +191,8 @@ impl Tx {
         let now = Timestamp::now();
         let (vm_id, vm_name) = new.vm.clone().unzip();
         let sql = "INSERT INTO motion_migration (uuid, job_id, kind, strategy, phase, vm_id, vm_name, source_host_id, \
-            target_host_id, bytes_total, created, updated) VALUES (?, ?, ?, ?, 'marked', ?, ?, ?, ?, ?, ?, ?)";
+            target_host_id, bytes_total, stall_s, stall_origin, created, updated) \
+            VALUES (?, ?, ?, ?, 'marked', ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let args = args![
             &new.uuid,
             new.job_id,
@@ -142,6 +203,8 @@ impl Tx {
             new.source_host_id,
             new.target_host_id,
             new.bytes_total,
+            new.stall_s,
+            &new.stall_origin,
             now,
             now
         ];
@@ -215,26 +278,45 @@ impl Tx {
 }
 
 impl Store {
-    /// Notes that the command is about to be sent. From here on only the host knows.
+    /// Notes that the command is about to be sent, and what its disks were before. From here on only the host knows.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the motion is not in phase `marked` any more.
-    pub async fn motion_sent(&self, motion_id: i64) -> Result<(), StoreError> {
+    pub async fn motion_sent(&self, motion_id: i64, before: &[(i64, DiskFacts)]) -> Result<(), StoreError> {
         transact!(self, StoreError, |tx| {
             let now = Timestamp::now();
-            let sql = "UPDATE motion_migration SET phase = 'sent', sent_at = ?, updated = ? WHERE id = ? AND phase = 'marked'";
-            tx.exactly_one(sql, args![now, now, motion_id], || format!("motion {motion_id}")).await
+            let sql = "UPDATE motion_migration SET phase = 'sent', sent_at = ?, changed_at = ?, updated = ? \
+                WHERE id = ? AND phase = 'marked'";
+            tx.exactly_one(sql, args![now, now, now, motion_id], || format!("motion {motion_id}")).await?;
+            for (volume_id, facts) in before {
+                let sql =
+                    "UPDATE motion_disk SET identity = ?, size_bytes = ? WHERE migration_id = ? AND volume_id = ?";
+                tx.run(sql, args![facts.identity.clone(), facts.size_bytes, motion_id, *volume_id]).await?;
+            }
+            Ok(())
         })
     }
 
-    /// Notes how far a motion is.
+    /// Notes how far a motion is. It has changed: what stands still is not noted.
     ///
     /// # Errors
     /// See [`Tx::motion_insert`].
-    pub async fn motion_progress(&self, motion_id: i64, done: i64, total: i64) -> Result<(), StoreError> {
-        let sql =
-            "UPDATE motion_migration SET bytes_done = ?, bytes_total = ?, updated = ? WHERE id = ? AND phase = 'sent'";
-        self.db().run(sql, args![done, total, Timestamp::now(), motion_id]).await?;
+    pub async fn motion_progress(&self, motion_id: i64, progress: &MotionProgress) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let sql = "UPDATE motion_migration SET bytes_done = ?, bytes_total = ?, bytes_per_second = ?, host_phase = ?, \
+            progress_source = ?, changed_at = ?, updated = ? WHERE id = ? AND phase = 'sent'";
+        let phase = progress.host_phase.as_deref().map(|word| super::changes::clipped(word, 32));
+        let args = args![
+            progress.bytes_done,
+            progress.bytes_total,
+            progress.bytes_per_second,
+            phase,
+            progress.source,
+            now,
+            now,
+            motion_id
+        ];
+        self.db().run(sql, args).await?;
         Ok(())
     }
 
@@ -245,6 +327,15 @@ impl Store {
     pub async fn motions_of_job(&self, job_id: i64) -> Result<Vec<MotionRow>, StoreError> {
         let sql = format!("{MOTION} WHERE job_id = ? ORDER BY id");
         self.db().rows(&sql, args![job_id]).await?.iter().map(MotionRow::read).collect()
+    }
+
+    /// The motion with this internal id.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_by_id(&self, id: i64) -> Result<Option<MotionRow>, StoreError> {
+        let row = self.db().row(&format!("{MOTION} WHERE id = ?"), args![id]).await?;
+        row.as_ref().map(MotionRow::read).transpose()
     }
 
     /// The motions whose outcome is not known, oldest first.
@@ -308,8 +399,8 @@ impl Store {
     /// # Errors
     /// See [`Tx::motion_insert`].
     pub async fn motion_disks(&self, motion_id: i64) -> Result<Vec<MotionDisk>, StoreError> {
-        let sql = "SELECT volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id FROM motion_disk \
-            WHERE migration_id = ? ORDER BY id";
+        let sql = "SELECT volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id, identity, size_bytes \
+            FROM motion_disk WHERE migration_id = ? ORDER BY id";
         let rows = self.db().rows(sql, args![motion_id]).await?;
         rows.iter()
             .map(|row| {
@@ -320,6 +411,10 @@ impl Store {
                     source_pool_id: row.at(3)?,
                     target_pool_id: row.at(4)?,
                     disk_offering_id: row.at(5)?,
+                    before: row
+                        .at::<Option<i64>>(7)?
+                        .map(|size_bytes| Ok::<_, StoreError>(DiskFacts { identity: row.at(6)?, size_bytes }))
+                        .transpose()?,
                 })
             })
             .collect()

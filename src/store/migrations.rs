@@ -23,6 +23,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (10, "offerings", include_str!("../../migrations/0010_offerings.sql")),
     (11, "room for sealed secrets", include_str!("../../migrations/0011_sealed_secrets.sql")),
     (12, "nodes", include_str!("../../migrations/0012_nodes.sql")),
+    (13, "control", include_str!("../../migrations/0013_control.sql")),
     (14, "submissions", include_str!("../../migrations/0014_submissions.sql")),
     (15, "history", include_str!("../../migrations/0015_history.sql")),
 ];

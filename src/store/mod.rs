@@ -9,6 +9,7 @@
 mod accounts;
 mod attach;
 mod bootstrap;
+mod cancels;
 mod capabilities;
 mod capacity;
 mod changes;
@@ -24,6 +25,7 @@ mod installation;
 mod inventory;
 mod jobs;
 mod journal;
+mod leftovers;
 mod lists;
 mod migrations;
 mod mysql;
@@ -41,6 +43,7 @@ mod watched;
 pub use accounts::{Credential, Identity, Rule};
 pub use attach::{Finding, Obstacle, Schema, Survey};
 pub use bootstrap::KeyPair;
+pub use cancels::{CancelRow, CancelState};
 pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
@@ -53,14 +56,15 @@ pub use estate::{
 pub use events::NewEvent;
 pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChange};
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
-pub use journal::{MotionDisk, MotionRow, NewMotion};
+pub use journal::{DiskFacts, MotionDisk, MotionProgress, MotionRow, NewMotion};
+pub use leftovers::{FileRole, FileState, MotionFileRow, NewMotionFile};
 pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
-    EventMark, GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter, Machines,
-    MotionFilter, OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, Reserved,
-    ResourceKind, ResourceUse, RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter,
-    TagFilter, TagListFilter, TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window,
-    ZoneFilter,
+    EventMark, GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter,
+    LeftoverFilter, Machines, MotionFilter, OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised,
+    PutAway, Reserved, ResourceKind, ResourceUse, RoleFilter, SettingFilter, SettingScope, StoragePoolFilter,
+    SystemMachineFilter, TagFilter, TagListFilter, TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter,
+    VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

@@ -24,7 +24,7 @@ const COLUMNS: &[Column] = &[
     ("duration_seconds", |motion| motion.duration.into()),
     ("bytes_total", |motion| motion.progress.0.bytes_total.into()),
     ("bytes_done", |motion| motion.progress.0.bytes_done.into()),
-    ("bytes_per_second", |motion| motion.rate.into()),
+    ("bytes_per_second", |motion| motion.progress.0.rate.into()),
     ("virtualmachineid", |motion| motion.vm_id.clone().into()),
     ("virtualmachinename", |motion| motion.vm_name.clone().into()),
     ("instancename", |motion| motion.instance_name.clone().into()),

@@ -24,6 +24,24 @@ crate::response! {
         bytes_done "bytesdone": i64,
         /// The one as a share of the other, 0 to 100.
         percent: i64,
+        /// Bytes moved in each second: of late while it goes on, on average when it was done.
+        rate "bytespersecond": Option<i64>,
+        /// Seconds that it will take if it goes on at this rate; none while that cannot be said.
+        eta "etaseconds": Option<i64>,
+        /// Who says how far it is: `host`, or `growth` when it was seen from the size of the target's files.
+        progress_source "progresssource": Option<String>,
+        /// What the host says that it does.
+        host_phase "hostphase": Option<String>,
+        /// When it was last seen to be further.
+        changed "lastchange": Option<Timestamp>,
+        /// After how many seconds of standing still it is stopped. Nothing else ends it by the clock.
+        stall_s "stallseconds": Option<i64>,
+        /// Where that limit came from: `default`, or where the setting `motion.stall_s` stands.
+        stall_origin "stallorigin": Option<String>,
+        /// How far the wish that it stop has come: `wanted`, `asked`, `refused` or `ended`.
+        cancel_state "cancelstate": Option<String>,
+        /// What the host said to that wish.
+        cancel_answer "cancelanswer": Option<String>,
         /// What was looked at afterwards to be sure where everything is.
         verified: Option<String>,
         /// Why it was not done, or what is not known.
@@ -135,11 +153,17 @@ fn keys_kept(node: Node, caller: &Caller, is_own: bool) -> Node {
 #[must_use]
 pub fn migration(motion: &MotionRow) -> MigrationView {
     let done = motion.outcome.as_deref() == Some("done");
+    let is_over = motion.ended.is_some();
     let share = if motion.bytes_total > 0 {
         i64::try_from(i128::from(motion.bytes_done) * 100 / i128::from(motion.bytes_total)).unwrap_or_default()
     } else {
         0
     };
+    let seconds = motion.sent.zip(motion.ended).map(|(from, until)| (until.unix() - from.unix()).max(0));
+    // What took less than a second has no rate that means anything.
+    let average = seconds.filter(|seconds| done && *seconds > 0).map(|seconds| motion.bytes_done / seconds);
+    let rate = if is_over { average } else { motion.bytes_per_second };
+    let left = (motion.bytes_total - motion.bytes_done).max(0);
     MigrationView {
         id: motion.uuid.clone(),
         phase: motion.phase.clone(),
@@ -148,6 +172,15 @@ pub fn migration(motion: &MotionRow) -> MigrationView {
         bytes_total: motion.bytes_total,
         bytes_done: motion.bytes_done,
         percent: if done { 100 } else { share.clamp(0, 100) },
+        rate,
+        eta: rate.filter(|rate| !is_over && *rate > 0).map(|rate| left.saturating_add(rate - 1) / rate),
+        progress_source: motion.progress_source.clone(),
+        host_phase: motion.host_phase.clone().filter(|_| !is_over),
+        changed: motion.changed,
+        stall_s: motion.stall_s,
+        stall_origin: motion.stall_origin.clone(),
+        cancel_state: motion.cancel_state.clone(),
+        cancel_answer: motion.cancel_answer.clone(),
         verified: motion.verified.clone(),
         reason: motion.reason.clone(),
         updated: motion.updated,

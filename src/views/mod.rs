@@ -16,6 +16,7 @@ mod history;
 mod host;
 mod job;
 mod key;
+mod leftover;
 mod limits;
 mod management_server;
 mod motion;
@@ -51,6 +52,7 @@ pub use history::history_lines;
 pub use host::{HostView, hosts, hosts_with};
 pub use job::{JobView, MigrationView, job, job_result, migration};
 pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};
+pub use leftover::{LeftoverView, leftovers};
 pub use limits::{MachineLimitsView, StorageLimitsView};
 pub use management_server::{
     ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers,

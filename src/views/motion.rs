@@ -1,6 +1,6 @@
 //! The object `migration` as `listMigrations` shows it: a motion with everything that it is about. CloudStack has no such list.
 
-use super::row::{number, text, time};
+use super::row::{number, text};
 use super::{MigrationView, migration};
 use crate::api::Group;
 use crate::model::Timestamp;
@@ -65,8 +65,6 @@ crate::response! {
         completed: Option<Timestamp>,
         /// Seconds between the last two.
         duration: Option<i64>,
-        /// Bytes moved in each of these seconds, of one that was done.
-        rate "bytespersecond": Option<i64>,
     }
 }
 
@@ -87,9 +85,7 @@ pub async fn motions(store: &Store, ids: &[i64]) -> Result<Vec<MotionView>, Stor
 
 fn motion(row: &Row, disks: Vec<MotionDiskView>) -> Result<MotionView, StoreError> {
     let told = MotionRow::read(row)?;
-    let started = time(row, "sent_at")?;
-    let duration = started.zip(told.ended).map(|(from, until)| (until.unix() - from.unix()).max(0));
-    let is_done = told.outcome.as_deref() == Some("done");
+    let duration = told.sent.zip(told.ended).map(|(from, until)| (until.unix() - from.unix()).max(0));
     Ok(MotionView {
         kind: told.kind.clone(),
         job_id: text(row, "job_uuid")?,
@@ -102,11 +98,9 @@ fn motion(row: &Row, disks: Vec<MotionDiskView>) -> Result<MotionView, StoreErro
         host_name: text(row, "target_host_name")?,
         disks,
         created: Some(told.created),
-        started,
+        started: told.sent,
         completed: told.ended,
         duration,
-        // What took less than a second has no rate that means anything.
-        rate: duration.filter(|seconds| is_done && *seconds > 0).map(|seconds| told.bytes_done / seconds),
         progress: Group(migration(&told)),
     })
 }

@@ -56,6 +56,8 @@ pub fn patience() -> Patience {
         poll: Duration::from_millis(30),
         unreachable: Duration::from_secs(4),
         late_answer: Duration::from_millis(300),
+        cancel_answer: LONG,
+        ..Patience::default()
     }
 }
 

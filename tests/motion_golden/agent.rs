@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
 use stackmotion::motion::hypervisor::{
-    AgentError, Answer, DiskRef, Effect, FileFact, HostRef, Hypervisor, MotionStatus, PoolRef, Told, VmDisk, VmMove,
-    VmPresence, VolumeCopy, VolumeMove,
+    AgentError, Answer, DiskRef, Effect, FileFact, HostRef, Hypervisor, MotionStatus, PoolRef, Stopping, Told, VmDisk,
+    VmMove, VmPresence, VolumeCopy, VolumeMove,
 };
 use tokio::sync::watch;
 
@@ -105,6 +105,10 @@ impl Hypervisor for Agents {
     }
 
     fn motion_status<'a>(&'a self, _: &'a HostRef, _: &'a str) -> BoxFuture<'a, Answer<Option<MotionStatus>>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn stop_motion<'a>(&'a self, _: &'a HostRef, _: &'a str) -> BoxFuture<'a, Answer<Option<Stopping>>> {
         Box::pin(async { Ok(None) })
     }
 

@@ -67,14 +67,14 @@ fn status(call: &Call) -> Result<Reply, Thrown> {
 }
 
 fn cancel(call: &Call) -> Result<Reply, Thrown> {
-    let details = match call.process.motion(call.text("motionId")?) {
-        None => Some("unknown motion"),
-        Some(motion) if motion.cancel() => None,
-        Some(_) => Some("the motion has ended or is past its point of no return"),
+    let motion = call.process.motion_or_bar(call.text("motionId")?);
+    let details = match &motion {
+        Some(motion) if !motion.cancel() => Some("the motion has ended or is past its point of no return"),
+        _ => None,
     };
     Ok(answer(
         class_of::<CancelMotionCommand>(),
-        json!({"result": details.is_none(), "details": details, "contextMap": {}}),
+        json!({"result": details.is_none(), "details": details, "known": motion.is_some(), "contextMap": {}}),
     ))
 }
 

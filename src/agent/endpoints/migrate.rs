@@ -46,7 +46,9 @@ where
     let id = call.motion_id().map_or(made_up, str::to_owned);
     let vm = vm_of(&call.body).unwrap_or("");
     let motion = Arc::new(Motion::new(&id, call.class, vm));
-    call.process.remember(Arc::clone(&motion));
+    if !call.process.remember(Arc::clone(&motion)) {
+        return Err(MoveError::Interrupted(Interruption::Cancelled));
+    }
     let (done, wait) = oneshot::channel();
     let call = call.clone();
     thread::spawn(move || {

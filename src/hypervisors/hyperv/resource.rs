@@ -13,13 +13,15 @@ use futures_util::future::BoxFuture;
 
 use self::orders::{copy_of, deletion_of, disk_move_of, plain_move_of, preparation_of, storage_move_of};
 use super::client::{AgentClient, ClientError};
-use super::wire::extension::{self as ours, FileFactsCommand, MotionStatusCommand, PoolPlace, VmDisksCommand};
+use super::wire::extension::{
+    self as ours, CancelMotionCommand, FileFactsCommand, MotionStatusCommand, PoolPlace, VmDisksCommand,
+};
 use super::wire::objects::DataObject;
 use super::wire::vms::CheckVirtualMachineCommand;
 use super::wire::{Base, Command, naming};
 use crate::motion::hypervisor::{
-    AgentError, Answer, DiskRef, FileFact, HostRef, Hypervisor, MotionState, MotionStatus, PoolRef, Told, VmDisk,
-    VmMove, VmPresence, VolumeCopy, VolumeMove,
+    AgentError, Answer, DiskRef, FileFact, HostRef, Hypervisor, MotionState, MotionStatus, PoolRef, Stopping, Told,
+    VmDisk, VmMove, VmPresence, VolumeCopy, VolumeMove,
 };
 
 /// How long it is believed that an agent lacks one of our additions. A newer agent may have been installed since.
@@ -58,6 +60,11 @@ impl HyperV {
     /// Asks something that only our agent knows; `None` from a stock agent, which is asked once and then left alone
     /// for a while.
     async fn ask<C: Command>(&self, host: &HostRef, command: &C) -> Answer<Option<C::Answer>> {
+        Ok(self.ask_raw(host, command).await?)
+    }
+
+    /// The same, with the client's own error.
+    async fn ask_raw<C: Command>(&self, host: &HostRef, command: &C) -> Result<Option<C::Answer>, ClientError> {
         let key = (self.client.address_of(host), C::CLASS);
         let known = self.lacking.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         if known.is_some_and(|since| since.elapsed() < LACKING_FOR) {
@@ -69,7 +76,7 @@ impl HyperV {
                 self.lacking.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Instant::now());
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -172,6 +179,20 @@ impl Hypervisor for HyperV {
                 bytes_done: answer.bytes_done.unwrap_or_default(),
                 details: answer.outcome.details,
             }))
+        })
+    }
+
+    fn stop_motion<'a>(&'a self, host: &'a HostRef, motion: &'a str) -> BoxFuture<'a, Answer<Option<Stopping>>> {
+        Box::pin(async move {
+            let command = CancelMotionCommand { motion_id: motion.to_owned(), base: Base::default() };
+            match self.ask_raw(host, &command).await {
+                Ok(answer) => Ok(answer.map(|answer| if answer.known { Stopping::Told } else { Stopping::Barred })),
+                Err(ClientError::Refused { details, .. }) => {
+                    let text = details.unwrap_or_else(|| "the agent gave no reason".to_owned());
+                    Ok(Some(Stopping::Refused(text)))
+                }
+                Err(error) => Err(error.into()),
+            }
         })
     }
 

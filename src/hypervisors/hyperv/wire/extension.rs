@@ -34,7 +34,8 @@ pub struct MotionStatusCommand {
     pub base: Base,
 }
 
-/// Asks to stop a motion. It ends as cancelled unless it is past the switch.
+/// Asks to stop a motion. It ends as cancelled unless it is past the switch. One that the agent has not heard of is refused
+/// from then on: a request that was still on its way when its sender died does nothing any more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CancelMotionCommand {
@@ -165,7 +166,11 @@ answers! {
         bytes_done: Option<u64>,
     }
     /// Whether the motion was told to stop.
-    CancelMotionAnswer = "stackmotion.CancelMotionAnswer" {}
+    CancelMotionAnswer = "stackmotion.CancelMotionAnswer" {
+        /// False when the agent knew nothing of the motion. It is refused should it still come.
+        #[serde(default, deserialize_with = "lenient::null_as_default")]
+        known: bool,
+    }
     /// The disks of a VM. An unknown VM is a result of false.
     VmDisksAnswer = "stackmotion.VmDisksAnswer" {
         /// The VM asked for.

@@ -1,0 +1,280 @@
+//! The ledger: every file that a motion may make or leave behind, and what became of it.
+//!
+//! The files are written down with the motion, before anything is sent. When its end is known, the hosts are asked for each
+//! file that is not the disk itself: it is gone, or it is left and listed until somebody removes it. A file whose host does not
+//! answer stays open, and is asked for again.
+
+use super::clean;
+use super::hypervisor::{HostRef, Hypervisor, MotionState, PoolRef, same_folder};
+use super::order::{Order, OrderDisk, host_ref, pool_ref, port};
+use super::refusal::Refusal;
+use super::saga::Motion;
+use super::settle;
+use super::verdict::{Outcome, Verdict};
+use crate::store::{FileRole, FileState, MotionFileRow, NewMotionFile, Row, Store, StoreError};
+
+/// How many motions with open files are looked at in one go.
+const AT_ONCE: i64 = 100;
+
+/// The files of an order that are to be written down with it.
+pub(super) fn files_of(order: &Order) -> Vec<NewMotionFile> {
+    let target_host = order.target.as_ref().map_or(order.source.id, |host| host.id);
+    let both = |disk: &OrderDisk| {
+        let source = NewMotionFile {
+            volume_id: disk.volume.id,
+            role: FileRole::Source,
+            host_id: order.source.id,
+            pool_id: disk.source.id,
+            stem: disk.volume.path.clone().unwrap_or_default(),
+        };
+        let target = NewMotionFile {
+            role: FileRole::Target,
+            host_id: target_host,
+            pool_id: disk.target.id,
+            stem: disk.stem.clone(),
+            ..source.clone()
+        };
+        [source, target]
+    };
+    order.disks.iter().filter(|disk| disk.moves()).flat_map(both).collect()
+}
+
+/// Finds out what became of the files of a motion whose end is known.
+///
+/// # Errors
+/// When the database fails. A host that does not answer leaves its files open.
+pub(super) async fn close(
+    store: &Store,
+    order: &Order,
+    verdict: &Verdict,
+    hypervisor: &dyn Hypervisor,
+) -> Result<(), StoreError> {
+    if verdict.outcome == Outcome::Unknown {
+        return Ok(());
+    }
+    for row in store.motion_files(order.id).await? {
+        let mut disks = order.disks.iter().zip(&verdict.disks_moved);
+        let Some((disk, moved)) = disks.find(|(disk, _)| disk.volume.id == row.file.volume_id) else { continue };
+        if row.state != FileState::Expected {
+            continue;
+        }
+        let is_target = row.file.role == FileRole::Target;
+        if is_target == *moved {
+            store.motion_file_note(row.id, FileState::Owned, None, "It is the disk.").await?;
+            continue;
+        }
+        let (pool, host) = if is_target {
+            (pool_ref(&disk.target), order.target_ref().unwrap_or_else(|| order.source_ref()))
+        } else {
+            (pool_ref(&disk.source), order.source_ref())
+        };
+        let found = Found::look(hypervisor, &host, &pool, &row.file.stem).await;
+        // A host that is still cleaning up after itself has not left anything yet.
+        let is_there = matches!(found, Found::There(..));
+        if is_there && is_at_work(order, hypervisor).await {
+            continue;
+        }
+        let (state, bytes, note) = match found {
+            Found::Away(text) => (FileState::Gone, None, text),
+            Found::There(bytes, text) => (FileState::Left, Some(bytes), text),
+            Found::CannotTell(text) if is_target => (FileState::Possible, None, text),
+            Found::CannotTell(text) => (FileState::Unseen, None, text),
+            Found::NoAnswer(text) => {
+                tracing::info!(motion = %order.uuid, stem = %row.file.stem, reason = %text, "a file will be asked for again");
+                continue;
+            }
+        };
+        store.motion_file_note(row.id, state, bytes, &note).await?;
+    }
+    Ok(())
+}
+
+async fn is_at_work(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
+    let status = hypervisor.motion_status(&order.source_ref(), &order.uuid).await;
+    matches!(status, Ok(Some(status)) if status.state == MotionState::Running)
+}
+
+/// What a host says about a file.
+enum Found {
+    Away(String),
+    There(i64, String),
+    CannotTell(String),
+    NoAnswer(String),
+}
+
+impl Found {
+    async fn look(hypervisor: &dyn Hypervisor, host: &HostRef, pool: &PoolRef, stem: &str) -> Self {
+        let folder = hypervisor.folder(pool);
+        match hypervisor.files(host, pool, stem).await {
+            Ok(Some(files)) if files.is_empty() => {
+                Self::Away(format!("Host {} lists no {stem} in {folder}.", host.name))
+            }
+            Ok(Some(files)) => {
+                let bytes: u64 = files.iter().map(|file| file.allocated_bytes).sum();
+                let names: Vec<&str> = files.iter().map(|file| file.file.as_str()).collect();
+                let text = format!("Host {} lists {} in {folder}.", host.name, names.join(", "));
+                Self::There(i64::try_from(bytes).unwrap_or(i64::MAX), text)
+            }
+            Ok(None) => Self::CannotTell(format!("The agent of host {} cannot list files.", host.name)),
+            Err(error) => Self::NoAnswer(error.text),
+        }
+    }
+}
+
+impl Motion {
+    /// Cleans up again after motions of which a file is still open: its host did not answer.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the database fails. A motion whose rows are gone is logged, and does not keep the others waiting.
+    pub async fn close_ledger(&self) -> Result<(), Refusal> {
+        for row in self.store.motions_with_open_files(AT_ONCE).await? {
+            let closed = async {
+                let _held = self.hold(&row).await?;
+                let order = Order::from_journal(&self.store, &row).await?;
+                let verdict = settle::read_back(&self.store, &order, &row).await?;
+                self.tidy(&order, &verdict, self.hypervisor(&order)?.as_ref()).await
+            };
+            if let Err(refusal) = closed.await {
+                tracing::warn!(motion = %row.uuid, reason = %refusal.text, "the files of a motion could not be looked for");
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes what is superfluous, and writes down what is left.
+    pub(super) async fn tidy(
+        &self,
+        order: &Order,
+        verdict: &Verdict,
+        hypervisor: &dyn Hypervisor,
+    ) -> Result<(), Refusal> {
+        clean::clean(&self.store, order, verdict, hypervisor).await?;
+        Ok(close(&self.store, order, verdict, hypervisor).await?)
+    }
+
+    /// Removes a file that a motion left behind, when database and hosts show that nobody needs it. Gives what was done.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says why it is not safe, or what the host said; the file is as it was.
+    pub async fn remove_leftover(&self, file_id: i64) -> Result<String, Refusal> {
+        let gone = || Refusal::parameter("There is no such file in the ledger");
+        let row = self.store.motion_file_by_id(file_id).await?.ok_or_else(gone)?;
+        let motion = self.store.motion_by_id(row.migration_id).await?.ok_or_else(gone)?;
+        let _held = self.hold(&motion).await?;
+        let facts = self.store.leftover_rows(&[file_id]).await?;
+        if let (false, reason) = is_superfluous(facts.first().ok_or_else(gone)?)? {
+            return Err(Refusal::failed(format!("The file was not removed. {reason}")));
+        }
+        let order = Order::from_journal(&self.store, &motion).await?;
+        let hypervisor = self.hypervisor(&order)?;
+        let verdict = settle::read_back(&self.store, &order, &motion).await?;
+        let place = self.place_of(&row).await?;
+        let before = Found::look(hypervisor.as_ref(), &place.0, &place.1, &row.file.stem).await;
+        match before {
+            Found::Away(text) => {
+                self.store.motion_file_note(row.id, FileState::Gone, None, &text).await?;
+                return Ok(format!("It was gone already. {text}"));
+            }
+            Found::There(..) => {}
+            Found::CannotTell(text) | Found::NoAnswer(text) => {
+                return Err(Refusal::failed(format!(
+                    "The file was not removed: it cannot be shown that nobody uses it. {text} Look at {}\\{} on the host \
+                     yourself.",
+                    hypervisor.folder(&place.1),
+                    row.file.stem
+                )));
+            }
+        }
+        self.must_be_unused(&order, &row, &place, hypervisor.as_ref()).await?;
+        let mut disks = order.disks.iter().filter(|disk| disk.volume.id == row.file.volume_id);
+        let disk = disks.next().ok_or_else(gone)?;
+        let file = super::hypervisor::DiskRef {
+            stem: row.file.stem.clone(),
+            pool: place.1.clone(),
+            ..disk.target_file(&disk.volume)
+        };
+        let deleted = hypervisor.delete_volume(&place.0, &file).await;
+        deleted.map_err(|error| Refusal::failed(format!("The file was not removed: {}", error.text)))?;
+        match Found::look(hypervisor.as_ref(), &place.0, &place.1, &row.file.stem).await {
+            Found::Away(text) => {
+                self.store.motion_file_note(row.id, FileState::Removed, None, &text).await?;
+                // What was kept only because of the file, such as the row of a copy, can go too.
+                clean::clean(&self.store, &order, &verdict, hypervisor.as_ref()).await?;
+                Ok(format!("It was removed. {text}"))
+            }
+            Found::There(_, text) | Found::CannotTell(text) | Found::NoAnswer(text) => {
+                Err(Refusal::failed(format!("The host was told to remove the file, but that is not shown: {text}")))
+            }
+        }
+    }
+
+    /// The host and the pool of a file.
+    async fn place_of(&self, row: &MotionFileRow) -> Result<(HostRef, PoolRef), Refusal> {
+        let missing = |what: &str| Refusal::failed(format!("The {what} of the file does not exist any more"));
+        let host = self.store.host_by_id(row.file.host_id).await?.ok_or_else(|| missing("host"))?;
+        let pool = self.store.pool_by_id(row.file.pool_id).await?.ok_or_else(|| missing("pool"))?;
+        Ok((host_ref(&host, port(&self.store, Some(&host)).await?), pool_ref(&pool)))
+    }
+
+    /// Makes sure that the machine of the disk has another file than this one, wherever it runs now.
+    async fn must_be_unused(
+        &self,
+        order: &Order,
+        row: &MotionFileRow,
+        (_, pool): &(HostRef, PoolRef),
+        hypervisor: &dyn Hypervisor,
+    ) -> Result<(), Refusal> {
+        let Some(vm) = &order.vm else { return Ok(()) };
+        let Some(host_id) = vm.host_id else { return Ok(()) };
+        let Some(host) = self.store.host_by_id(host_id).await? else { return Ok(()) };
+        let host = host_ref(&host, port(&self.store, Some(&host)).await?);
+        let unsure = |text: &str| {
+            Refusal::failed(format!(
+                "The file was not removed: it cannot be shown that {} does not use it. {text}",
+                vm.instance_name
+            ))
+        };
+        match hypervisor.vm_disks(&host, &vm.instance_name).await {
+            Ok(Some(listed)) if listed.is_empty() => Err(unsure(&format!("Host {} lists no disk of it.", host.name))),
+            Ok(Some(listed)) => {
+                let folder = hypervisor.folder(pool);
+                let used = listed
+                    .iter()
+                    .any(|disk| disk.stem.eq_ignore_ascii_case(&row.file.stem) && same_folder(&disk.folder, &folder));
+                if used {
+                    return Err(Refusal::failed(format!(
+                        "The file was not removed: host {} lists it as a disk of {}.",
+                        host.name, vm.instance_name
+                    )));
+                }
+                Ok(())
+            }
+            Ok(None) => Err(unsure(&format!("The agent of host {} cannot list its disks.", host.name))),
+            Err(error) => Err(unsure(&error.text)),
+        }
+    }
+}
+
+/// Whether the database says that nobody needs a file, and why or why not. The hosts have to be asked as well before it is removed.
+///
+/// # Errors
+/// For a row that [`Store::leftover_rows`] has not made.
+pub fn is_superfluous(row: &Row) -> Result<(bool, String), StoreError> {
+    let state: String = row.get("state")?;
+    let may_be_there = FileState::parse(&state)
+        .is_some_and(|it| matches!(it, FileState::Left | FileState::Possible | FileState::Unseen));
+    if !may_be_there {
+        return Ok((false, format!("It is {state}, and no leftover.")));
+    }
+    if let Some(volume) = row.get::<Option<String>>("used_by")? {
+        return Ok((false, format!("The database says that it is the disk of volume {volume}.")));
+    }
+    if let Some(motion) = row.get::<Option<String>>("under_way")? {
+        return Ok((false, format!("Migration {motion} of this volume is under way.")));
+    }
+    if let Some(motion) = row.get::<Option<String>>("in_doubt")? {
+        return Ok((false, format!("It is not known what became of migration {motion} of this volume.")));
+    }
+    let text = "No volume has this file and no migration of its volume is under way. The hosts are asked before it is removed.";
+    Ok((true, text.to_owned()))
+}
