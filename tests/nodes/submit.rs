@@ -48,7 +48,7 @@ async fn submit(client: &Client, call: &Call) -> Result<String, ClientError> {
 
 fn refusal(ended: Result<String, ClientError>) -> (i64, String) {
     match ended {
-        Err(ClientError::Api { code, text, .. }) => (i64::from(code), text),
+        Err(ClientError::Api { code, text, .. }) => (code, text),
         other => panic!("{other:?}"),
     }
 }
