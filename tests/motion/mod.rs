@@ -1,6 +1,7 @@
 //! Motions end to end: real images, simulated hosts, real databases.
 
 pub mod bench;
+mod cancel;
 mod crash;
 mod faults;
 mod good;
@@ -8,5 +9,7 @@ mod http_storm;
 #[cfg(debug_assertions)]
 mod killed;
 mod late;
+mod ledger;
 mod qemu;
+mod stall;
 mod storm;
