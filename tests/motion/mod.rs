@@ -3,6 +3,7 @@
 pub mod bench;
 mod cancel;
 mod crash;
+mod demands;
 mod faults;
 mod good;
 mod http_storm;
