@@ -17,7 +17,7 @@ pub struct CallArgs {
     /// Its parameters: name=value, as in volumeid=... or migrateto[0].volume=...
     #[arg(value_name = "NAME=VALUE")]
     pub params: Vec<String>,
-    /// Wait until the job has ended. Ctrl-C leaves it running.
+    /// Wait until the job has ended. Ctrl-C leaves it running; a second one within five seconds cancels the migration.
     #[arg(long)]
     pub wait: bool,
     /// Where to call and as whom.
@@ -97,11 +97,27 @@ async fn call_and_wait(client: &Client, args: &CallArgs, params: &[(&str, &str)]
     bar.finish_and_clear();
     match end {
         Some(end) => end,
-        None => {
-            eprintln!("left running. Look again with:\n  stackmotion call queryAsyncJobResult jobid={job_id} --wait");
-            Ok(answer)
-        }
+        None => leave_or_cancel(client, &job_id, answer).await,
     }
+}
+
+/// How long a second Ctrl-C is waited for.
+const SECOND_THOUGHTS: Duration = Duration::from_secs(5);
+
+/// After the first Ctrl-C: the job is left running, unless a second one comes soon.
+async fn leave_or_cancel(client: &Client, job_id: &str, answer: Value) -> Result<Value, ClientError> {
+    eprintln!(
+        "left running; Ctrl-C again within {} s cancels it. Look again with:\n  stackmotion call queryAsyncJobResult \
+         jobid={job_id} --wait",
+        SECOND_THOUGHTS.as_secs()
+    );
+    let again = tokio::time::timeout(SECOND_THOUGHTS, tokio::signal::ctrl_c()).await;
+    if !matches!(again, Ok(Ok(()))) {
+        return Ok(answer);
+    }
+    let told = client.call("cancelMigration", &[("jobid", job_id)]).await?;
+    eprintln!("{}", told["displaytext"].as_str().unwrap_or("cancelling"));
+    client.wait(job_id, Pace::default(), |_| {}).await
 }
 
 /// Tells why a call brought no result.

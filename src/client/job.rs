@@ -1,6 +1,6 @@
 //! Waiting for a job.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ impl Default for Pace {
 }
 
 /// What a running job says about itself, in the object `migration` of its answer. Nothing is invented: what the gateway
-/// does not know is absent, and the rate is what was seen from one poll to the next.
+/// does not know is absent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// 0 to 100.
@@ -34,7 +34,7 @@ pub struct Progress {
     pub bytes_total: Option<u64>,
     /// Bytes moved so far.
     pub bytes_done: Option<u64>,
-    /// Bytes a second since they were first seen to move.
+    /// Bytes a second of late.
     pub bytes_per_second: Option<u64>,
     /// Seconds to go at that rate.
     pub eta_s: Option<u64>,
@@ -53,33 +53,14 @@ impl Progress {
             percent: percent.unwrap_or(0).min(100),
             bytes_total,
             bytes_done: bytes_total.and(number("bytesdone")),
-            bytes_per_second: None,
-            eta_s: None,
-            phase: migration.and_then(|motion| motion.get("phase")).and_then(Value::as_str).map(str::to_owned),
+            bytes_per_second: bytes_total.and(number("bytespersecond")),
+            eta_s: bytes_total.and(number("etaseconds")),
+            phase: ["hostphase", "phase"]
+                .iter()
+                .find_map(|name| migration.and_then(|motion| motion.get(*name)))
+                .and_then(Value::as_str)
+                .map(str::to_owned),
         }
-    }
-}
-
-/// Measures how fast bytes move, from the first poll that told of them.
-#[derive(Debug, Default)]
-struct Meter {
-    first: Option<(Duration, u64)>,
-}
-
-impl Meter {
-    /// Adds rate and time to go. `elapsed` is the time since waiting began.
-    fn measure(&mut self, elapsed: Duration, progress: &mut Progress) {
-        let Some(done) = progress.bytes_done else { return };
-        let (since, before) = *self.first.get_or_insert((elapsed, done));
-        let seconds = elapsed.saturating_sub(since).as_secs_f64();
-        let moved = done.saturating_sub(before);
-        if seconds <= 0.0 || moved == 0 {
-            return;
-        }
-        // Both are far from the limits of the types: a rate in bytes a second, a time in seconds.
-        let rate = moved as f64 / seconds;
-        progress.bytes_per_second = Some(rate as u64);
-        progress.eta_s = progress.bytes_total.map(|total| (total.saturating_sub(done) as f64 / rate) as u64);
     }
 }
 
@@ -96,14 +77,11 @@ impl Client {
     ) -> Result<Value, ClientError> {
         let mut pause = pace.first;
         let mut unanswered = 0;
-        let (begun, mut meter) = (Instant::now(), Meter::default());
         loop {
             match self.call("queryAsyncJobResult", &[("jobid", job_id)]).await {
                 Ok(job) => {
                     unanswered = 0;
-                    let mut progress = Progress::of(&job);
-                    meter.measure(begun.elapsed(), &mut progress);
-                    on_progress(&progress);
+                    on_progress(&Progress::of(&job));
                     if let Some(end) = ended(job) {
                         return end;
                     }
@@ -162,17 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_measured_from_what_was_seen() {
-        let at = |done: u64| Progress::of(&json!({"migration": {"bytestotal": 1000, "bytesdone": done, "percent": 1}}));
-        let mut meter = Meter::default();
-        let mut first = at(100);
-        meter.measure(Duration::from_secs(5), &mut first);
-        assert_eq!((first.bytes_per_second, first.eta_s), (None, None));
-        let mut second = at(300);
-        meter.measure(Duration::from_secs(7), &mut second);
-        assert_eq!((second.bytes_per_second, second.eta_s), (Some(100), Some(7)));
-        let mut standing_still = at(100);
-        meter.measure(Duration::from_secs(9), &mut standing_still);
-        assert_eq!(standing_still.eta_s, None);
+    fn rate_and_rest_are_the_gateways() {
+        let progress = Progress::of(&json!({"migration": {
+            "phase": "sent", "hostphase": "copy", "bytestotal": 1000, "bytesdone": 300, "percent": 30, "bytespersecond": 100, "etaseconds": 7
+        }}));
+        assert_eq!(
+            (progress.bytes_per_second, progress.eta_s, progress.phase.as_deref()),
+            (Some(100), Some(7), Some("copy"))
+        );
     }
 }

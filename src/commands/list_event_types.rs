@@ -36,6 +36,7 @@ const TYPES: &[&str] = &[
     "VOLUME.DETACH",
     "VOLUME.DESTROY",
     "VOLUME.MIGRATE",
+    "MIGRATION.CANCEL",
     "VOLUME.RESIZE",
     "VOLUME.UPDATE",
     "ZONE.CREATE",

@@ -175,10 +175,7 @@ impl Motion {
         // Who is in the way is mostly about to end.
         let mut wait = SHORTEST_WAIT;
         loop {
-            if let Some(cancelled) = self.unwanted(job_id).await? {
-                return Err(cancelled);
-            }
-            let held = self.locks.hold(&key).await;
+            let held = self.lock_unless_cancelled(&key, job_id).await?;
             if self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none()
                 && self.store.lock_take(&key, job_id).await?
             {
@@ -187,6 +184,20 @@ impl Motion {
             drop(held);
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(self.patience.poll.max(SHORTEST_WAIT));
+        }
+    }
+
+    /// Waits for the lock of this process, as long as the job is not told to stop.
+    async fn lock_unless_cancelled(&self, key: &str, job_id: i64) -> Result<Held, Refusal> {
+        let mut lock = std::pin::pin!(self.locks.hold(key));
+        loop {
+            if let Some(cancelled) = self.unwanted(job_id).await? {
+                return Err(cancelled);
+            }
+            tokio::select! {
+                held = &mut lock => return Ok(held),
+                () = tokio::time::sleep(self.patience.poll) => {}
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use super::cancel::Wishes;
 use super::clean;
 use super::clock::{Clock, WallClock};
 use super::front::key_of;
-use super::hypervisor::{Hypervisor, Stopping};
+use super::hypervisor::{Hypervisor, Stopping, Told};
 use super::locks::{Held, Locks};
 use super::order::Order;
 use super::refusal::Refusal;
@@ -190,6 +190,10 @@ impl Motion {
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
+        if verdict::is_there_already(order, hypervisor).await {
+            tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
+            return Ok(Said::Yes(Told::default()));
+        }
         if let Some(obstacle) = clean::obstacle(order, hypervisor).await {
             return Ok(Said::No(obstacle));
         }

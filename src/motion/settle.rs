@@ -213,6 +213,7 @@ pub(super) async fn read_back(store: &Store, order: &Order, row: &MotionRow) -> 
 /// A [`Refusal`] when the database fails.
 pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
     let reason = format!("Learned later: {}", verdict.verified);
+    let alert = correction(store, order, verdict).await?;
     let was_open = transact!(store, Refusal, |tx| {
         match tx.motion_settle(order.id, verdict.outcome.word(), Some(&reason), &verdict.verified).await {
             Ok(()) => {}
@@ -220,12 +221,32 @@ pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> 
             Err(error) => return Err(error.into()),
         }
         correct_rows(tx, order, verdict).await?;
+        tx.alert_insert(&alert).await?;
         Ok(true)
     })?;
     if was_open {
         tracing::warn!(motion = %order.uuid, verified = %verdict.verified, "the outcome of an earlier motion is known now");
     }
     Ok(())
+}
+
+/// The alert of a correction: rows that an operator has seen are changed.
+async fn correction(store: &Store, order: &Order, verdict: &Verdict) -> Result<Alert, Refusal> {
+    let zone = store.zone_name(order.source.zone_id).await?;
+    let names: Vec<&str> = match &order.vm {
+        Some(vm) if order.kind.moves_vm() => vec![vm.instance_name.as_str()],
+        _ => order.disks.iter().map(|disk| disk.volume.name.as_str()).collect(),
+    };
+    let (kind, name) = if order.kind.moves_vm() { ALERT_USER_VM_MIGRATE } else { ALERT_STORAGE_MISC };
+    Ok(Alert {
+        kind,
+        name,
+        zone_id: order.source.zone_id,
+        pod_id: order.source.pod_id,
+        cluster_id: order.source.cluster_id,
+        subject: format!("What became of the migration of {} in zone {zone} is known now", names.join(", ")),
+        content: format!("The database has been corrected ({}). {}", verdict.outcome.word(), verdict.verified),
+    })
 }
 
 async fn correct_rows(tx: &mut Tx, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {

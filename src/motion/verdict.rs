@@ -158,6 +158,16 @@ fn difference(before: &DiskFacts, after: &DiskFacts) -> Option<String> {
     }
 }
 
+/// Whether everything is where an order wants it before anything was sent: an earlier attempt that was given up has been finished
+/// by its host. To send it again would fail, or move twice.
+pub(super) async fn is_there_already(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
+    if order.kind == Kind::ColdVolume {
+        return false;
+    }
+    let nothing = Said::Nothing(String::new());
+    matches!(look(hypervisor, order, &nothing).await, Look::Over(verdict) if verdict.outcome == Outcome::Done)
+}
+
 /// What may be said of a disk that was found at its target and does not differ from what it was.
 fn sameness(disk: &OrderDisk) -> &'static str {
     match disk.before.as_ref().map(|before| before.identity.is_some()) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::support::world::World;
 use serde_json::Value as Json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -37,14 +37,19 @@ async fn canned(pending: usize, end: &'static str) -> (SocketAddr, Arc<AtomicUsi
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
     tokio::spawn(async move {
+        let mut is_cancelled = false;
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 8192];
             let read = stream.read(&mut request).await.unwrap();
             let request = String::from_utf8_lossy(&request[..read]).into_owned();
-            let body = if request.contains("queryAsyncJobResult") {
+            let body = if request.contains("cancelMigration") {
+                is_cancelled = true;
+                r#"{"cancelmigrationresponse":{"success":true,"state":"asked","displaytext":"The host has been told."}}"#.to_owned()
+            } else if request.contains("queryAsyncJobResult") {
                 let poll = counted.fetch_add(1, Ordering::SeqCst);
-                let fields = if poll < pending { r#""jobstatus":0,"jobresultcode":0"# } else { end };
+                let is_over = is_cancelled || poll >= pending;
+                let fields = if is_over { end } else { r#""jobstatus":0,"jobresultcode":0"# };
                 format!(r#"{{"queryasyncjobresultresponse":{{"jobid":"{JOB}","jobprocstatus":0,{fields}}}}}"#)
             } else {
                 assert!(request.starts_with("POST "), "{request}");
@@ -118,11 +123,8 @@ async fn jobs_are_waited_for() {
     assert!(errors.contains("(431) no such pool"), "{errors}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ctrl_c_leaves_the_job_running() {
-    let (address, polls) = canned(usize::MAX, "").await;
-    let url = format!("http://{address}/client/api");
-    let child = stackmotion(&["call", "migrateVolume", "--wait"], &access(&url)).spawn().unwrap();
+/// Waits until the process has asked for its job, and interrupts it.
+async fn interrupt(child: &tokio::process::Child, polls: &AtomicUsize) {
     let is_waiting = async {
         while polls.load(Ordering::SeqCst) == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -131,11 +133,38 @@ async fn ctrl_c_leaves_the_job_running() {
     tokio::time::timeout(DEADLINE, is_waiting).await.expect("the job is asked for");
     let interrupted = Command::new("kill").args(["-INT", &child.id().unwrap().to_string()]).status().await.unwrap();
     assert!(interrupted.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_leaves_the_job_running() {
+    let (address, polls) = canned(usize::MAX, "").await;
+    let url = format!("http://{address}/client/api");
+    let child = stackmotion(&["call", "migrateVolume", "--wait"], &access(&url)).spawn().unwrap();
+    interrupt(&child, &polls).await;
     let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains(&format!("stackmotion call queryAsyncJobResult jobid={JOB} --wait")), "{errors}");
     assert_eq!(serde_json::from_slice::<Json>(&output.stdout).unwrap()["jobid"], JOB);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_ctrl_c_cancels_the_job_and_waits_for_its_end() {
+    let end = r#""jobstatus":2,"jobresultcode":530,"jobresult":{"errorcode":530,"errortext":"Cancelled at the request of admin."}"#;
+    let (address, polls) = canned(usize::MAX, end).await;
+    let url = format!("http://{address}/client/api");
+    let mut child = stackmotion(&["call", "migrateVolume", "--wait"], &access(&url)).spawn().unwrap();
+    interrupt(&child, &polls).await;
+    let mut errors = tokio::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    tokio::time::timeout(DEADLINE, errors.read_line(&mut line)).await.unwrap().unwrap();
+    assert!(line.starts_with("left running; Ctrl-C again"), "{line}");
+    interrupt(&child, &polls).await;
+    let mut rest = String::new();
+    tokio::time::timeout(DEADLINE, errors.read_to_string(&mut rest)).await.unwrap().unwrap();
+    let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(1), "the job has failed: {rest}");
+    assert!(rest.contains("The host has been told.") && rest.contains("Cancelled at the request of admin."), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,6 +24,7 @@ const ROLES: [(&str, i64); 8] = [
 
 /// Which roles may call a command, in the order of [`ROLES`]: `x` may.
 const MATRIX: &[(&str, &str)] = &[
+    ("cancelMigration", "x-------"),
     ("archiveAlerts", "x-------"),
     ("archiveEvents", "xxxx----"),
     ("addCluster", "x-------"),
@@ -80,6 +81,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("listManagementServers", "x---x-x-"),
     ("listManagementServersMetrics", "x---x-x-"),
     ("listMigrationHistory", "x---x-x-"),
+    ("listMigrationLeftovers", "x---x-x-"),
     ("listMigrations", "x---x-x-"),
     ("listNetworks", "xxxxxxxx"),
     ("listNetworkServiceProviders", "xx--x-x-"),
@@ -118,6 +120,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("readyForShutdown", "x-------"),
     ("reconnectHost", "x-------"),
     ("registerUserKeys", "xxxx----"),
+    ("removeMigrationLeftover", "x-------"),
     ("resetApiLimit", "x-------"),
     ("updateHost", "x-------"),
     ("updateHypervisorCapabilities", "x-------"),

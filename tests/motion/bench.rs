@@ -14,7 +14,7 @@ use stackmotion::demo::{DiskPlan, Estate, EstateDisk, Plan, VmPlan, seed};
 use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings, HyperV, MemoryPins, PinPolicy};
 use stackmotion::model::{HYPERV, VmState, VolumeState};
 use stackmotion::motion::{Motion, Mover, Patience, PlainRequest, Probe, StorageRequest, VolumeRequest};
-use stackmotion::store::{KeyPair, Store};
+use stackmotion::store::{KeyPair, NewJob, Store};
 use tempfile::TempDir;
 
 use crate::support::database::Database;
@@ -24,6 +24,9 @@ pub const MIB: u64 = 1 << 20;
 pub static ROOT: Mover = Mover { account_id: 2, domain_path: String::new(), root_admin: true, domain_admin: false };
 /// How long a test waits for something that should come at once.
 pub const LONG: Duration = Duration::from_secs(60);
+
+/// What a job's result says when it was cancelled.
+pub const WISH: &str = "Cancelled at the request of a test.";
 
 /// The estate under test.
 pub struct Bench {
@@ -89,6 +92,11 @@ impl Bench {
             Some(probe) => motion.with_probe(probe),
             None => motion,
         })
+    }
+
+    /// The same with another patience.
+    pub fn motion_with(&self, patience: Patience) -> Motion {
+        Motion::new(self.store.clone(), patience).with_hypervisor(HYPERV, Arc::clone(&self.hyperv) as _)
     }
 
     /// The key of the secrets in the database, which all its gateways have to have.
@@ -163,10 +171,37 @@ impl Bench {
         self.estate.hosts.iter().find(|known| known.id == host).expect("a known host").plan.name.clone()
     }
 
+    /// A job that has not ended, for a motion that is to be cancelled. Gives its internal id.
+    pub async fn job(&self) -> i64 {
+        let job = NewJob {
+            uuid: uuid::Uuid::new_v4().to_string(),
+            command: "migrateVolume".to_owned(),
+            class: "class".to_owned(),
+            parameters: "{}".to_owned(),
+            user_id: 2,
+            account_id: 2,
+            instance: None,
+            request_id: "test".to_owned(),
+        };
+        let mut tx = self.store.begin().await.expect("a transaction");
+        let id = tx.job_insert(&job, 0, 1).await.expect("a job");
+        tx.commit().await.expect("a job");
+        id
+    }
+
+    /// Wishes that a job stop, as `cancelMigration` does.
+    pub async fn wish(&self, motion: &Motion, job_id: i64) {
+        let mut tx = self.store.begin().await.expect("a transaction");
+        tx.cancel_wish(job_id, Some(2), WISH).await.expect("a wish");
+        tx.commit().await.expect("a wish");
+        motion.hear_wishes().await.expect("the database");
+    }
+
     /// What has to hold once nothing moves: database and hosts agree about every VM and disk, nothing is on its way, no
     /// file is unowned, capacity adds up, and no write of a guest was lost.
     pub async fn check(&self, case: &str) {
         self.check_states(case).await;
+        self.check_ledger(case).await;
         self.check_places(case).await;
         self.check_capacity(case).await;
         for vm in &self.estate.vms {
@@ -175,6 +210,15 @@ impl Bench {
                 assert!(proof.ok, "{case}: the guest of {} lost writes: {:?}", vm.name, proof.problems);
             }
         }
+    }
+
+    /// The ledger is closed: of every file it is known what became of it.
+    async fn check_ledger(&self, case: &str) {
+        self.motion.close_ledger().await.expect("the database");
+        let sql = "SELECT f.role, f.stem FROM motion_file f JOIN motion_migration m ON m.id = f.migration_id \
+            WHERE f.state = 'expected' AND m.outcome <> 'unknown'";
+        let open = self.store.db().rows(sql, vec![]).await.expect("the database");
+        assert!(open.is_empty(), "{case}: files of which nobody knows what became: {open:?}");
     }
 
     async fn check_states(&self, case: &str) {

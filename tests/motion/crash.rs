@@ -36,18 +36,28 @@ pub enum What {
 }
 
 async fn run(bench: &Bench, motion: &stackmotion::motion::Motion, what: What) -> Result<(), String> {
+    run_as(bench, motion, what, 1).await
+}
+
+/// Moves what this kind of motion moves, as a job.
+pub async fn run_as(
+    bench: &Bench,
+    motion: &stackmotion::motion::Motion,
+    what: What,
+    job_id: i64,
+) -> Result<(), String> {
     let result = match what {
-        What::Volume => motion.migrate_volume(1, &ROOT, &bench.volume_request()).await.map(|_| ()),
-        What::VmWithVolumes => motion.migrate_vm_with_volumes(1, &ROOT, &bench.vm_request()).await,
-        What::Vm => motion.migrate_vm(1, &ROOT, bench.plain_request()).await,
+        What::Volume => motion.migrate_volume(job_id, &ROOT, &bench.volume_request()).await.map(|_| ()),
+        What::VmWithVolumes => motion.migrate_vm_with_volumes(job_id, &ROOT, &bench.vm_request()).await,
+        What::Vm => motion.migrate_vm(job_id, &ROOT, bench.plain_request()).await,
         What::Cold => {
             let (volume_id, pool_id) = (bench.disk("ROOT-off").id, bench.pool_id("c1-p2"));
             let request = VolumeRequest { volume_id, pool_id, live: false, new_offering_id: None };
-            motion.migrate_volume(1, &ROOT, &request).await.map(|_| ())
+            motion.migrate_volume(job_id, &ROOT, &request).await.map(|_| ())
         }
         What::Stopped => {
             let to = OfflineTarget::Pool(bench.pool_id("c1-p2"));
-            motion.migrate_stopped_vm(1, &ROOT, &OfflineRequest { vm_id: bench.vm_id("stopped"), to }).await
+            motion.migrate_stopped_vm(job_id, &ROOT, &OfflineRequest { vm_id: bench.vm_id("stopped"), to }).await
         }
     };
     result.map_err(|refusal| refusal.text)

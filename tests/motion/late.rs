@@ -111,3 +111,37 @@ async fn a_command_goes_on_while_the_host_is_asked_about_it() {
     bench.check("slow pins").await;
     bench.world.stop().await;
 }
+
+/// The gateway that sent a command is gone, and the one that follows it has said that nothing was moved. What lies unread in the
+/// agent then must not begin any more, whenever it is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_was_given_up_never_begins() {
+    for (kind, database) in database::each().await {
+        let bench = Bench::start(&plan(116), database).await;
+        let unread = bench.fault(FaultRule::on(VOLUME, Fault::StartLate { ms: None }).nth(1));
+        let request = bench.volume_request();
+        tokio::select! {
+            result = bench.motion.migrate_volume(1, &ROOT, &request) => panic!("{kind}: it is over: {result:?}"),
+            () = wait_for("the command", async || seen(&bench, unread) > 0) => {}
+        }
+        let second = bench.another_motion(None);
+        let text = second.migrate_volume(1, &ROOT, &request).await.expect_err(kind).text;
+        assert!(text.contains("while the motion was under way"), "{kind}: {text}");
+        bench.world.world().faults.release(Some(unread));
+        let refused = async || {
+            let requests: Vec<_> = bench.world.hosts().flat_map(|host| host.requests()).collect();
+            requests.iter().any(|one| one.class.contains("MigrateVolume") && one.answer.is_some())
+        };
+        wait_for("the agent to have read it", refused).await;
+        assert_eq!(bench.pool_of("DATA-shared").await, "c1-p1", "{kind}");
+        bench.check(kind).await;
+        // A new order is another matter.
+        bench
+            .motion
+            .migrate_volume(2, &ROOT, &request)
+            .await
+            .unwrap_or_else(|refusal| panic!("{kind}: {}", refusal.text));
+        bench.check(kind).await;
+        bench.world.stop().await;
+    }
+}

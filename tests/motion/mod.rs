@@ -1,12 +1,16 @@
 //! Motions end to end: real images, simulated hosts, real databases.
 
 pub mod bench;
+mod cancel;
 mod crash;
+mod demands;
 mod faults;
 mod good;
 mod http_storm;
 #[cfg(debug_assertions)]
 mod killed;
 mod late;
+mod ledger;
 mod qemu;
+mod stall;
 mod storm;

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::motion::bench::{Bench, LONG, plan, wait_for};
 use crate::support::database;
 use crate::support::gateway::Gateway;
+use stackmotion::agent::faults::{Fault, FaultRule};
 use stackmotion::client::Pace;
 
 const PACE: Pace = Pace { first: std::time::Duration::from_millis(20), longest: std::time::Duration::from_millis(100) };
@@ -50,6 +51,55 @@ async fn what_a_killed_gateway_leaves_the_other_ends() {
         assert_eq!(motions, 1, "{kind}: it was not begun a second time");
         bench.check(kind).await;
         drop(second);
+        bench.world.stop().await;
+    }
+}
+
+/// A wish to stop that is made at another gateway than the one that runs the job, as clients see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_is_cancelled_through_the_other_gateway() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(117), database).await;
+        let first = start(&bench, &folder.path().join("1"), &url, "first").await;
+        let second = start(&bench, &folder.path().join("2"), &url, "second").await;
+        let id = bench.fault(FaultRule::on("MigrateVolumeCommand", Fault::Stall { fraction: 0.5 }));
+        let params = move_the_disk(&bench);
+        let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let job = first.client.call("migrateVolume", &params).await.expect("a job");
+        let job = job["jobid"].as_str().expect("an id").to_owned();
+        let struck = async || bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0);
+        wait_for("the copy to stand still", struck).await;
+        let told = second.client.call("cancelMigration", &[("jobid", &job)]).await.expect("it is told to stop");
+        assert_eq!(told["success"], true, "{kind}: {told}");
+        assert!(["asked", "ended"].contains(&told["state"].as_str().unwrap_or_default()), "{kind}: {told}");
+        let end = tokio::time::timeout(LONG, second.client.wait(&job, PACE, |_| {})).await.expect("an end");
+        let text = end.expect_err(kind).to_string();
+        assert!(text.contains("Cancelled at the request of admin.") && text.contains("cancelled"), "{kind}: {text}");
+        let seen = first.client.call("queryAsyncJobResult", &[("jobid", &job)]).await.expect("the job");
+        let motion = &seen["migration"];
+        assert_eq!(
+            (&motion["outcome"], &motion["cancelstate"]),
+            (&"not-done".into(), &"ended".into()),
+            "{kind}: {seen}"
+        );
+        assert_eq!(
+            (&motion["stallseconds"], &motion["stallorigin"]),
+            (&600.into(), &"default".into()),
+            "{kind}: {seen}"
+        );
+        let events = first.client.call("listEvents", &[("type", "MIGRATION.CANCEL")]).await.expect("events");
+        assert_eq!(events["count"], 1, "{kind}: {events}");
+        let again =
+            second.client.call("cancelMigration", &[("jobid", &job)]).await.expect_err("it is over").to_string();
+        assert!(
+            again.contains("(431") && again.contains("has ended: there is nothing left to cancel"),
+            "{kind}: {again}"
+        );
+        let left = first.client.call("listMigrationLeftovers", &[]).await.expect("a list");
+        assert_eq!(left["count"].as_i64().unwrap_or_default(), 0, "{kind}: {left}");
+        bench.check(kind).await;
+        drop((first, second));
         bench.world.stop().await;
     }
 }
