@@ -18,6 +18,7 @@ mod db;
 mod error;
 mod estate;
 mod events;
+mod guards;
 mod identities;
 mod ids;
 mod installation;
@@ -71,7 +72,7 @@ pub use vault::{
     API_SECRET, PLACES, Place, PlaceReport, Progress, Rotated, SECOND_FACTOR, SETTING, Sealed, Vault, VaultError,
     forget_lost, is_sealed, verify_keys,
 };
-pub use watched::{HostLoadRow, HostReport};
+pub use watched::{Absence, HostLoadRow, HostReport};
 
 /// The database, asked in the gateway's own words.
 #[derive(Clone, Debug)]
