@@ -11,6 +11,7 @@ mod api;
 mod architecture;
 mod attach;
 mod demo;
+mod drift;
 mod estate;
 mod hyperv;
 mod import;

@@ -11,9 +11,9 @@ use futures_util::future::BoxFuture;
 use crate::api::{ApiError, Args, Command, CommandSpec, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
-use crate::estate::{Estate, EstateRefusal, Ground};
+use crate::estate::Estate;
 use crate::model::entity::EntityKind;
-use crate::motion::{Motion, Mover, Refusal, RefusalKind};
+use crate::motion::{Motion, Mover};
 use crate::store::{Store, transact};
 
 pub mod add_cluster;
@@ -62,6 +62,7 @@ pub mod list_clusters_metrics;
 pub mod list_configurations;
 pub mod list_disk_offerings;
 pub mod list_domains;
+pub mod list_drift;
 pub mod list_event_types;
 pub mod list_events;
 pub mod list_hosts;
@@ -110,6 +111,7 @@ pub mod ready_for_shutdown;
 pub mod reconnect_host;
 pub mod register_user_keys;
 pub mod reset_api_limit;
+pub mod resolve_drift;
 pub mod update_host;
 pub mod update_hypervisor_capabilities;
 pub mod update_storage_pool;
@@ -199,6 +201,8 @@ pub static COMMANDS: &[Entry] = &[
     Entry::stand_in::<add_host::AddHost>(),
     Entry::sync::<adopt_host::AdoptHost>(),
     Entry::sync::<list_migrations::ListMigrations>(),
+    Entry::sync::<list_drift::ListDrift>(),
+    Entry::job::<resolve_drift::ResolveDrift>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),
@@ -323,42 +327,6 @@ impl JobCtx {
             domain_path: caller.domain_path.clone(),
             root_admin: caller.is_root_admin(),
             domain_admin: caller.is_domain_admin(),
-        }
-    }
-}
-
-/// A refusal of the room `motion`, as a job's result shows it.
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        let error = match refusal.kind {
-            RefusalKind::Parameter => Self::invalid_parameter(refusal.text),
-            RefusalKind::Failed => Self::internal(refusal.text),
-        };
-        let error = match refusal.subject.map(|subject| *subject) {
-            Some((id, what)) => error.about(id, what),
-            None => error,
-        };
-        match refusal.cause {
-            Some(cause) => error.caused_by(cause),
-            None => error,
-        }
-    }
-}
-
-/// A refusal of the room `estate`, as clients see it.
-impl From<EstateRefusal> for ApiError {
-    fn from(refusal: EstateRefusal) -> Self {
-        let (ground, text, cause) = match refusal {
-            EstateRefusal::Store(cause) => return cause.into(),
-            EstateRefusal::Said { ground, text, cause } => (ground, text, cause),
-        };
-        let error = match ground {
-            Ground::Parameter => Self::invalid_parameter(text),
-            Ground::Command => Self::command_failed(text),
-        };
-        match cause {
-            Some(cause) => error.caused_by(cause),
-            None => error,
         }
     }
 }

@@ -6,6 +6,7 @@ mod clean;
 mod cold;
 mod front;
 pub mod hypervisor;
+mod learned;
 mod locks;
 mod mark;
 mod offline;
@@ -22,6 +23,7 @@ mod volume_checks;
 mod watch;
 
 pub use access::Mover;
+pub use front::key_of;
 pub use offline::{OfflineRequest, OfflineTarget};
 pub use order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
 pub use pools::tags_fit;

@@ -220,6 +220,7 @@ pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> 
             Err(error) => return Err(error.into()),
         }
         correct_rows(tx, order, verdict).await?;
+        super::learned::tell(tx, order, verdict).await?;
         Ok(true)
     })?;
     if was_open {

@@ -23,6 +23,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (10, "offerings", include_str!("../../migrations/0010_offerings.sql")),
     (11, "room for sealed secrets", include_str!("../../migrations/0011_sealed_secrets.sql")),
     (12, "nodes", include_str!("../../migrations/0012_nodes.sql")),
+    (15, "drift", include_str!("../../migrations/0015_drift.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

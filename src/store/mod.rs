@@ -15,6 +15,7 @@ mod changes;
 mod cloud_cipher;
 mod copies;
 mod db;
+mod drift;
 mod error;
 mod estate;
 mod events;
@@ -45,6 +46,7 @@ pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
 pub use db::{Db, Done, Tx};
+pub use drift::{DriftEnd, DriftRow, NewDrift};
 pub use error::StoreError;
 pub use estate::{
     AdoptedVm, AdoptedVolume, Cluster, HostChange, HostRows, KnownVm, NewCluster, NewDiskOffering, NewPod,
@@ -55,11 +57,12 @@ pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChang
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{MotionDisk, MotionRow, NewMotion};
 pub use lists::{
-    AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
-    GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter, Machines, MotionFilter,
-    OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, Reserved, ResourceKind, ResourceUse,
-    RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter, TagFilter, TagListFilter,
-    TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, DriftFilter,
+    EventFilter, GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter, Machines,
+    MotionFilter, OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised, PutAway, Reserved,
+    ResourceKind, ResourceUse, RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter,
+    TagFilter, TagListFilter, TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window,
+    ZoneFilter,
 };
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
