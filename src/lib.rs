@@ -11,6 +11,7 @@
 //! | [`jobs`] | jobs: submitted once, run by a bounded pool, ended once |
 //! | [`motion`] | what is moved where, in which steps, and how it is settled |
 //! | [`estate`] | hosts and pools: added, looked after, taken away |
+//! | [`drift`] | database and hosts compared; what differs, and who decided about it |
 //! | [`views`] | rows as clients see them |
 //! | [`hypervisors`] | the clients of the hosts' agents |
 //! | [`upstream`] | the management server that other commands are passed on to |
@@ -33,6 +34,7 @@ pub mod client;
 pub mod commands;
 pub mod demo;
 pub mod dispatch;
+pub mod drift;
 pub mod estate;
 pub mod feed;
 pub mod http;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use stackmotion::app::{App, StartError};
 use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
 use stackmotion::store::{Store, StoreError, Survey};
-use stackmotion::{agent, client, commands, demo, import, secrets, settings, telemetry};
+use stackmotion::{agent, client, commands, demo, import, model, secrets, settings, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
@@ -60,6 +60,8 @@ enum Command {
     },
     /// Prints the OpenAPI document of all commands.
     Openapi,
+    /// Prints the page of the documentation about the state machines.
+    States,
 }
 
 #[tokio::main]
@@ -86,6 +88,10 @@ async fn main() -> ExitCode {
         Command::Config { settings, markdown: false } => print_config(settings),
         Command::Openapi => {
             print!("{}", commands::openapi());
+            ExitCode::SUCCESS
+        }
+        Command::States => {
+            print!("{}", model::states::markdown());
             ExitCode::SUCCESS
         }
     }

@@ -9,7 +9,7 @@ const LEVELS: &[&[&str]] = &[
     &["model", "telemetry"],
     &["api", "store"],
     &["auth", "jobs", "motion"],
-    &["estate"],
+    &["drift", "estate"],
     &["views", "hypervisors", "upstream"],
     &["feed"],
     &["commands"],

@@ -9,7 +9,7 @@ use crate::hypervisors::hyperv::pin::{Fingerprint, Pins};
 use crate::model::{HYPERV, Scope, signed};
 use crate::motion::hypervisor::PoolRef;
 use crate::motion::pool_ref;
-use crate::store::{HostLoadRow, Store, StoreError};
+use crate::store::{Absence, HostLoadRow, Store, StoreError};
 
 /// The hosts and pools of the database.
 #[derive(Debug)]
@@ -66,11 +66,11 @@ impl Inventory for Estate {
                 HostStatus::Up => self.store.host_up(host_id, self.server_id).await,
                 HostStatus::Disconnected { reason } => {
                     tracing::warn!(host = host_id, %reason, "the host does not answer");
-                    self.store.host_away(host_id, "Disconnected", reason).await
+                    self.store.host_away(host_id, Absence::Silent, reason).await
                 }
                 HostStatus::Alert { reason } => {
                     tracing::error!(host = host_id, %reason, "somebody else answers for the host");
-                    self.store.host_away(host_id, "Alert", reason).await
+                    self.store.host_away(host_id, Absence::Stranger, reason).await
                 }
             }
             .map_err(words)

@@ -1,6 +1,7 @@
 //! The composition root: the only room that knows all others and puts them together.
 
 mod desk;
+mod drift;
 mod estate;
 #[cfg(debug_assertions)]
 mod kill;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::commands::JobDesk;
 use crate::dispatch::Gateway;
+use crate::drift::{Drift, Manner};
 use crate::estate::{Agents, Estate};
 use crate::feed::Feed;
 use crate::http::{HttpError, HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
@@ -180,6 +182,10 @@ impl App {
             ..monitor::MonitorSettings::default()
         };
         let interval = watch.ping_interval;
+        let comparison = settings.drift.interval.zip(motion.client(HYPERV)).map(|(spread, client)| {
+            let manner = Manner { at_once: settings.drift.hosts_at_once, ..Manner::default() };
+            drift::compare(Drift::new(store.clone(), client, manner), lead.clone(), spread)
+        });
         let mut tasks = vec![
             tokio::spawn(workers),
             tokio::spawn(Arc::clone(&feed).run()),
@@ -187,6 +193,7 @@ impl App {
             tokio::spawn(ask_again(Arc::clone(&motion), lead, interval)),
             tokio::spawn(hear_wishes(motion, Duration::from_millis(settings.agent.poll_ms))),
         ];
+        tasks.extend(comparison.map(tokio::spawn));
         if watched {
             tasks.push(tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()));
         }

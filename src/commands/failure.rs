@@ -1,6 +1,9 @@
-//! What a client reads when the store fails.
+//! What a client reads when the store fails, or a room refuses.
 
 use crate::api::ApiError;
+use crate::drift::DriftRefusal;
+use crate::estate::{EstateRefusal, Ground};
+use crate::motion::{Refusal, RefusalKind};
 use crate::store::{StoreCause, StoreError, VaultError};
 
 impl StoreCause for ApiError {
@@ -28,5 +31,52 @@ impl From<StoreError> for ApiError {
             ),
         };
         error.caused_by(cause)
+    }
+}
+
+/// A refusal of the room `motion`, as a job's result shows it.
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let error = match refusal.kind {
+            RefusalKind::Parameter => Self::invalid_parameter(refusal.text),
+            RefusalKind::Failed => Self::internal(refusal.text),
+        };
+        let error = match refusal.subject.map(|subject| *subject) {
+            Some((id, what)) => error.about(id, what),
+            None => error,
+        };
+        match refusal.cause {
+            Some(cause) => error.caused_by(cause),
+            None => error,
+        }
+    }
+}
+
+/// A refusal of the room `drift`, as a job's result shows it.
+impl From<DriftRefusal> for ApiError {
+    fn from(refusal: DriftRefusal) -> Self {
+        match refusal {
+            DriftRefusal::NotFound(_) => Self::invalid_parameter(refusal.to_string()),
+            DriftRefusal::Refused(text) => Self::command_failed(text),
+            DriftRefusal::Store(cause) => cause.into(),
+        }
+    }
+}
+
+/// A refusal of the room `estate`, as clients see it.
+impl From<EstateRefusal> for ApiError {
+    fn from(refusal: EstateRefusal) -> Self {
+        let (ground, text, cause) = match refusal {
+            EstateRefusal::Store(cause) => return cause.into(),
+            EstateRefusal::Said { ground, text, cause } => (ground, text, cause),
+        };
+        let error = match ground {
+            Ground::Parameter => Self::invalid_parameter(text),
+            Ground::Command => Self::command_failed(text),
+        };
+        match cause {
+            Some(cause) => error.caused_by(cause),
+            None => error,
+        }
     }
 }

@@ -54,6 +54,8 @@ const TYPES: &[&str] = &[
     "USER.LOGOUT",
     "REGISTER.USER.KEY",
     "CLUSTER.DRS",
+    "DRIFT.FOUND",
+    "DRIFT.RESOLVE",
 ];
 
 impl SyncCommand for ListEventTypes {

@@ -9,10 +9,10 @@ use std::sync::{Arc, LazyLock};
 use crate::api::{ApiError, Command, Ids, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
-use crate::estate::{Estate, EstateRefusal, Ground};
+use crate::estate::Estate;
 use crate::feed::Feed;
 use crate::model::entity::EntityKind;
-use crate::motion::{Motion, Mover, Refusal, RefusalKind};
+use crate::motion::{Motion, Mover};
 use crate::store::{Store, transact};
 
 pub mod add_cluster;
@@ -63,6 +63,7 @@ pub mod list_clusters_metrics;
 pub mod list_configurations;
 pub mod list_disk_offerings;
 pub mod list_domains;
+pub mod list_drift;
 pub mod list_event_types;
 pub mod list_events;
 pub mod list_hosts;
@@ -114,6 +115,7 @@ pub mod reconnect_host;
 pub mod register_user_keys;
 pub mod remove_migration_leftover;
 pub mod reset_api_limit;
+pub mod resolve_drift;
 pub mod stream_events;
 pub mod update_host;
 pub mod update_hypervisor_capabilities;
@@ -210,6 +212,8 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<cancel_migration::CancelMigration>(),
     Entry::sync::<list_migration_leftovers::ListMigrationLeftovers>(),
     Entry::sync::<remove_migration_leftover::RemoveMigrationLeftover>(),
+    Entry::sync::<list_drift::ListDrift>(),
+    Entry::job::<resolve_drift::ResolveDrift>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),
@@ -338,42 +342,6 @@ impl JobCtx {
             domain_path: caller.domain_path.clone(),
             root_admin: caller.is_root_admin(),
             domain_admin: caller.is_domain_admin(),
-        }
-    }
-}
-
-/// A refusal of the room `motion`, as a job's result shows it.
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        let error = match refusal.kind {
-            RefusalKind::Parameter => Self::invalid_parameter(refusal.text),
-            RefusalKind::Failed => Self::internal(refusal.text),
-        };
-        let error = match refusal.subject.map(|subject| *subject) {
-            Some((id, what)) => error.about(id, what),
-            None => error,
-        };
-        match refusal.cause {
-            Some(cause) => error.caused_by(cause),
-            None => error,
-        }
-    }
-}
-
-/// A refusal of the room `estate`, as clients see it.
-impl From<EstateRefusal> for ApiError {
-    fn from(refusal: EstateRefusal) -> Self {
-        let (ground, text, cause) = match refusal {
-            EstateRefusal::Store(cause) => return cause.into(),
-            EstateRefusal::Said { ground, text, cause } => (ground, text, cause),
-        };
-        let error = match ground {
-            Ground::Parameter => Self::invalid_parameter(text),
-            Ground::Command => Self::command_failed(text),
-        };
-        match cause {
-            Some(cause) => error.caused_by(cause),
-            None => error,
         }
     }
 }

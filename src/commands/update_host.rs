@@ -3,8 +3,8 @@
 use super::estate_words::{said, trimmed};
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
-use crate::model::Host;
 use crate::model::entity::{GuestOsCategoryRef, HostRef};
+use crate::model::{Host, Machine as _, ResourceEvent, ResourceState};
 use crate::store::{HostChange, transact};
 use crate::views::{self, HostView};
 
@@ -91,16 +91,14 @@ impl UpdateHost {
 
 /// The resource state after `Enable` or `Disable`; `None` when it is that one already (`contract/migration.md` 7.1).
 fn resource_state(word: &str, now: &str) -> Result<Option<&'static str>, ApiError> {
-    match (word.to_ascii_lowercase().as_str(), now) {
-        ("enable", "Enabled") | ("disable", "Disabled") => Ok(None),
-        ("enable", "Disabled") => Ok(Some("Enabled")),
-        ("disable", "Enabled") => Ok(Some("Disabled")),
-        ("enable" | "disable", now) => {
-            Err(ApiError::invalid_parameter(format!("Unable to transition to a new state from {now} via {word}")))
-        }
-        _ => Err(ApiError::invalid_parameter(format!(
+    let Some(event) = ResourceEvent::parse(word) else {
+        return Err(ApiError::invalid_parameter(format!(
             "Invalid value {word} for parameter allocationstate: say Enable or Disable"
-        ))),
+        )));
+    };
+    match ResourceState::parse(now).and_then(|state| state.next(event)) {
+        Some(to) => Ok((to.as_str() != now).then_some(to.as_str())),
+        None => Err(ApiError::invalid_parameter(format!("Unable to transition to a new state from {now} via {word}"))),
     }
 }
 

@@ -4,8 +4,8 @@ use super::create_storage_pool::in_short;
 use super::estate_words::{said, trimmed};
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
-use crate::model::Pool;
 use crate::model::entity::StoragePoolRef;
+use crate::model::{Machine as _, Pool, PoolEvent, PoolState};
 use crate::store::{PoolChange, transact};
 use crate::views::{self, StoragePoolView};
 
@@ -85,12 +85,13 @@ impl UpdateStoragePool {
 
 /// The state after switching a pool on or off; `None` when it is that one already.
 fn status(on: bool, pool: &Pool) -> Result<Option<(&'static str, String)>, ApiError> {
-    let (to, verb) = if on { ("Up", "enabled") } else { ("Disabled", "disabled") };
-    match pool.status.as_str() {
-        "Up" | "Disabled" => Ok((pool.status != to).then(|| (to, pool.status.clone()))),
-        state => Err(ApiError::invalid_parameter(format!(
-            "Primary storage {} cannot be {verb}. Storage pool state : {state}",
-            pool.dump()
+    let (event, verb) = if on { (PoolEvent::Enable, "enabled") } else { (PoolEvent::Disable, "disabled") };
+    match PoolState::parse(&pool.status).and_then(|state| state.next(event)) {
+        Some(to) => Ok((pool.status != to.as_str()).then(|| (to.as_str(), pool.status.clone()))),
+        None => Err(ApiError::invalid_parameter(format!(
+            "Primary storage {} cannot be {verb}. Storage pool state : {}",
+            pool.dump(),
+            pool.status
         ))),
     }
 }

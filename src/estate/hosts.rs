@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::address::{Network, Url};
 use super::{Estate, EstateRefusal, HostFacts, KnownHost, Place};
-use crate::model::{HYPERV, Host, Scope, Secret, signed};
+use crate::model::{HYPERV, Host, PoolEvent, Scope, Secret, signed};
 use crate::motion::hypervisor::{AgentError, Effect, HostRef, PoolRef};
 use crate::motion::{Refusal, host_ref, pool_ref, port};
-use crate::store::{Cluster, HostRows, Pod, PoolRows, Store, StoreError, Tx, Zone, transact};
+use crate::store::{Absence, Cluster, HostRows, Pod, PoolRows, Store, StoreError, Tx, Zone, transact};
 
 /// A host to be added: where, and what its administrator typed.
 #[derive(Clone, Debug)]
@@ -237,7 +237,7 @@ impl Estate {
             }
             Err(error) => error,
         };
-        self.store.host_away(host.id, "Disconnected", &outcome.text).await?;
+        self.store.host_away(host.id, Absence::Silent, &outcome.text).await?;
         let text = format!("Failed to reconnect host {}: {outcome}", host.dump());
         Err(EstateRefusal::command(text).because(outcome))
     }
@@ -288,7 +288,7 @@ impl Estate {
                         volumes.join(", ")
                     )));
                 }
-                tx.pool_remove(pool_id).await?;
+                tx.pool_remove(pool_id, PoolEvent::HostRemoved).await?;
             }
             tx.host_remove(host.id, &host.private_ip).await?;
             Ok(())

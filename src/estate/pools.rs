@@ -3,7 +3,7 @@
 
 use super::address::Url;
 use super::{Estate, EstateRefusal, PoolUsage};
-use crate::model::{HYPERV, Host, Pool, Scope, Secret, signed};
+use crate::model::{HYPERV, Host, Machine as _, Pool, PoolEvent, PoolState, Scope, Secret, signed};
 use crate::motion::hypervisor::{AgentError, Answer, PoolRef};
 use crate::motion::{host_ref, pool_ref, port};
 use crate::store::{Alert, Cluster, PoolRows, Zone, transact};
@@ -241,7 +241,7 @@ impl Estate {
     /// # Errors
     /// [`EstateRefusal`] while disks or motions need it; nothing is changed then.
     pub async fn remove_pool(&self, pool: &Pool) -> Result<(), EstateRefusal> {
-        if !["Maintenance", "Disabled", "Initial"].contains(&pool.status.as_str()) {
+        if PoolState::parse(&pool.status).and_then(|state| state.next(PoolEvent::Remove)).is_none() {
             return Err(EstateRefusal::command(format!(
                 "Unable to delete storage due to it is not in Maintenance state, pool: {}",
                 pool.dump()
@@ -264,7 +264,7 @@ impl Estate {
                     pool.dump()
                 )));
             }
-            tx.pool_remove(pool.id).await?;
+            tx.pool_remove(pool.id, PoolEvent::Remove).await?;
             Ok(())
         })?;
         self.withdraw(pool, &hosts).await;

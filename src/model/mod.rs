@@ -3,13 +3,16 @@
 pub mod entity;
 mod inventory;
 mod secret;
-mod states;
+pub mod states;
 pub mod text;
 mod timestamp;
 
 pub use inventory::{CapacityKind, DiskOffering, HYPERV, Host, Pool, Scope, ServiceOffering, Vm, Volume};
 pub use secret::{Secret, is_secret_name, random, tells_secret};
-pub use states::{IllegalTransition, JobStatus, Transition, VmEvent, VmState, VolumeEvent, VolumeState};
+pub use states::{
+    Drawing, HostEvent, HostState, IllegalTransition, JobEvent, JobStatus, Machine, MotionEvent, MotionState,
+    PoolEvent, PoolState, ResourceEvent, ResourceState, Transition, VmEvent, VmState, VolumeEvent, VolumeState, Word,
+};
 pub use timestamp::Timestamp;
 
 /// A count or size as the database and the API keep numbers: signed, and as large as they can be when it is larger.

@@ -20,7 +20,7 @@ use crate::store::{MotionRow, Store};
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// The lock of a VM or, when no VM uses it, of a volume.
-pub(super) fn key_of(vm_id: Option<i64>, volume_id: Option<i64>) -> String {
+pub fn key_of(vm_id: Option<i64>, volume_id: Option<i64>) -> String {
     match (vm_id, volume_id) {
         (Some(id), _) => format!("vm:{id}"),
         (None, id) => format!("volume:{}", id.unwrap_or_default()),

@@ -8,6 +8,7 @@ mod clock;
 mod cold;
 mod front;
 pub mod hypervisor;
+mod learned;
 mod ledger;
 mod locks;
 mod mark;
@@ -26,6 +27,7 @@ mod watch;
 
 pub use access::Mover;
 pub use clock::{Clock, WallClock};
+pub use front::key_of;
 pub use ledger::is_superfluous;
 pub use offline::{OfflineRequest, OfflineTarget};
 pub use order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};

@@ -153,6 +153,12 @@ impl Motion {
         }
     }
 
+    /// The client of the hosts of this hypervisor type, if one was given.
+    #[must_use]
+    pub fn client(&self, kind: &str) -> Option<Arc<dyn Hypervisor>> {
+        self.hypervisors.get(&kind.to_lowercase()).cloned()
+    }
+
     pub(super) fn hypervisor(&self, order: &Order) -> Result<Arc<dyn Hypervisor>, Refusal> {
         let kind = &order.source.hypervisor;
         self.hypervisors.get(&kind.to_lowercase()).cloned().ok_or_else(|| {

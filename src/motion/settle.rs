@@ -1,5 +1,6 @@
 //! Settle: the rows leave `Migrating` and say where everything is, in one transaction with the journal's verdict.
 
+use super::learned;
 use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
 use super::verdict::{Outcome, Verdict, sentence};
@@ -213,7 +214,7 @@ pub(super) async fn read_back(store: &Store, order: &Order, row: &MotionRow) -> 
 /// A [`Refusal`] when the database fails.
 pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
     let reason = format!("Learned later: {}", verdict.verified);
-    let alert = correction(store, order, verdict).await?;
+    let (alert, event) = (correction(store, order, verdict).await?, learned::event(order, verdict));
     let was_open = transact!(store, Refusal, |tx| {
         match tx.motion_settle(order.id, verdict.outcome.word(), Some(&reason), &verdict.verified).await {
             Ok(()) => {}
@@ -222,6 +223,7 @@ pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> 
         }
         correct_rows(tx, order, verdict).await?;
         tx.alert_insert(&alert).await?;
+        tx.event_insert(&event).await?;
         Ok(true)
     })?;
     if was_open {

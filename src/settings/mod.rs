@@ -11,4 +11,6 @@ mod typed;
 pub use docs::markdown;
 pub use load::{Effective, Origin, SettingsArgs, SettingsError, Sources};
 pub use table::{Kind, SETTINGS, Setting};
-pub use typed::{AgentSettings, AttachSettings, CloudKeySettings, HttpSettings, HttpsSettings, LogSettings, Settings};
+pub use typed::{
+    AgentSettings, AttachSettings, CloudKeySettings, DriftSettings, HttpSettings, HttpsSettings, LogSettings, Settings,
+};

@@ -42,6 +42,15 @@ pub struct AgentSettings {
     pub pins: BTreeMap<String, String>,
 }
 
+/// How database and hosts are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriftSettings {
+    /// The time of one round; none when nothing is compared.
+    pub interval: Option<Duration>,
+    /// Hosts that are asked at the same time.
+    pub hosts_at_once: usize,
+}
+
 /// What opens the encrypted values of a CloudStack database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CloudKeySettings {
@@ -168,6 +177,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// How agents are talked to.
     pub agent: AgentSettings,
+    /// How database and hosts are compared.
+    pub drift: DriftSettings,
 }
 
 impl Settings {
@@ -222,6 +233,7 @@ impl Settings {
                 level: reader.text("log.level").to_owned(),
             },
             agent: reader.agent(),
+            drift: reader.drift(),
         })
     }
 }
@@ -360,6 +372,15 @@ impl Reader<'_> {
             },
             secure_cookie: self.switch("session.secure_cookie"),
             failed_logins_allowed: self.number("login.failures_allowed"),
+        }
+    }
+
+    /// How database and hosts are compared.
+    fn drift(&self) -> DriftSettings {
+        let interval = Duration::from_secs(self.number("drift.interval_s"));
+        DriftSettings {
+            interval: Some(interval).filter(|interval| !interval.is_zero()),
+            hosts_at_once: self.number("drift.hosts_at_once"),
         }
     }
 

@@ -81,6 +81,16 @@ impl Tx {
         self.host_add(host_id, needs(offering), -1).await
     }
 
+    /// Charges the host that a VM is on with what the VM needs, whatever is left there, and gives it back on the host that it
+    /// was thought to be on.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn host_shift(&mut self, source: i64, target: i64, offering: &ServiceOffering) -> Result<(), StoreError> {
+        self.host_add(source, needs(offering), -1).await?;
+        self.host_add(target, needs(offering), 1).await
+    }
+
     async fn host_add(&mut self, host_id: i64, needs: [(CapacityKind, i64); 3], sign: i64) -> Result<(), StoreError> {
         for (kind, amount) in needs {
             self.capacity_add(host_id, kind, sign * amount).await?;
@@ -88,7 +98,12 @@ impl Tx {
         Ok(())
     }
 
-    async fn capacity_add(&mut self, owner_id: i64, kind: CapacityKind, change: i64) -> Result<(), StoreError> {
+    pub(super) async fn capacity_add(
+        &mut self,
+        owner_id: i64,
+        kind: CapacityKind,
+        change: i64,
+    ) -> Result<(), StoreError> {
         // Never below nothing: a recount by the other control plane may have taken the VM or disk out already.
         let sql = "UPDATE op_host_capacity SET used_capacity = CASE WHEN used_capacity + ? < 0 THEN 0 \
             ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";

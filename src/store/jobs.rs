@@ -4,7 +4,7 @@ use super::lists::below;
 use super::value::Row;
 use super::{Claim, Server, Store, StoreError, Submission, Tx, transact};
 use crate::args;
-use crate::model::{JobStatus, Timestamp, signed};
+use crate::model::{JobEvent, JobStatus, Machine as _, Timestamp, signed};
 
 /// A job to be written.
 #[derive(Clone, Debug)]
@@ -192,9 +192,12 @@ impl Tx {
         result: &str,
     ) -> Result<bool, StoreError> {
         let now = Timestamp::now();
-        let sql = "UPDATE async_job SET job_status = ?, job_result_code = ?, job_result = ?, job_complete_msid = \
-            job_executing_msid, job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND job_status = 0";
-        let done = self.run(sql, args![status.number(), code, result, now, now, job_id]).await?;
+        let sql = format!(
+            "UPDATE async_job SET job_status = ?, job_result_code = ?, job_result = ?, job_complete_msid = \
+             job_executing_msid, job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND {}",
+            jobs_accepting(status.event())
+        );
+        let done = self.run(&sql, args![status.number(), code, result, now, now, job_id]).await?;
         self.run("DELETE FROM motion_lock WHERE job_id = ?", args![job_id]).await?;
         self.submission_ended(job_id).await?;
         let sql =
@@ -213,6 +216,12 @@ impl Tx {
         let done = self.run(sql, args![claim.job_id, claim.epoch]).await?;
         if done.rows == 1 { Ok(()) } else { Err(StoreError::Superseded { job_id: claim.job_id }) }
     }
+}
+
+/// The jobs to which `event` applies, by the number of their status.
+fn jobs_accepting(event: JobEvent) -> String {
+    let numbers: Vec<String> = JobStatus::before(event).iter().map(|status| status.number().to_string()).collect();
+    format!("job_status IN ({})", numbers.join(", "))
 }
 
 /// How many jobs are looked at, and forgotten, at once.
@@ -265,8 +274,11 @@ impl Store {
             if tx.run(&sql, args).await?.rows == 0 {
                 return Ok(None);
             }
-            let sql = "UPDATE async_job SET job_executing_msid = ? WHERE id = ? AND job_status = 0";
-            if tx.run(sql, args![server.id, job_id]).await?.rows == 0 {
+            let sql = format!(
+                "UPDATE async_job SET job_executing_msid = ? WHERE id = ? AND {}",
+                jobs_accepting(JobEvent::Claim)
+            );
+            if tx.run(&sql, args![server.id, job_id]).await?.rows == 0 {
                 return Ok(None);
             }
             let row = tx.row("SELECT epoch FROM motion_job WHERE job_id = ?", args![job_id]).await?;
@@ -342,8 +354,11 @@ impl Store {
     /// # Errors
     /// See [`Store::job_claim`].
     pub async fn job_progress(&self, job_id: i64, percent: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE async_job SET job_process_status = ? WHERE id = ? AND job_status = 0";
-        self.db().run(sql, args![percent, job_id]).await?;
+        let sql = format!(
+            "UPDATE async_job SET job_process_status = ? WHERE id = ? AND {}",
+            jobs_accepting(JobEvent::Advance)
+        );
+        self.db().run(&sql, args![percent, job_id]).await?;
         Ok(())
     }
 

@@ -4,10 +4,11 @@
 //! its way or has been answered), `settled` (the rows say again where everything is). A motion that is found `sent` after
 //! a crash is asked for at the hosts; one that is found `marked` has had no effect.
 
+use super::guards::motions_accepting;
 use super::value::Row;
 use super::{Store, StoreError, Tx, transact};
 use crate::args;
-use crate::model::Timestamp;
+use crate::model::{MotionEvent, Timestamp};
 
 /// A motion to be written down.
 #[derive(Clone, Debug)]
@@ -235,11 +236,15 @@ impl Tx {
         verified: &str,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let sql = "UPDATE motion_migration SET phase = 'settled', outcome = ?, reason = ?, verified = ?, updated = ?, ended = ? \
-            WHERE id = ? AND (phase <> 'settled' OR outcome = 'unknown')";
+        let event = MotionEvent::settling(outcome).unwrap_or(MotionEvent::CannotTell);
+        let sql = format!(
+            "UPDATE motion_migration SET phase = 'settled', outcome = ?, reason = ?, verified = ?, updated = ?, ended = ? \
+             WHERE id = ? AND {}",
+            motions_accepting(event)
+        );
         let reason = reason.map(|text| super::changes::clipped(text, 4096));
         let args = args![outcome, reason, super::changes::clipped(verified, 1024), now, now, motion_id];
-        self.exactly_one(sql, args, || format!("motion {motion_id}")).await
+        self.exactly_one(&sql, args, || format!("motion {motion_id}")).await
     }
 
     /// Notes which job has put a stopped VM into `Migrating`.
@@ -285,9 +290,11 @@ impl Store {
     pub async fn motion_sent(&self, motion_id: i64, before: &[(i64, DiskFacts)]) -> Result<(), StoreError> {
         transact!(self, StoreError, |tx| {
             let now = Timestamp::now();
-            let sql = "UPDATE motion_migration SET phase = 'sent', sent_at = ?, changed_at = ?, updated = ? \
-                WHERE id = ? AND phase = 'marked'";
-            tx.exactly_one(sql, args![now, now, now, motion_id], || format!("motion {motion_id}")).await?;
+            let sql = format!(
+                "UPDATE motion_migration SET phase = 'sent', sent_at = ?, changed_at = ?, updated = ? WHERE id = ? AND {}",
+                motions_accepting(MotionEvent::Announce)
+            );
+            tx.exactly_one(&sql, args![now, now, now, motion_id], || format!("motion {motion_id}")).await?;
             for (volume_id, facts) in before {
                 let sql =
                     "UPDATE motion_disk SET identity = ?, size_bytes = ? WHERE migration_id = ? AND volume_id = ?";

@@ -26,6 +26,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (13, "control", include_str!("../../migrations/0013_control.sql")),
     (14, "submissions", include_str!("../../migrations/0014_submissions.sql")),
     (15, "history", include_str!("../../migrations/0015_history.sql")),
+    (16, "drift", include_str!("../../migrations/0016_drift.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

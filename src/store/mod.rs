@@ -16,9 +16,11 @@ mod changes;
 mod cloud_cipher;
 mod copies;
 mod db;
+mod drift;
 mod error;
 mod estate;
 mod events;
+mod guards;
 mod identities;
 mod ids;
 mod installation;
@@ -48,6 +50,7 @@ pub use capacity::HostRoom;
 pub use changes::{Alert, Usage, VmPlace, VolumePlace};
 pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
 pub use db::{Db, Done, Tx};
+pub use drift::{DriftEnd, DriftRow, NewDrift};
 pub use error::StoreError;
 pub use estate::{
     AdoptedVm, AdoptedVolume, Cluster, HostChange, HostRows, KnownVm, NewCluster, NewDiskOffering, NewPod,
@@ -59,8 +62,8 @@ pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{DiskFacts, MotionDisk, MotionProgress, MotionRow, NewMotion};
 pub use leftovers::{FileRole, FileState, MotionFileRow, NewMotionFile};
 pub use lists::{
-    AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, EventFilter,
-    EventMark, GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter,
+    AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, DriftFilter,
+    EventFilter, EventMark, GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter,
     LeftoverFilter, Machines, MotionFilter, OfferingFilter, Owners, PodFilter, ProjectFilter, Projects, Promised,
     PutAway, Reserved, ResourceKind, ResourceUse, RoleFilter, SettingFilter, SettingScope, StoragePoolFilter,
     SystemMachineFilter, TagFilter, TagListFilter, TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter,
@@ -78,7 +81,7 @@ pub use vault::{
     API_SECRET, PLACES, Place, PlaceReport, Progress, Rotated, SECOND_FACTOR, SETTING, Sealed, Vault, VaultError,
     forget_lost, is_sealed, verify_keys,
 };
-pub use watched::{HostLoadRow, HostReport};
+pub use watched::{Absence, HostLoadRow, HostReport};
 
 /// The database, asked in the gateway's own words.
 #[derive(Clone, Debug)]

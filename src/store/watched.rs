@@ -1,8 +1,9 @@
 //! What agents say of their hosts and pools, written down; and the certificates that they are known by.
 
+use super::guards::{accepting, changing};
 use super::{Alert, Store, StoreError, Tx, transact};
 use crate::args;
-use crate::model::{CapacityKind, Timestamp};
+use crate::model::{CapacityKind, HostEvent, HostState, Timestamp};
 
 /// What a host says of itself when it is connected.
 #[derive(Clone, Debug)]
@@ -36,6 +37,24 @@ pub struct HostLoadRow {
     pub sent_bytes: i64,
 }
 
+/// How a host is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It does not answer.
+    Silent,
+    /// Somebody else answers in its place.
+    Stranger,
+}
+
+impl Absence {
+    fn step(self) -> (HostState, HostEvent) {
+        match self {
+            Self::Silent => (HostState::Disconnected, HostEvent::FallsSilent),
+            Self::Stranger => (HostState::Alert, HostEvent::StrangerAnswers),
+        }
+    }
+}
+
 impl Store {
     /// Notes that a host answered this server just now. A host that has been removed stays removed.
     ///
@@ -45,24 +64,31 @@ impl Store {
         // CloudStack keeps milliseconds without their last ten bits (`contract/entities.md` 1.4, lastpinged).
         let ping = (Timestamp::now().unix() * 1000) >> 10;
         // The count grows with changes of the state only (`contract/entities.md` 3.0); MySQL sets columns from left to right.
-        let sql = "UPDATE host SET update_count = update_count + CASE WHEN status = 'Up' THEN 0 ELSE 1 END, status = 'Up', \
-            last_ping = ?, mgmt_server_id = ?, disconnected = NULL WHERE id = ? AND removed IS NULL";
-        self.db().run(sql, args![ping, server_id, host_id]).await?;
+        let sql = format!(
+            "UPDATE host SET update_count = update_count + CASE WHEN status = 'Up' THEN 0 ELSE 1 END, status = 'Up', \
+             last_ping = ?, mgmt_server_id = ?, disconnected = NULL WHERE id = ? AND removed IS NULL AND {}",
+            accepting::<HostState>("status", HostEvent::Answers)
+        );
+        self.db().run(&sql, args![ping, server_id, host_id]).await?;
         Ok(())
     }
 
-    /// Notes that a host does not answer (`Disconnected`), or that somebody else does in its place (`Alert`). When that is
-    /// news, an alert of type 7 says so (`contract/entities.md` 4.8). A host that has been removed stays removed.
+    /// Notes that a host does not answer, or that somebody else does in its place. When that is news, an alert of type 7
+    /// says so (`contract/entities.md` 4.8). A host that has been removed stays removed.
     ///
     /// # Errors
     /// See [`Store::host_up`].
-    pub async fn host_away(&self, host_id: i64, status: &str, reason: &str) -> Result<(), StoreError> {
+    pub async fn host_away(&self, host_id: i64, absence: Absence, reason: &str) -> Result<(), StoreError> {
         let now = Timestamp::now();
+        let (status, event) = absence.step();
+        let sql = format!(
+            "UPDATE host SET status = ?, disconnected = COALESCE(disconnected, ?), mgmt_server_id = NULL, \
+             update_count = update_count + 1 WHERE id = ? AND removed IS NULL AND {}",
+            changing::<HostState>("status", event)
+        );
         transact!(self, StoreError, |tx| {
-            let sql = "UPDATE host SET status = ?, disconnected = COALESCE(disconnected, ?), mgmt_server_id = NULL, \
-                update_count = update_count + 1 WHERE id = ? AND removed IS NULL AND status <> 'Maintenance' AND status <> ?";
-            if tx.run(sql, args![status, now, host_id, status]).await?.rows > 0 {
-                tx.host_alert(host_id, status, reason).await?;
+            if tx.run(&sql, args![status.as_str(), now, host_id]).await?.rows > 0 {
+                tx.host_alert(host_id, status.as_str(), reason).await?;
             }
             Ok(())
         })

@@ -10,6 +10,7 @@ mod catalog;
 mod cluster;
 mod configuration;
 mod domain;
+mod drift;
 mod event;
 mod figures;
 mod history;
@@ -43,6 +44,7 @@ pub use catalog::{CapacityView, OsCategoryView, OsTypeView, capacities, os_categ
 pub use cluster::{ClusterView, clusters};
 pub use configuration::{ConfigurationView, configuration, setting_groups, setting_subgroups};
 pub use domain::{DomainView, domains};
+pub use drift::{DriftView, drifts};
 pub use event::{AlertView, EventView, alerts, events, resource_kind};
 pub use figures::{
     ClusterFiguresView, DiskFiguresView, HostFiguresView, MachineFiguresView, PoolFiguresView, ZoneFiguresView,

@@ -17,6 +17,11 @@ fn the_configuration_page() {
 }
 
 #[test]
+fn the_page_about_state_machines() {
+    assert_is_fresh("docs/state-machines.md", &stackmotion::model::states::markdown(), "cargo run -- states");
+}
+
+#[test]
 fn the_openapi_document_is_whole() {
     let document: serde_json::Value = serde_json::from_str(&stackmotion::commands::openapi()).expect("JSON");
     let mut references = Vec::new();

@@ -131,7 +131,7 @@ async fn hosts_of_a_server_that_lives_are_left_to_it() {
     };
     store.host_report(1, &report).await.unwrap();
     store.host_up(1, ours).await.unwrap();
-    store.host_away(2, "Disconnected", "it is silent").await.unwrap();
+    store.host_away(2, stackmotion::store::Absence::Silent, "it is silent").await.unwrap();
     store.pool_usage(1, 1 << 45, 1 << 44).await.unwrap();
     store.db().close().await;
 }

@@ -60,7 +60,7 @@ async fn a_host_that_is_lost_is_told_once_and_comes_back() {
             )
             .await;
         bench.store.host_up(2, 1).await.expect("the database");
-        bench.store.host_away(2, "Disconnected", "late").await.expect("the database");
+        bench.store.host_away(2, stackmotion::store::Absence::Silent, "late").await.expect("the database");
         assert_eq!(bench.text("SELECT status FROM host WHERE id = 2").await.as_deref(), Some("Removed"));
         bench.stop().await;
     }

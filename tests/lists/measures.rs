@@ -3,7 +3,7 @@
 use super::support::{call, golden_json, reset};
 use crate::support::database;
 use serde_json::{Value as Json, json};
-use stackmotion::store::{HostLoadRow, Store};
+use stackmotion::store::{Absence, HostLoadRow, Store};
 
 async fn entries(store: &Store, user: &str, command: &str, args: &[(&str, &str)]) -> Vec<Json> {
     let mut args: Vec<_> = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -51,7 +51,7 @@ async fn the_load_that_a_host_told_is_shown_while_it_is_up() {
         assert_eq!(told, [true, false], "{kind}: {clusters:?}");
         assert_eq!(clusters[0]["hosts"], "2 / 2");
         assert_eq!((&zone["cputhreshold"], &zone["memorydisablethreshold"]), (&json!(false), &json!(false)), "{kind}");
-        store.host_away(1, "Disconnected", "it is silent").await.unwrap();
+        store.host_away(1, Absence::Silent, "it is silent").await.unwrap();
         let away = &entries(store, "admin", "listHostsMetrics", &[("id", &uuid)]).await[0];
         assert!(away.get("cpuused").is_none() && away.get("cpuusedghz").is_none(), "{kind}: {away}");
         let zone = &entries(store, "admin", "listZonesMetrics", &[]).await[0];

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Columns, columns};
 use crate::args;
-use crate::model::{CapacityKind, Secret, Timestamp};
+use crate::model::{CapacityKind, HostEvent, HostState, Secret, Timestamp};
+use crate::store::guards::accepting;
 use crate::store::{StoreError, Tx, Value};
 
 /// The Java class that drives a Hyper-V host, which its row names.
@@ -131,9 +132,11 @@ impl Tx {
     /// # Errors
     /// See [`Tx::host_guid_taken`].
     pub async fn host_connected(&mut self, id: i64) -> Result<(), StoreError> {
-        let sql =
-            "UPDATE host SET status = 'Up', setup = 1, last_ping = ?, update_count = update_count + 1 WHERE id = ?";
-        self.run(sql, args![ping_now(), id]).await?;
+        let sql = format!(
+            "UPDATE host SET status = 'Up', setup = 1, last_ping = ?, update_count = update_count + 1 WHERE id = ? AND {}",
+            accepting::<HostState>("status", HostEvent::Answers)
+        );
+        self.run(&sql, args![ping_now(), id]).await?;
         Ok(())
     }
 
@@ -226,9 +229,12 @@ impl Tx {
         self.host_belongings_delete(id).await?;
         let address = if ip.contains(':') { format!("[{ip}]:%") } else { format!("{ip}:%") };
         self.run("DELETE FROM motion_pin WHERE address LIKE ?", args![address]).await?;
-        let sql = "UPDATE host SET status = 'Removed', guid = NULL, cluster_id = NULL, mgmt_server_id = NULL, removed = ?, \
-            update_count = update_count + 1 WHERE id = ?";
-        self.run(sql, args![Timestamp::now(), id]).await?;
+        let sql = format!(
+            "UPDATE host SET status = 'Removed', guid = NULL, cluster_id = NULL, mgmt_server_id = NULL, removed = ?, \
+             update_count = update_count + 1 WHERE id = ? AND {}",
+            accepting::<HostState>("status", HostEvent::Remove)
+        );
+        self.run(&sql, args![Timestamp::now(), id]).await?;
         // Machines that are switched off keep no thread to a host that is gone.
         self.run("UPDATE vm_instance SET last_host_id = NULL WHERE last_host_id = ? AND state = 'Stopped'", args![id])
             .await?;

@@ -2,7 +2,8 @@
 
 use super::columns;
 use crate::args;
-use crate::model::{CapacityKind, HYPERV, Scope, Secret, Timestamp};
+use crate::model::{CapacityKind, HYPERV, PoolEvent, PoolState, Scope, Secret, Timestamp};
+use crate::store::guards::accepting;
 use crate::store::{Store, StoreError, Tx, Value, transact};
 
 /// A pool to be written, with everything that belongs to it.
@@ -138,7 +139,7 @@ impl Tx {
     /// (`contract/entities.md 4.3`).
     ///
     /// # Errors
-    /// See [`Tx::pool_uuid_taken`].
+    /// [`StoreError::Conflict`] when somebody has taken it away meanwhile.
     pub async fn pool_ready(
         &mut self,
         id: i64,
@@ -146,8 +147,12 @@ impl Tx {
         (capacity_bytes, used_bytes): (i64, i64),
         factor: f64,
     ) -> Result<(), StoreError> {
-        let row = columns! { "status": "Up", "capacity_bytes": capacity_bytes, "used_bytes": used_bytes };
-        self.row_change("storage_pool", id, row).await?;
+        let sql = format!(
+            "UPDATE storage_pool SET status = 'Up', capacity_bytes = ?, used_bytes = ? WHERE id = ? AND {}",
+            accepting::<PoolState>("status", PoolEvent::Reached)
+        );
+        let what = || format!("storage pool {}", pool.name);
+        self.exactly_one(&sql, args![capacity_bytes, used_bytes, id], what).await?;
         let (kind, used, total) = match pool.scope {
             Scope::Host => (CapacityKind::LocalStorage, used_bytes, (capacity_bytes as f64 * factor) as i64),
             _ => (CapacityKind::StorageAllocated, 0, capacity_bytes),
@@ -191,16 +196,17 @@ impl Tx {
         Ok(())
     }
 
-    /// Removes a pool: it gives its public id away, and its password goes.
+    /// Removes a pool: it gives its public id away, and its password goes. `why` is `Remove` or `HostRemoved`.
     ///
     /// # Errors
-    /// See [`Tx::pool_uuid_taken`].
-    pub async fn pool_remove(&mut self, id: i64) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] when its state does not allow it (any more).
+    pub async fn pool_remove(&mut self, id: i64, why: PoolEvent) -> Result<(), StoreError> {
         self.pool_belongings_delete(id).await?;
-        let row = columns! {
-            "uuid": None::<String>, "user_info": None::<String>, "status": "Removed", "removed": Timestamp::now(),
-        };
-        self.row_change("storage_pool", id, row).await
+        let sql = format!(
+            "UPDATE storage_pool SET uuid = NULL, user_info = NULL, status = 'Removed', removed = ? WHERE id = ? AND {}",
+            accepting::<PoolState>("status", why)
+        );
+        self.exactly_one(&sql, args![Timestamp::now(), id], || format!("storage pool {id}")).await
     }
 
     /// Names of volumes whose rows say that they are in a pool, whatever their state.
