@@ -14,7 +14,7 @@ use stackmotion::demo::{DiskPlan, Estate, EstateDisk, Plan, VmPlan, seed};
 use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings, HyperV, MemoryPins, PinPolicy};
 use stackmotion::model::{HYPERV, VmState, VolumeState};
 use stackmotion::motion::{Motion, Mover, Patience, PlainRequest, Probe, StorageRequest, VolumeRequest};
-use stackmotion::store::{KeyPair, NewJob, Store};
+use stackmotion::store::{KeyPair, NewJob, Store, Submission};
 use tempfile::TempDir;
 
 use crate::support::database::Database;
@@ -182,6 +182,7 @@ impl Bench {
             account_id: 2,
             instance: None,
             request_id: "test".to_owned(),
+            submission: Submission::default(),
         };
         let mut tx = self.store.begin().await.expect("a transaction");
         let id = tx.job_insert(&job, 0, 1).await.expect("a job");
