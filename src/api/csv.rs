@@ -2,7 +2,7 @@
 //!
 //! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it, whoever wrote the text. Such
 //! a text, and one that begins with a tab or a line end, gets an apostrophe before it, which spreadsheets show as plain
-//! text. Who wants the text itself drops an apostrophe that one of these letters follows.
+//! text. A text that has apostrophes there already gets one more, so that who wants the text itself always drops one.
 
 /// The content type on the wire.
 pub const MEDIA: &str = "text/csv; charset=utf-8";
@@ -58,7 +58,8 @@ pub fn write_line(cells: &[Cell], out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    let sign = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    let begins = text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let sign = if begins { "'" } else { "" };
     if text.contains([',', '"', '\r', '\n']) {
         out.extend_from_slice(format!("\"{sign}{}\"", text.replace('"', "\"\"")).as_bytes());
     } else {
@@ -102,9 +103,17 @@ mod tests {
 
     #[test]
     fn cells_as_they_are_written() {
-        let line =
-            [Cell::Empty, (-5).into(), "a b".into(), "a,\"b\"\r\nc".into(), "=1+1".into(), "-2".into(), "ö".into()];
-        assert_eq!(written(&line), ",-5,a b,\"a,\"\"b\"\"\r\nc\",'=1+1,'-2,ö\r\n");
+        let line = [
+            Cell::Empty,
+            (-5).into(),
+            "a b".into(),
+            "a,\"b\"\r\nc".into(),
+            "=1+1".into(),
+            "-2".into(),
+            "'@".into(),
+            "'x".into(),
+        ];
+        assert_eq!(written(&line), ",-5,a b,\"a,\"\"b\"\"\r\nc\",'=1+1,'-2,''@,'x\r\n");
     }
 
     proptest! {
@@ -121,7 +130,8 @@ mod tests {
                 for (text, found) in row.iter().zip(found) {
                     let is_formula = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
                     prop_assert!(!is_formula(found));
-                    let plain = found.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(found);
+                    let has_sign = is_formula(found.trim_start_matches('\''));
+                    let plain = if has_sign { &found[1..] } else { found.as_str() };
                     prop_assert!(plain == text, "{:?} {:?}", text, found);
                 }
             }
