@@ -20,6 +20,7 @@ mod motion_golden;
 mod nodes;
 mod secrets;
 mod security;
+mod simulation;
 mod stories;
 mod supply_chain;
 mod support;

@@ -182,7 +182,7 @@ impl Motion {
                 return Ok(held);
             }
             drop(held);
-            tokio::time::sleep(wait).await;
+            self.clock.sleep(wait).await;
             wait = (wait * 2).min(self.patience.poll.max(SHORTEST_WAIT));
         }
     }
@@ -196,7 +196,7 @@ impl Motion {
             }
             tokio::select! {
                 held = &mut lock => return Ok(held),
-                () = tokio::time::sleep(self.patience.poll) => {}
+                () = self.clock.sleep(self.patience.poll) => {}
             }
         }
     }
