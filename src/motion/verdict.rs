@@ -387,6 +387,10 @@ impl Asked<'_> {
 
     async fn cold_volume(&self) -> Look {
         let Some(disk) = self.order.disks.first() else { return Look::CannotTell };
+        // A copy may be whole while its host is still at work, and be taken back yet.
+        if matches!(self.state_before, Some(Ok(Some(MotionState::Running)))) {
+            return Look::Running;
+        }
         let pool = pool_ref(&disk.target);
         let files = match self.hypervisor.files(&self.source, &pool, &disk.stem).await {
             Ok(Some(files)) => files,

@@ -77,6 +77,8 @@ impl State {
             {
                 fault
             }
+            // A stock agent is believed about a copy, and the original deleted: a lie would lose the disk. Left out.
+            ("lies", Command::Copy(_)) if self.world.hosts[host].is_stock => "fails in the copy",
             ("skips a disk", _) => "fails in the copy",
             _ => fault,
         };

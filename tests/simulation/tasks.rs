@@ -81,7 +81,6 @@ impl Tasks {
         self.list.iter().flatten().any(|task| task.node == node && task.job == Some(job))
     }
 
-
     /// The task is to be looked at again: a point of it was passed.
     pub fn wake(&self, task: usize) {
         if let Some(Some(task)) = self.list.get(task) {
