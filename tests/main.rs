@@ -21,6 +21,7 @@ mod motion_golden;
 mod nodes;
 mod secrets;
 mod security;
+mod simulation;
 mod states;
 mod stories;
 mod supply_chain;

@@ -44,7 +44,7 @@ impl Motion {
             return volume_result(&order, &verdict);
         }
         let plan = volume_checks::check(&self.store, mover, request).await?;
-        let _held = self.turn(job_id, plan.volume.vm_id, Some(plan.volume.id)).await?;
+        let _held = self.turn(job_id, plan.volume.vm_id, Some(plan.volume.id), false).await?;
         // Whoever was first may have changed everything.
         let plan = volume_checks::check(&self.store, mover, request).await?;
         let order = self.volume_order(job_id, plan).await?;
@@ -93,7 +93,7 @@ impl Motion {
             return vm_result(&order, &verdict);
         }
         vm_checks::check_plain(&self.store, mover, request).await?;
-        let _held = self.turn(job_id, Some(request.vm_id), None).await?;
+        let _held = self.turn(job_id, Some(request.vm_id), None, false).await?;
         let plan = vm_checks::check_plain(&self.store, mover, request).await?;
         self.move_vm(job_id, Kind::LiveVm, plan).await
     }
@@ -113,7 +113,7 @@ impl Motion {
             return vm_result(&order, &verdict);
         }
         vm_storage_checks::check(&self.store, mover, request).await?;
-        let _held = self.turn(job_id, Some(request.vm_id), None).await?;
+        let _held = self.turn(job_id, Some(request.vm_id), None, false).await?;
         let plan = vm_storage_checks::check(&self.store, mover, request).await?;
         self.move_vm(job_id, Kind::LiveVmWithStorage, plan).await
     }
@@ -163,26 +163,36 @@ impl Motion {
         request: &offline::OfflineRequest,
     ) -> Result<(), Refusal> {
         mover.must_be_root()?;
-        let _held = self.turn(job_id, Some(request.vm_id), None).await?;
+        // What an earlier life of the job has begun is finished first, also when it is cancelled.
+        let has_begun =
+            self.begun(job_id).await?.is_some() || self.store.stopped_vm_job(request.vm_id).await? == Some(job_id);
+        let _held = self.turn(job_id, Some(request.vm_id), None, has_begun).await?;
         offline::run(self, job_id, request).await
     }
 
     /// Waits for the turn of a job: nobody else moves this VM or volume, neither here nor through another gateway, also no
     /// motion that an earlier process left and that its own job has not taken up yet. Gateways tell each other by a row, which
-    /// the job holds until it ends.
-    async fn turn(&self, job_id: i64, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<Held, Refusal> {
+    /// the job holds until it ends. A job that has begun something waits also when it is cancelled.
+    async fn turn(
+        &self,
+        job_id: i64,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+        has_begun: bool,
+    ) -> Result<Held, Refusal> {
         let key = key_of(vm_id, volume_id);
         // Who is in the way is mostly about to end.
         let mut wait = SHORTEST_WAIT;
         loop {
-            let held = self.lock_unless_cancelled(&key, job_id).await?;
+            let held =
+                if has_begun { self.locks.hold(&key).await } else { self.lock_unless_cancelled(&key, job_id).await? };
             if self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none()
                 && self.store.lock_take(&key, job_id).await?
             {
                 return Ok(held);
             }
             drop(held);
-            tokio::time::sleep(wait).await;
+            self.clock.sleep(wait).await;
             wait = (wait * 2).min(self.patience.poll.max(SHORTEST_WAIT));
         }
     }
@@ -196,7 +206,7 @@ impl Motion {
             }
             tokio::select! {
                 held = &mut lock => return Ok(held),
-                () = tokio::time::sleep(self.patience.poll) => {}
+                () = self.clock.sleep(self.patience.poll) => {}
             }
         }
     }

@@ -54,7 +54,7 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
             return Err(refusal);
         }
         tracing::error!(vm = %vm.instance_name, "the VM's row could not be written; trying again");
-        tokio::time::sleep(motion.patience.poll).await;
+        motion.clock.sleep(motion.patience.poll).await;
     }
     // CloudStack leaves the reason in its log; here it stands behind CloudStack's text.
     moved.map(|_| ()).map_err(|refusal| Refusal::failed(format!("Failed to migrate VM: {}. {}", vm.uuid, refusal.text)))

@@ -267,6 +267,7 @@ impl Motion {
     async fn judge(&self, order: &Order, hypervisor: &dyn Hypervisor, said: &Said) -> Verdict {
         let mut patient_until = self.clock.now() + self.patience.unreachable;
         let mut unheard_until = None;
+        let mut barred = false;
         let mut watch = Watch::new(self, order, hypervisor);
         loop {
             let wait = match verdict::look(hypervisor, order, said).await {
@@ -277,10 +278,13 @@ impl Motion {
                 }
                 Look::CannotTell => return verdict::from_words(order, said),
                 // The request of a gateway that is gone may lie unread in the agent, and begin yet.
-                Look::Unheard(verdict) => {
+                Look::Unheard(verdict) if barred => return verdict,
+                Look::Unheard(_) => {
                     let until = *unheard_until.get_or_insert_with(|| self.clock.now() + self.patience.late_answer);
                     if self.clock.now() >= until && is_barred(order, hypervisor).await {
-                        return verdict;
+                        // It may have come, ended and been forgotten between the questions: from here on it cannot.
+                        barred = true;
+                        continue;
                     }
                     None
                 }

@@ -179,7 +179,11 @@ fn sameness(disk: &OrderDisk) -> &'static str {
 
 /// One look at the hosts of an order.
 pub async fn look(hypervisor: &dyn Hypervisor, order: &Order, said: &Said) -> Look {
-    let asked = Asked { hypervisor, order, said, source: order.source_ref() };
+    let mut asked = Asked { hypervisor, order, said, source: order.source_ref(), state_before: None };
+    if !said.is_definite() {
+        // Asked before the places are: what ends between the two questions has not ended where it was seen.
+        asked.state_before = Some(asked.ask_state().await);
+    }
     match order.kind {
         Kind::LiveVolume => asked.live_volume().await,
         Kind::LiveVm | Kind::LiveVmWithStorage => asked.live_vm().await,
@@ -220,6 +224,8 @@ struct Asked<'a> {
     order: &'a Order,
     said: &'a Said,
     source: HostRef,
+    /// How far the motion was before anybody was asked where things are, unless the agent has said that it is over.
+    state_before: Option<Result<Option<MotionState>, String>>,
 }
 
 impl Asked<'_> {
@@ -232,8 +238,15 @@ impl Asked<'_> {
         Verdict { outcome, vm_moved, disks_moved, verified, reason }
     }
 
-    /// How far the motion is. `None` when the agent cannot tell.
+    /// How far the motion was when the places were looked at, or earlier. `None` when the agent cannot tell.
     async fn state(&self) -> Result<Option<MotionState>, String> {
+        match &self.state_before {
+            Some(state) => state.clone(),
+            None => self.ask_state().await,
+        }
+    }
+
+    async fn ask_state(&self) -> Result<Option<MotionState>, String> {
         match self.hypervisor.motion_status(&self.source, &self.order.uuid).await {
             Ok(status) => Ok(status.map(|status| status.state)),
             Err(error) => Err(error.text),
@@ -384,6 +397,10 @@ impl Asked<'_> {
 
     async fn cold_volume(&self) -> Look {
         let Some(disk) = self.order.disks.first() else { return Look::CannotTell };
+        // A copy may be whole while its host is still at work, and be taken back yet.
+        if matches!(self.state_before, Some(Ok(Some(MotionState::Running)))) {
+            return Look::Running;
+        }
         let pool = pool_ref(&disk.target);
         let files = match self.hypervisor.files(&self.source, &pool, &disk.stem).await {
             Ok(Some(files)) => files,

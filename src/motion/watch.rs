@@ -42,9 +42,10 @@ pub(super) async fn until_over(
             Seen::Still(text) => return Said::Nothing(text),
             Seen::Over(text) => {
                 // The answer should be here at once. If not, it was lost and the facts decide.
-                return match tokio::time::timeout(motion.patience.late_answer, &mut answer).await {
-                    Ok(answer) => answer.into(),
-                    Err(_) => Said::Nothing(text),
+                return tokio::select! {
+                    biased;
+                    answer = &mut answer => answer.into(),
+                    () = motion.clock.sleep(motion.patience.late_answer) => Said::Nothing(text),
                 };
             }
         }
