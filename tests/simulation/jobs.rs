@@ -65,6 +65,7 @@ pub async fn submit(store: &Store, server: &Server, ask: &Ask) -> i64 {
         account_id: 2,
         instance: None,
         request_id: "simulated".to_owned(),
+        submission: stackmotion::store::Submission::default(),
     };
     let mut tx = store.begin().await.expect("a transaction");
     let id = tx.job_insert(&job, 0, server.id).await.expect("a job");
