@@ -39,7 +39,9 @@ const TYPES: &[&str] = &[
     "MIGRATION.CANCEL",
     "VOLUME.RESIZE",
     "VOLUME.UPDATE",
+    "VM.IMPORT",
     "ZONE.CREATE",
+    "ZONE.EDIT",
     "POD.CREATE",
     "HOST.RECONNECT",
     "MAINT.PREPARE",
@@ -49,10 +51,16 @@ const TYPES: &[&str] = &[
     "DISK.OFFERING.CREATE",
     "SERVICE.OFFERING.CREATE",
     "ACCOUNT.CREATE",
+    "ACCOUNT.ENABLE",
+    "ACCOUNT.DISABLE",
     "USER.CREATE",
+    "USER.UPDATE",
+    "USER.ENABLE",
+    "USER.DISABLE",
     "USER.LOGIN",
     "USER.LOGOUT",
     "REGISTER.USER.KEY",
+    "DELETE.USER.KEY",
     "CLUSTER.DRS",
     "DRIFT.FOUND",
     "DRIFT.RESOLVE",
@@ -61,5 +69,41 @@ const TYPES: &[&str] = &[
 impl SyncCommand for ListEventTypes {
     async fn run(self, _: &Ctx) -> Result<Reply, ApiError> {
         Ok(Reply::all(TYPES.iter().map(|name| EventTypeView { name })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::TYPES;
+
+    /// The quoted words of capitals with points in a text.
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        let is_type = |word: &&str| {
+            word.contains('.')
+                && !word.starts_with('.')
+                && word.chars().all(|sign| sign.is_ascii_uppercase() || sign == '.')
+        };
+        text.split('"').filter(is_type).filter(|word| !word.starts_with("ALERT."))
+    }
+
+    fn look(folder: &Path, missing: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                look(&path, missing);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                missing.extend(words(&text).filter(|word| !TYPES.contains(word)).map(str::to_owned));
+            }
+        }
+    }
+
+    #[test]
+    fn every_type_that_is_written_is_listed() {
+        let mut missing = Vec::new();
+        look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut missing);
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }

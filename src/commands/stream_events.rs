@@ -168,9 +168,9 @@ impl Telling {
         let is_last = marks.len() < AT_ONCE;
         for event in event_news(&self.store, marks).await? {
             // A smaller number may still appear: who comes back has to go on before it.
-            let cursor = Cursor { event_id: event.id.min(low), at: self.from.at };
-            if event.id > low {
-                self.told.insert(event.id);
+            let cursor = Cursor { event_id: event.mark.id.min(low), at: self.from.at };
+            if event.mark.id > low {
+                self.told.insert(event.mark.id);
             }
             let news = News::Event(event);
             if self.scope.covers(&news) {
@@ -224,7 +224,7 @@ impl Telling {
         match timeout_at(self.until.min(Instant::now() + HEARTBEAT), self.subscription.next()).await {
             Ok(None) => return false,
             Ok(Some(item)) => {
-                let is_old = matches!(&item.news, News::Event(event) if self.told.remove(&event.id));
+                let is_old = matches!(&item.news, News::Event(event) if self.told.remove(&event.mark.id));
                 if !is_old {
                     self.write(item.cursor, &item.news, out);
                 }

@@ -244,21 +244,24 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timestamp;
+    use crate::store::EventMark;
 
     fn scope() -> Scope {
         Scope { account_id: None, domain: None, sees_internal: true, job: None }
     }
 
     fn event(id: i64) -> Item {
-        let news = EventNews {
+        let mark = EventMark {
             id,
             start_id: 0,
             account_id: 2,
             domain_path: "/".to_owned(),
             is_of_project: false,
             is_internal: false,
-            json: "{}".to_owned(),
+            created: Timestamp::now(),
         };
+        let news = EventNews { mark, json: "{}".to_owned() };
         Item { cursor: Cursor { event_id: id, at: 0 }, news: News::Event(news) }
     }
 

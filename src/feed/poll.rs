@@ -28,18 +28,8 @@ pub struct JobNews {
 /// An event as `listEvents` shows it, and what decides who may see it.
 #[derive(Debug)]
 pub struct EventNews {
-    /// Its internal number.
-    pub id: i64,
-    /// The event that began its chain; 0 for the first.
-    pub start_id: i64,
-    /// The account that it belongs to.
-    pub account_id: i64,
-    /// The path of its domain.
-    pub domain_path: String,
-    /// Whether its account is that of a project.
-    pub is_of_project: bool,
-    /// Whether only root admins see it.
-    pub is_internal: bool,
+    /// What it is about.
+    pub mark: EventMark,
     /// The object of the list.
     pub json: String,
 }
@@ -125,7 +115,7 @@ impl Poller {
             after = marks.last().map_or(after, |mark| mark.id);
             let fresh = marks.into_iter().filter(|mark| !self.events.has(mark.id)).collect();
             for event in event_news(&self.store, fresh).await? {
-                self.events.see(event.id, Instant::now());
+                self.events.see(event.mark.id, Instant::now());
                 let cursor = Cursor { event_id: self.events.low(), at };
                 news.push(Item { cursor, news: News::Event(event) });
             }
@@ -186,21 +176,13 @@ pub async fn event_news(store: &Store, marks: Vec<EventMark>) -> Result<Vec<Even
         let mut news = Vec::with_capacity(shown.len());
         for mark in marks {
             let one = views::events(store, &[mark.id]).await?;
-            news.extend(one.into_iter().map(|view| told(&mark, view)));
+            news.extend(one.into_iter().map(|view| told(mark.clone(), view)));
         }
         return Ok(news);
     }
-    Ok(marks.iter().zip(shown).map(|(mark, view)| told(mark, view)).collect())
+    Ok(marks.into_iter().zip(shown).map(|(mark, view)| told(mark, view)).collect())
 }
 
-fn told(mark: &EventMark, view: views::EventView) -> EventNews {
-    EventNews {
-        id: mark.id,
-        start_id: mark.start_id,
-        account_id: mark.account_id,
-        domain_path: mark.domain_path.clone(),
-        is_of_project: mark.is_of_project,
-        is_internal: mark.is_internal,
-        json: view.into_node().to_json(),
-    }
+fn told(mark: EventMark, view: views::EventView) -> EventNews {
+    EventNews { mark, json: view.into_node().to_json() }
 }

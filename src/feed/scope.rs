@@ -1,6 +1,6 @@
 //! What a listener is told: what the lists of jobs and events would show.
 
-use super::poll::News;
+use super::poll::{EventNews, News};
 
 /// A job that somebody listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Scope {
             News::Job(job) => {
                 self.job.is_none_or(|one| one.id == job.row.id) && self.owns(job.row.account_id, &job.row.domain_path)
             }
-            News::Event(event) => {
+            News::Event(EventNews { mark: event, .. }) => {
                 let is_of_job =
                     |one: OneJob| one.start_event_id > 0 && [event.id, event.start_id].contains(&one.start_event_id);
                 self.job.is_none_or(is_of_job)
@@ -56,21 +56,23 @@ impl Scope {
 
 #[cfg(test)]
 mod tests {
-    use super::super::poll::EventNews;
     use super::*;
+    use crate::model::Timestamp;
+    use crate::store::EventMark;
 
     #[test]
     fn events_are_told_to_whom_the_list_would_show_them() {
         let event = |id: i64, start_id: i64, is_internal: bool, is_of_project: bool| {
-            News::Event(EventNews {
+            let mark = EventMark {
                 id,
                 start_id,
                 account_id: 3,
                 domain_path: "/eng/lab/".to_owned(),
                 is_of_project,
                 is_internal,
-                json: String::new(),
-            })
+                created: Timestamp::now(),
+            };
+            News::Event(EventNews { mark, json: String::new() })
         };
         let scope = |account_id: Option<i64>, domain: Option<(&str, bool)>| Scope {
             account_id,
