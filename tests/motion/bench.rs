@@ -12,7 +12,7 @@ use stackmotion::args;
 use stackmotion::client::Client;
 use stackmotion::demo::{DiskPlan, Estate, EstateDisk, Plan, VmPlan, seed};
 use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings, HyperV, MemoryPins, PinPolicy};
-use stackmotion::model::{HYPERV, VmState, VolumeState};
+use stackmotion::model::{HYPERV, JobStatus, VmState, VolumeState};
 use stackmotion::motion::{Motion, Mover, Patience, PlainRequest, Probe, StorageRequest, VolumeRequest};
 use stackmotion::store::{KeyPair, NewJob, Store, Submission};
 use tempfile::TempDir;
@@ -188,6 +188,13 @@ impl Bench {
         let id = tx.job_insert(&job, 0, 1).await.expect("a job");
         tx.commit().await.expect("a job");
         id
+    }
+
+    /// Ends such a job, and with it what it held.
+    pub async fn end_job(&self, job_id: i64) {
+        let mut tx = self.store.begin().await.expect("a transaction");
+        assert!(tx.job_finish(job_id, JobStatus::Failed, 530, "").await.expect("an end"), "it had ended");
+        tx.commit().await.expect("an end");
     }
 
     /// Wishes that a job stop, as `cancelMigration` does.

@@ -81,6 +81,7 @@ async fn cancelled_at(what: What, net: u8, (step, before): (Step, bool), databas
         }
         bench.check(&case).await;
         no_leftover(&bench, &case).await;
+        bench.end_job(job_id).await;
         if moved {
             break;
         }
@@ -145,6 +146,7 @@ async fn in_the_middle_of_the_copy() {
                 assert_eq!(wish.state, CancelState::Asked, "{case}");
                 bench.check(&case).await;
                 no_leftover(&bench, &case).await;
+                bench.end_job(job_id).await;
             }
             let told: u64 = bench
                 .world

@@ -209,6 +209,7 @@ async fn demand_09_late_answers_are_applied_and_cancelled_work_is_cancelled_at_t
     let running = bench.world.hosts().flat_map(|host| host.process().motions()).filter(|motion| motion.phase != "end");
     assert_eq!(running.count(), 0, "nothing goes on behind the gateway's back");
     bench.check("demand 9, cancelled").await;
+    bench.end_job(job_id).await;
     bench.world.world().faults.remove(None);
     bench.fault(FaultRule::on(VOLUME, Fault::AnswerLate { ms: Some(600) }).nth(1));
     run_as(&bench, &bench.motion, What::Volume, 2).await.expect("the late answer counts");
