@@ -397,9 +397,11 @@ impl Asked<'_> {
 
     async fn cold_volume(&self) -> Look {
         let Some(disk) = self.order.disks.first() else { return Look::CannotTell };
-        // A copy may be whole while its host is still at work, and be taken back yet.
-        if matches!(self.state_before, Some(Ok(Some(MotionState::Running)))) {
-            return Look::Running;
+        // A copy may be whole while its host is still at work, and be taken back yet. Only the host knows whether it is.
+        match &self.state_before {
+            Some(Ok(Some(MotionState::Running))) => return Look::Running,
+            Some(Err(text)) => return Look::Unreachable(text.clone()),
+            _ => {}
         }
         let pool = pool_ref(&disk.target);
         let files = match self.hypervisor.files(&self.source, &pool, &disk.stem).await {

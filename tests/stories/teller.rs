@@ -71,7 +71,7 @@ impl Teller {
         match value {
             Json::Object(fields) => {
                 // There is none of what took less than a second.
-                fields.remove("bytespersecond");
+                fields.shift_remove("bytespersecond");
                 for (name, field) in fields {
                     if RANDOM.contains(&name.as_str()) {
                         *field = Json::from("random");
