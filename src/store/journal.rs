@@ -147,6 +147,12 @@ pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase,
 const ABOUT: &str = "(vm_id = ? OR id IN (SELECT migration_id FROM motion_disk WHERE volume_id = ?))";
 
 impl MotionRow {
+    /// Seconds from when the host was told until it was settled; none before that.
+    #[must_use]
+    pub fn duration_s(&self) -> Option<i64> {
+        self.sent.zip(self.ended).map(|(from, until)| (until.unix() - from.unix()).max(0))
+    }
+
     /// Reads the columns of [`MOTION`].
     ///
     /// # Errors

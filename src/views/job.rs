@@ -159,7 +159,7 @@ pub fn migration(motion: &MotionRow) -> MigrationView {
     } else {
         0
     };
-    let seconds = motion.sent.zip(motion.ended).map(|(from, until)| (until.unix() - from.unix()).max(0));
+    let seconds = motion.duration_s();
     // What took less than a second has no rate that means anything.
     let average = seconds.filter(|seconds| done && *seconds > 0).map(|seconds| motion.bytes_done / seconds);
     let rate = if is_over { average } else { motion.bytes_per_second };

@@ -85,7 +85,6 @@ pub async fn motions(store: &Store, ids: &[i64]) -> Result<Vec<MotionView>, Stor
 
 fn motion(row: &Row, disks: Vec<MotionDiskView>) -> Result<MotionView, StoreError> {
     let told = MotionRow::read(row)?;
-    let duration = told.sent.zip(told.ended).map(|(from, until)| (until.unix() - from.unix()).max(0));
     Ok(MotionView {
         kind: told.kind.clone(),
         job_id: text(row, "job_uuid")?,
@@ -100,7 +99,7 @@ fn motion(row: &Row, disks: Vec<MotionDiskView>) -> Result<MotionView, StoreErro
         created: Some(told.created),
         started: told.sent,
         completed: told.ended,
-        duration,
+        duration: told.duration_s(),
         progress: Group(migration(&told)),
     })
 }

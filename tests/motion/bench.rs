@@ -134,6 +134,13 @@ impl Bench {
         self.world.world().faults.add(rule)
     }
 
+    /// Waits until a fault has struck.
+    pub async fn struck(&self, id: u64) {
+        let faults = &self.world.world().faults;
+        let struck = async || faults.view().iter().any(|view| view.id == id && view.struck > 0);
+        wait_for("the fault to strike", struck).await;
+    }
+
     /// The request that moves a disk of the VM `shared` to the second pool of its cluster.
     pub fn volume_request(&self) -> VolumeRequest {
         VolumeRequest {

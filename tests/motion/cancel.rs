@@ -133,9 +133,7 @@ async fn in_the_middle_of_the_copy() {
             for _ in 0..rounds() {
                 let job_id = bench.job().await;
                 let cancel = async {
-                    let struck =
-                        async || bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0);
-                    wait_for("the copy to stand still", struck).await;
+                    bench.struck(id).await;
                     bench.wish(&bench.motion, job_id).await;
                 };
                 let (result, ()) = tokio::join!(run_as(&bench, &bench.motion, what, job_id), cancel);
@@ -167,8 +165,7 @@ async fn before_its_turn() {
         let (first, second) = (bench.job().await, bench.job().await);
         let id = bench.fault(FaultRule::on("MigrateVolumeCommand", Fault::Stall { fraction: 0.5 }));
         let cancel = async {
-            let struck = async || bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0);
-            wait_for("the first to be under way", struck).await;
+            bench.struck(id).await;
             let (second, ()) =
                 tokio::join!(run_as(&bench, &bench.motion, What::Vm, second), bench.wish(&bench.motion, second));
             bench.world.world().faults.release(Some(id));
@@ -193,8 +190,7 @@ async fn a_stock_agent_refuses_and_goes_on() {
     let id = bench.fault(FaultRule::on("MigrateVolumeCommand", Fault::Stall { fraction: 0.5 }));
     let job_id = bench.job().await;
     let cancel = async {
-        let struck = async || bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0);
-        wait_for("the copy to be under way", struck).await;
+        bench.struck(id).await;
         bench.wish(&bench.motion, job_id).await;
         let refused = async || {
             let wish = bench.store.cancel_of(job_id).await.expect("the database").expect("a wish");

@@ -39,10 +39,9 @@ async fn file_in(bench: &Bench, pool: &str) -> std::path::PathBuf {
 async fn demand_01_written_down_before_and_asked_after_before_a_row_is_put_back() {
     let bench = bench(120).await;
     let id = bench.fault(FaultRule::on(VOLUME, Fault::Stall { fraction: 0.5 }));
-    let struck = async || bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0);
     tokio::select! {
         result = run_as(&bench, &bench.motion, What::Volume, 1) => panic!("it is over: {result:?}"),
-        () = wait_for("the copy", struck) => {}
+        () = bench.struck(id) => {}
     }
     assert_eq!(count(&bench, "SELECT COUNT(*) FROM motion_migration WHERE phase = 'sent'").await, 1);
     assert_eq!(count(&bench, "SELECT COUNT(*) FROM motion_file WHERE state = 'expected'").await, 2);
@@ -199,8 +198,7 @@ async fn demand_09_late_answers_are_applied_and_cancelled_work_is_cancelled_at_t
     let id = bench.fault(FaultRule::on("MigrateWithStorageCommand", Fault::Stall { fraction: 0.5 }));
     let job_id = bench.job().await;
     let cancel = async {
-        let struck = async || bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0);
-        wait_for("the copy", struck).await;
+        bench.struck(id).await;
         bench.wish(&bench.motion, job_id).await;
     };
     let (moved, ()) = tokio::join!(run_as(&bench, &bench.motion, What::VmWithVolumes, job_id), cancel);

@@ -3,7 +3,7 @@
 
 use stackmotion::agent::faults::{Fault, FaultRule};
 
-use super::bench::{Bench, ROOT, plan, wait_for};
+use super::bench::{Bench, ROOT, plan};
 use crate::support::database;
 
 const VOLUME: &str = "MigrateVolumeCommand";
@@ -132,10 +132,7 @@ const CASES: &[Case] = &[
 
 /// Releases a fault once it has struck.
 async fn release(bench: &Bench, id: u64) {
-    wait_for("the fault to strike", async || {
-        bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0)
-    })
-    .await;
+    bench.struck(id).await;
     bench.world.world().faults.release(Some(id));
 }
 

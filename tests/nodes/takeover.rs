@@ -68,8 +68,7 @@ async fn a_migration_is_cancelled_through_the_other_gateway() {
         let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let job = first.client.call("migrateVolume", &params).await.expect("a job");
         let job = job["jobid"].as_str().expect("an id").to_owned();
-        let struck = async || bench.world.world().faults.view().iter().any(|view| view.id == id && view.struck > 0);
-        wait_for("the copy to stand still", struck).await;
+        bench.struck(id).await;
         let told = second.client.call("cancelMigration", &[("jobid", &job)]).await.expect("it is told to stop");
         assert_eq!(told["success"], true, "{kind}: {told}");
         assert!(["asked", "ended"].contains(&told["state"].as_str().unwrap_or_default()), "{kind}: {told}");
