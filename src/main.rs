@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use stackmotion::app::{App, StartError};
 use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
 use stackmotion::store::{Store, StoreError, Survey};
-use stackmotion::{agent, client, commands, demo, import, model, secrets, settings, telemetry};
+use stackmotion::{agent, bench, client, commands, demo, import, model, secrets, settings, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
@@ -38,6 +38,8 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Shows three use cases on simulated hosts, proves each, and stays up to be played with.
     Demo(demo::DemoArgs),
+    /// Measures how fast it is, beside what could be reached at the most.
+    Bench(bench::BenchArgs),
     /// Makes a signed call and prints its result as JSON.
     Call(client::CallArgs),
     /// Gives machines that are on a host their rows: shows what would be done, and does it with --apply.
@@ -76,6 +78,7 @@ async fn main() -> ExitCode {
         }
         Command::Agent(args) => ended(agent::run(args).await),
         Command::Demo(args) => ended(demo::run(args).await),
+        Command::Bench(args) => ended(bench::run(args).await),
         Command::Call(args) => ExitCode::from(client::run(args).await as u8),
         Command::Adopt(args) => ExitCode::from(client::adopt(args).await as u8),
         Command::Doctor(what) => ExitCode::from(client::doctor(&what) as u8),

@@ -18,12 +18,13 @@ const LEVELS: &[&[&str]] = &[
     &["app"],
     &["client", "agent", "import", "secrets"],
     &["demo"],
+    &["bench"],
 ];
 
 /// Third-party crates that only some rooms may know.
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
-    ("actix_web", &["http", "agent", "app"]),
+    ("actix_web", &["http", "agent", "app", "bench"]),
     ("reqwest", &["hypervisors", "client", "demo"]),
     ("hyper_util", &["hypervisors", "upstream"]),
     ("hyper_rustls", &["upstream"]),
@@ -31,7 +32,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hmac", &["auth"]),
     ("sha1", &["auth"]),
     ("pbkdf2", &["auth"]),
-    ("clap", &["settings", "client", "agent", "demo", "import", "secrets"]),
+    ("clap", &["settings", "client", "agent", "demo", "import", "secrets", "bench"]),
     ("rcgen", &["agent"]),
 ];
 

@@ -24,7 +24,7 @@ pub use id::{Id, Ids, Rows, Token, contains_uuid};
 pub use node::{Name, Node, java_double};
 pub use page::{AccountScope, OwnerScope, Page, PageParams};
 pub use param::{Input, Param, ParamSpec, ParamType, Submitting, Value, flatten};
-pub use reply::{Envelope, Format, Reply, SuccessView};
+pub use reply::{Envelope, Format, Reply, Shared, SuccessView};
 pub use spec::{
     Answered, Bare, Command, CommandSpec, EVERYBODY, Field, FieldSpec, Group, Http, Kind, Params, Response,
     ResponseSpec, RoleType, Shape, Streamed, printed,

@@ -1,5 +1,9 @@
 //! The envelope around an answer, in JSON and XML (`contract/api-protocol.md 4.1 and 4.5`).
 
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
 use super::error::ApiError;
 use super::flow::Flow;
 use super::node::{Node, write_json_list, write_json_text};
@@ -38,6 +42,8 @@ pub enum Reply {
     },
     /// The fields of this object directly under the envelope, as for a job or a plain success.
     Bare(Node),
+    /// The same, printed once for all who ask.
+    Shared(Arc<Shared>),
     /// An answer without an envelope, which is not printed by one either.
     Flow(Flow),
 }
@@ -48,7 +54,7 @@ impl Reply {
         match self {
             Self::List { .. } => Some(Shape::List),
             Self::One { .. } => Some(Shape::One),
-            Self::Bare(_) => Some(Shape::Bare),
+            Self::Bare(_) | Self::Shared(_) => Some(Shape::Bare),
             Self::Flow(_) => None,
         }
     }
@@ -82,6 +88,30 @@ impl Reply {
     /// `{"jobid":"..."}`.
     pub fn job(uuid: String) -> Self {
         Self::Bare(Node::wrap("jobid", uuid.into()))
+    }
+}
+
+/// The fields of an object that is answered more than once by the same command to callers who are known: its body is printed
+/// the first time it is asked for in a format.
+#[derive(Debug)]
+pub struct Shared {
+    node: Node,
+    json: OnceLock<Bytes>,
+    xml: OnceLock<Bytes>,
+}
+
+impl Shared {
+    /// The fields of a view without an object name.
+    pub fn bare<V: Response>(view: V) -> Self {
+        Self { node: view.into_node(), json: OnceLock::new(), xml: OnceLock::new() }
+    }
+
+    fn body(&self, envelope: &Envelope<'_>) -> Bytes {
+        let body = match envelope.format {
+            Format::Json => &self.json,
+            Format::Xml => &self.xml,
+        };
+        body.get_or_init(|| envelope.print(|format, out| write_bare(&self.node, format, out))).clone()
     }
 }
 
@@ -126,23 +156,28 @@ pub struct Envelope<'a> {
 
 impl Envelope<'_> {
     /// The body of a successful answer.
-    pub fn reply(&self, reply: &Reply) -> Vec<u8> {
-        let mut out = self.start();
-        match self.format {
-            Format::Json => write_json_reply(reply, &mut out),
-            Format::Xml => write_xml_reply(reply, &mut out),
+    pub fn reply(&self, reply: &Reply) -> Bytes {
+        if let Reply::Shared(shared) = reply {
+            return shared.body(self);
         }
-        self.end(out)
+        self.print(|format, out| match format {
+            Format::Json => write_json_reply(reply, out),
+            Format::Xml => write_xml_reply(reply, out),
+        })
     }
 
     /// The body of an error.
-    pub fn error(&self, error: &ApiError) -> Vec<u8> {
+    pub fn error(&self, error: &ApiError) -> Bytes {
+        self.print(|format, out| match format {
+            Format::Json => json_error_node(error).write_json(out),
+            Format::Xml => write_xml_error(error, out),
+        })
+    }
+
+    fn print(&self, inside: impl FnOnce(Format, &mut Vec<u8>)) -> Bytes {
         let mut out = self.start();
-        match self.format {
-            Format::Json => json_error_node(error).write_json(&mut out),
-            Format::Xml => write_xml_error(error, &mut out),
-        }
-        self.end(out)
+        inside(self.format, &mut out);
+        self.end(out).into()
     }
 
     fn start(&self) -> Vec<u8> {
@@ -198,7 +233,8 @@ fn write_json_reply(reply: &Reply, out: &mut Vec<u8>) {
             node.write_json(out);
             out.push(b'}');
         }
-        Reply::Bare(node) => node.write_json(out),
+        Reply::Bare(node) => write_bare(node, Format::Json, out),
+        Reply::Shared(shared) => write_bare(&shared.node, Format::Json, out),
         Reply::Flow(_) => out.extend_from_slice(b"{}"),
     }
 }
@@ -213,8 +249,16 @@ fn write_xml_reply(reply: &Reply, out: &mut Vec<u8>) {
             }
         }
         Reply::One { object, node } => xml::write_element(object, node, out),
-        Reply::Bare(node) => xml::write_inside(node, out),
+        Reply::Bare(node) => write_bare(node, Format::Xml, out),
+        Reply::Shared(shared) => write_bare(&shared.node, Format::Xml, out),
         Reply::Flow(_) => {}
+    }
+}
+
+fn write_bare(node: &Node, format: Format, out: &mut Vec<u8>) {
+    match format {
+        Format::Json => node.write_json(out),
+        Format::Xml => xml::write_inside(node, out),
     }
 }
 
@@ -260,10 +304,14 @@ fn write_xml_error(error: &ApiError, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
+    fn text(body: Bytes) -> String {
+        String::from_utf8(body.into()).unwrap()
+    }
+
     fn both(reply: &Reply) -> (String, String) {
         let print = |format| {
             let envelope = Envelope { name: "listhostsresponse", format, version: Some("4.23.0.0-SNAPSHOT") };
-            String::from_utf8(envelope.reply(reply)).unwrap()
+            text(envelope.reply(reply))
         };
         let xml = print(Format::Xml);
         let start =
@@ -310,8 +358,7 @@ mod tests {
     #[test]
     fn errors_have_their_fields_in_order() {
         let error = ApiError::invalid_parameter("a<b").about("u", "vmId");
-        let print =
-            |format| String::from_utf8(Envelope { name: "xresponse", format, version: None }.error(&error)).unwrap();
+        let print = |format| text(Envelope { name: "xresponse", format, version: None }.error(&error));
         assert_eq!(
             print(Format::Json),
             r#"{"xresponse":{"uuidList":[{"uuid":"u","description":"vmId"}],"errorcode":431,"cserrorcode":4350,"errortext":"a<b"}}"#
@@ -326,7 +373,7 @@ mod tests {
     fn refused_credentials_have_no_second_code() {
         let envelope = Envelope { name: "null", format: Format::Json, version: None };
         assert_eq!(
-            String::from_utf8(envelope.error(&ApiError::bad_credentials())).unwrap(),
+            text(envelope.error(&ApiError::bad_credentials())),
             r#"{"null":{"uuidList":[],"errorcode":401,"errortext":"unable to verify user credentials and/or request signature"}}"#
         );
     }

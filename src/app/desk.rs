@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::ports;
 use crate::api::{ApiError, Args, Ids, Node};
-use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Policy, find};
+use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Means, Policy, find};
 use crate::estate::Estate;
 use crate::feed::Feed;
 use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
@@ -134,16 +134,20 @@ impl CommandRunner {
             identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
         let caller = ports::caller(&store, &identity).await?;
         let ids: Arc<dyn Ids> = Arc::new(store.clone());
-        let ctx = Ctx {
+        let means = Means {
             motion: Arc::new(self.motion.on(store.clone())),
             store,
             estate: Arc::clone(&self.estate),
             ids,
             policy: Arc::clone(&self.policy),
-            caller: Arc::new(caller),
             calls: Arc::default(),
             // A job tells nobody news.
             feed: Arc::new(Feed::new(self.store.clone(), self.policy.feed)),
+            answers: Arc::default(),
+        };
+        let ctx = Ctx {
+            means: Arc::new(means),
+            caller: Arc::new(caller),
             resume_after: None,
             request_id: job.request_id.as_str().into(),
         };

@@ -10,11 +10,11 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::cidr::neighbourhood;
 use super::limit::make_room;
-use super::session::fingerprint;
 
 /// Wrong credentials in a row that cost an address nothing: a dashboard whose session has ended sends a few dozen.
 const FREE: f64 = 200.0;
@@ -22,10 +22,19 @@ const FREE: f64 = 200.0;
 const REGAINED_A_SECOND: f64 = 10.0;
 /// How long credentials that were good are remembered as such.
 const GOOD_FOR: Duration = Duration::from_secs(900);
+/// How exactly it is known when they were good last: a client that polls need not be noted each time.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// How many credentials from addresses under suspicion are looked at in the same moment.
 const LOOKED_AT: usize = 2;
 /// How many may wait for that.
 const WAITING: usize = 1024;
+
+/// Credentials are kept as their digest only.
+type Fingerprint = [u8; 32];
+
+fn fingerprint(shown: &str) -> Fingerprint {
+    Sha256::digest(shown.as_bytes()).into()
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Credit {
@@ -43,7 +52,7 @@ impl Credit {
 #[derive(Debug)]
 pub struct Distrust {
     credits: Mutex<HashMap<IpAddr, Credit>>,
-    good: Mutex<HashMap<String, Instant>>,
+    good: Mutex<HashMap<Fingerprint, Instant>>,
     waiting: Semaphore,
     turns: Semaphore,
 }
@@ -112,9 +121,13 @@ impl Distrust {
     }
 
     fn accepted_at(&self, shown: &str, now: Instant) {
+        let fingerprint = fingerprint(shown);
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if good.get(&fingerprint).is_some_and(|at| now.saturating_duration_since(*at) < NOTED_EVERY) {
+            return;
+        }
         make_room(&mut good, |at| now.duration_since(*at) < GOOD_FOR);
-        good.insert(fingerprint(shown), now);
+        good.insert(fingerprint, now);
     }
 }
 

@@ -4,6 +4,7 @@ mod caller;
 pub mod cidr;
 pub mod dialect;
 pub mod distrust;
+mod known;
 pub mod limit;
 pub mod password;
 pub mod redact;
@@ -14,4 +15,5 @@ mod spelling;
 pub mod two_factor;
 
 pub use caller::{AccountType, Caller, CallingKey, Credential, Credentials, KnownUser};
+pub use known::{Known, Stamp};
 pub use roles::{Rule, Verdict, may_call, role_may_call, within};

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 use crate::api::{ApiError, Command, Ids, Node, Reply, openapi};
@@ -50,6 +51,7 @@ pub mod find_hosts_for_migration;
 pub mod find_storage_pools_for_migration;
 pub mod get_api_limit;
 pub mod get_user_keys;
+mod job_answers;
 mod job_resource;
 mod key_pairs;
 pub mod list_accounts;
@@ -126,6 +128,7 @@ pub mod validate_second_factor;
 
 pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
 pub use entry::{Action, Call, Entry, Prepared};
+pub use job_answers::JobAnswers;
 pub use policy::{Policy, SessionPolicy};
 
 /// Every command that is served. The order is that of `listApis`.
@@ -271,9 +274,9 @@ pub struct Registered {
     pub envelope: String,
 }
 
-/// What a command works with.
+/// What all commands work with.
 #[derive(Clone)]
-pub struct Ctx {
+pub struct Means {
     /// The database.
     pub store: Store,
     /// Moves things.
@@ -284,16 +287,33 @@ pub struct Ctx {
     pub ids: Arc<dyn Ids>,
     /// What the operator decided.
     pub policy: Arc<Policy>,
-    /// Who calls.
-    pub caller: Arc<Caller>,
     /// How many calls accounts have made.
     pub calls: Arc<CallCounter>,
     /// Tells news.
     pub feed: Arc<Feed>,
+    /// What was answered about jobs.
+    pub answers: Arc<JobAnswers>,
+}
+
+/// What a command works with: what all have, and what belongs to the call. It is made for every call, so it shares the former.
+#[derive(Clone)]
+pub struct Ctx {
+    /// What all have.
+    pub means: Arc<Means>,
+    /// Who calls.
+    pub caller: Arc<Caller>,
     /// The last piece of news that the client has been told, where it says so.
     pub resume_after: Option<String>,
     /// The id that ties log lines of one request, its job and its calls to agents together.
     pub request_id: Arc<str>,
+}
+
+impl Deref for Ctx {
+    type Target = Means;
+
+    fn deref(&self) -> &Means {
+        &self.means
+    }
 }
 
 impl Ctx {

@@ -1,12 +1,14 @@
 //! `queryAsyncJobResult`: how far a job is and what came of it (`contract/api-protocol.md 7.2, 7.3, 7.6`).
 
+use std::sync::Arc;
+
 use super::job_resource::ResourceType;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Bare, Id, Reply};
 use crate::auth::AccountType;
 use crate::model::entity::AsyncJobRef;
-use crate::store::JobRow;
-use crate::views::{self, JobView};
+use crate::store::{JobRow, JobSight};
+use crate::views::JobView;
 
 crate::command! {
     /// Tells how far a background job is, and its result once it has ended.
@@ -25,17 +27,16 @@ crate::command! {
 
 impl SyncCommand for QueryAsyncJobResult {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let row = self.find(ctx).await?;
-        authorize(ctx, &row)?;
-        let motions = ctx.store.motions_of_job(row.id).await?;
-        Ok(Reply::bare(views::job(row, motions.last(), &ctx.caller)))
+        let sight = self.find(ctx).await?;
+        authorize(ctx, &sight.job)?;
+        Ok(ctx.answers.reply(sight, &ctx.caller))
     }
 }
 
 impl QueryAsyncJobResult {
-    async fn find(&self, ctx: &Ctx) -> Result<JobRow, ApiError> {
+    async fn find(&self, ctx: &Ctx) -> Result<Arc<JobSight>, ApiError> {
         let found = match (self.job_id, &self.resource_type, &self.resource_id) {
-            (Some(id), _, _) => ctx.store.job_by_id(id.number()).await?,
+            (Some(id), _, _) => ctx.store.job_sight(id.number()).await?,
             (None, None, None) => {
                 return Err(ApiError::invalid_parameter(
                     "Expected parameter job id or parameters resource type and resource id",
@@ -45,7 +46,10 @@ impl QueryAsyncJobResult {
                 let kind = ResourceType::parse(word)?;
                 let number = kind.number(ctx, "queryasyncjobresult", uuid).await?;
                 let number = number.ok_or_else(|| ApiError::invalid_parameter("Invalid resourceid"))?;
-                ctx.store.job_of_instance(kind.word, number).await?
+                match ctx.store.job_of_instance(kind.word, number).await? {
+                    Some(job) => Some(ctx.store.sight_of(job).await?),
+                    None => None,
+                }
             }
             _ => return Err(ApiError::invalid_parameter("Both resourceid and resourcetype required")),
         };

@@ -114,7 +114,7 @@ impl Gateway {
                 let envelope = Envelope { name: which.envelope(), format, version: None };
                 Answer::new(200, format, envelope.reply(&reply))
             }
-            Ok(None) => Answer::new(ErrorCode::MethodNotAllowed.number(), format, USE_POST.into()),
+            Ok(None) => Answer::new(ErrorCode::MethodNotAllowed.number(), format, USE_POST),
             Err(error) => self.refuse(Refusal::new(which.error_envelope(request), error), format),
         };
         answer.cookies = cookies;
@@ -133,7 +133,7 @@ impl Gateway {
         // somebody else has put there is worth nothing.
         // What is none costs a look and no change: strangers may ask as often as they like.
         if let Some(session) = self.session(request).await? {
-            self.store.session_end(&session.id_hash).await?;
+            self.means.store.session_end(&session.id_hash).await?;
         }
         let ticket = Ticket::issue();
         cookies.push(self.session_cookie(request, ticket.id.expose()));
@@ -161,7 +161,7 @@ impl Gateway {
         if let Some(id) = request.exact("domainid").or_else(|| request.exact("domainId")) {
             let found = match id.parse::<i64>() {
                 Ok(number) => Some(number),
-                Err(_) => self.store.internal_id(crate::model::entity::EntityKind::Domain, id).await?,
+                Err(_) => self.means.store.internal_id(crate::model::entity::EntityKind::Domain, id).await?,
             };
             return found.ok_or_else(|| ApiError {
                 cs_code: None,
@@ -178,7 +178,7 @@ impl Gateway {
             return Ok(ROOT_DOMAIN);
         }
         let path = format!("/{given}/");
-        let found = self.store.domain_by_path(&path).await?;
+        let found = self.means.store.domain_by_path(&path).await?;
         found.ok_or_else(|| ApiError::login_failed(format!("Unable to find the domain from the path {path}")))
     }
 
@@ -195,7 +195,7 @@ impl Gateway {
             return Err(failed());
         }
         self.logins.guesses.may_try(request.peer, username, domain_id).map_err(too_many_guesses)?;
-        let user = self.store.login_user(username, domain_id).await?;
+        let user = self.means.store.login_user(username, domain_id).await?;
         let stored = user.as_ref().map(|user| user.password.clone());
         let fits = self.check_password(stored, given).await?;
         let Some(user) = user.filter(|_| fits) else {
@@ -211,7 +211,7 @@ impl Gateway {
             return Err(ApiError::login_failed(self.disabled_text(&user).await?));
         }
         self.logins.guesses.succeeded(request.peer, username, domain_id);
-        self.store.login_succeeded(user.identity.user_id).await?;
+        self.means.store.login_succeeded(user.identity.user_id).await?;
         Ok(user)
     }
 
@@ -235,16 +235,16 @@ impl Gateway {
     /// Notes a failed login with the user, who is shut out after too many: but for root administrators, whom anybody could
     /// keep out then.
     async fn count_failure(&self, username: &str, domain_id: i64) -> Result<(), ApiError> {
-        let Some(user) = self.store.login_user(username, domain_id).await? else { return Ok(()) };
+        let Some(user) = self.means.store.login_user(username, domain_id).await? else { return Ok(()) };
         if !user.identity.enabled || user.identity.account_type == ROOT_ADMIN {
             return Ok(());
         }
-        let allowed = self.policy.session.failed_logins_allowed;
+        let allowed = self.means.policy.session.failed_logins_allowed;
         let shut_out = allowed > 0 && user.failed_logins + 1 >= allowed;
         if shut_out {
             tracing::warn!(user = %username.escape_debug(), domain_id, "disabled after too many failed logins");
         }
-        Ok(self.store.login_failed(user.identity.user_id, shut_out).await?)
+        Ok(self.means.store.login_failed(user.identity.user_id, shut_out).await?)
     }
 
     async fn disabled_text(&self, user: &LoginUser) -> Result<String, ApiError> {
@@ -254,7 +254,7 @@ impl Gateway {
             .number("id", Some(who.user_id))
             .text("username", Some(&who.username))
             .end();
-        let (domain_name, ..) = self.store.domain_by_id(who.domain_id).await?.unwrap_or_default();
+        let (domain_name, ..) = self.means.store.domain_by_id(who.domain_id).await?.unwrap_or_default();
         let domain = crate::model::text::Dump::new("Domain")
             .number("id", Some(who.domain_id))
             .text("name", Some(&domain_name))
@@ -267,7 +267,7 @@ impl Gateway {
     }
 
     async fn open_session(&self, user: &LoginUser, ticket: &Ticket, peer: IpAddr) -> Result<(), ApiError> {
-        self.store.sessions_forget(self.idle_since()).await?;
+        self.means.store.sessions_forget(self.idle_since()).await?;
         let needs_factor = user.second_factor.is_some();
         let row = SessionRow {
             id_hash: session::id_fingerprint(ticket.id.expose()),
@@ -277,7 +277,7 @@ impl Gateway {
             second_factor: if needs_factor { SecondFactor::Awaited } else { SecondFactor::NotNeeded },
             last_used: Timestamp::now(),
         };
-        self.store.session_create(&row).await?;
+        self.means.store.session_create(&row).await?;
         self.note(user, "USER.LOGIN", format!("user has logged in from IP Address /{peer}")).await
     }
 
@@ -295,7 +295,7 @@ impl Gateway {
             resource: Some(("User".to_owned(), who.user_id)),
             start_id: 0,
         };
-        transact!(self.store, ApiError, |tx| {
+        transact!(self.means.store, ApiError, |tx| {
             tx.event_insert(&event).await?;
             Ok(())
         })
@@ -310,7 +310,7 @@ impl Gateway {
             username: who.username,
             user_id: who.user_uuid,
             domain_id: who.domain_uuid,
-            timeout: signed(self.policy.session.idle_timeout.as_secs()),
+            timeout: signed(self.means.policy.session.idle_timeout.as_secs()),
             account: who.account,
             first_name: user.first_name,
             last_name: user.last_name,
@@ -335,8 +335,8 @@ impl Gateway {
             }
             return Err(ApiError::bad_parameter("Session not found for the logout process."));
         };
-        self.store.session_end(&session.id_hash).await?;
-        if let Some(user) = self.store.login_user_by_id(session.user_id).await? {
+        self.means.store.session_end(&session.id_hash).await?;
+        if let Some(user) = self.means.store.login_user_by_id(session.user_id).await? {
             self.note(&user, "USER.LOGOUT", "user has logged out".to_owned()).await?;
         }
         if let Some(secret) = &session.secret {
@@ -353,8 +353,8 @@ impl Gateway {
             return Err(ApiError::bad_credentials());
         };
         let key = request.exact(SESSION_KEY);
-        if !self.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), key) {
-            self.store.session_end(&session.id_hash).await?;
+        if !self.means.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), key) {
+            self.means.store.session_end(&session.id_hash).await?;
             return Err(ApiError::unknown_caller());
         }
         let Some(code) = request.exact("codefor2fa").filter(|code| !code.is_empty()) else {
@@ -364,23 +364,23 @@ impl Gateway {
                 "Code for two factor authentication is required",
             ));
         };
-        let user = self.store.login_user_by_id(session.user_id).await?.filter(|user| user.identity.enabled);
+        let user = self.means.store.login_user_by_id(session.user_id).await?.filter(|user| user.identity.enabled);
         let fits = user.and_then(|user| user.second_factor).is_some_and(|(provider, factor)| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             two_factor::code_fits(&provider, factor.expose(), code, now)
         });
         if !fits {
-            self.store.session_end(&session.id_hash).await?;
+            self.means.store.session_end(&session.id_hash).await?;
             let text = "The code is not the one that is expected now. The session has ended: log in again.";
             return Err(ApiError::new(ErrorCode::SecondFactorNeeded, cs_code::SECOND_FACTOR, text));
         }
-        self.store.session_second_factor_shown(&session.id_hash).await?;
+        self.means.store.session_second_factor_shown(&session.id_hash).await?;
         Ok(Some(Reply::success()))
     }
 
     /// The cookie with the id. Where nobody can read along, it is kept from scripts and from plain HTTP.
     fn session_cookie(&self, request: &RawRequest, id: &str) -> String {
-        if self.policy.session.secure_cookie || request.is_encrypted {
+        if self.means.policy.session.secure_cookie || request.is_encrypted {
             format!("{SESSION_COOKIE}={id};Secure;HttpOnly;Path={COOKIE_PATH}")
         } else {
             format!("{SESSION_COOKIE}={id}; Path={COOKIE_PATH}")
@@ -389,8 +389,8 @@ impl Gateway {
 
     /// The cookie with the key.
     fn key_cookie(&self, request: &RawRequest, key: &str) -> String {
-        let site = self.policy.session.same_site.attribute();
-        let is_secure = self.policy.session.secure_cookie || request.is_encrypted;
+        let site = self.means.policy.session.same_site.attribute();
+        let is_secure = self.means.policy.session.secure_cookie || request.is_encrypted;
         let secure = if is_secure && !site.contains("Secure") { ";Secure" } else { "" };
         format!("{SESSION_KEY}={key};HttpOnly;{site}{secure}")
     }

@@ -17,15 +17,13 @@ use tracing::Instrument;
 use login::{Authenticator, Logins};
 pub use request::{Answer, Outgoing, RawRequest, Verb};
 
-use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Ids, Input, Reply};
+use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Input, Reply};
 use crate::auth::distrust::Distrust;
-use crate::auth::limit::CallCounter;
-use crate::auth::{Caller, Credentials};
-use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Policy, Registered};
+use crate::auth::{Caller, Credentials, Known};
+use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Means, Policy, Registered};
 use crate::estate::Estate;
 use crate::feed::Feed;
 use crate::motion::Motion;
-use crate::store::Store;
 
 /// The envelope of errors that belong to no known command.
 const NO_COMMAND: &str = "errorresponse";
@@ -33,17 +31,11 @@ const NO_COMMAND: &str = "errorresponse";
 /// Everything that answering needs. One per process.
 #[derive(Clone)]
 pub struct Gateway {
-    store: Store,
+    means: Arc<Means>,
     credentials: Arc<dyn Credentials>,
-    ids: Arc<dyn Ids>,
     jobs: Arc<dyn JobDesk>,
-    motion: Arc<Motion>,
-    estate: Arc<Estate>,
-    policy: Arc<Policy>,
-    calls: Arc<CallCounter>,
     logins: Arc<Logins>,
     distrust: Arc<Distrust>,
-    feed: Arc<Feed>,
     server_uuid: Option<String>,
     onward: Option<upstream::Onward>,
 }
@@ -65,16 +57,20 @@ impl Gateway {
     /// A gateway on the database of `motion` that hands background work to `jobs`.
     pub fn new(motion: Arc<Motion>, jobs: Arc<dyn JobDesk>, policy: Policy) -> Self {
         let store = motion.store().clone();
-        Self {
-            credentials: Arc::new(store.clone()),
+        let means = Means {
             ids: Arc::new(store.clone()),
             estate: Arc::new(Estate::without_agents(store.clone())),
             feed: Arc::new(Feed::new(store.clone(), policy.feed)),
-            store,
-            jobs,
-            motion,
             policy: Arc::new(policy),
             calls: Arc::default(),
+            answers: Arc::default(),
+            motion,
+            store,
+        };
+        Self {
+            credentials: Arc::new(Known::new(means.store.clone(), means.store.letting_in())),
+            means: Arc::new(means),
+            jobs,
             logins: Arc::default(),
             distrust: Arc::default(),
             server_uuid: None,
@@ -91,13 +87,14 @@ impl Gateway {
     /// The same, with hosts that can be spoken to.
     #[must_use]
     pub fn with_estate(self, estate: Arc<Estate>) -> Self {
-        Self { estate, ..self }
+        let means = Means { estate, ..(*self.means).clone() };
+        Self { means: Arc::new(means), ..self }
     }
 
     /// What tells its listeners news, once somebody runs it.
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
-        &self.feed
+        &self.means.feed
     }
 
     /// Answers a request. Whatever goes wrong becomes an answer; the cause is logged here, once.
@@ -142,7 +139,7 @@ impl Gateway {
     }
 
     fn envelope<'a>(&'a self, name: &'a str, format: Format, is_known_caller: bool) -> Envelope<'a> {
-        Envelope { name, format, version: is_known_caller.then_some(self.policy.cloudstack_version.as_str()) }
+        Envelope { name, format, version: is_known_caller.then_some(self.means.policy.cloudstack_version.as_str()) }
     }
 
     fn refuse(&self, refusal: Refusal, format: Format) -> Answer {
@@ -178,14 +175,8 @@ impl Gateway {
         refuse_control_characters(request)?;
         let args = Args::unpack(request.borrowed())?;
         let ctx = Ctx {
-            store: self.store.clone(),
-            motion: Arc::clone(&self.motion),
-            estate: Arc::clone(&self.estate),
-            ids: Arc::clone(&self.ids),
-            policy: Arc::clone(&self.policy),
+            means: Arc::clone(&self.means),
             caller,
-            calls: Arc::clone(&self.calls),
-            feed: Arc::clone(&self.feed),
             resume_after: request.resume_after.clone(),
             request_id: Arc::clone(&request.request_id),
         };

@@ -63,7 +63,7 @@ impl Gateway {
         }
         let Some(id) = request.session_id() else { return Ok(None) };
         let idle_since = self.idle_since();
-        let found = self.store.session_by_id_hash(&session::id_fingerprint(id), idle_since).await;
+        let found = self.means.store.session_by_id_hash(&session::id_fingerprint(id), idle_since).await;
         found.map_err(|cause| {
             ApiError::internal("The session could not be looked up: the database did not answer. Try again.")
                 .caused_by(cause)
@@ -73,12 +73,12 @@ impl Gateway {
     /// Whether another web site has caused the request, where the operator has not allowed that: the cookies that a browser
     /// sends with it prove nothing then.
     pub(super) fn is_foreign(&self, request: &RawRequest) -> bool {
-        request.is_cross_site && self.policy.session.same_site != SameSite::NoneAndSecure
+        request.is_cross_site && self.means.policy.session.same_site != SameSite::NoneAndSecure
     }
 
     /// Sessions that were not used since then have ended.
     pub(super) fn idle_since(&self) -> Timestamp {
-        let limit = signed(self.policy.session.idle_timeout.as_secs());
+        let limit = signed(self.means.policy.session.idle_timeout.as_secs());
         Timestamp::from_unix(Timestamp::now().unix().saturating_sub(limit)).unwrap_or_else(Timestamp::now)
     }
 
@@ -92,7 +92,7 @@ impl Gateway {
         }
         self.refuse_get(request).map_err(stranger)?;
         let parameter = request.exact(SESSION_KEY);
-        if !self.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), parameter) {
+        if !self.means.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), parameter) {
             return self.end(session, stranger(ApiError::unknown_caller())).await;
         }
         let user = self.credentials.known_user(session.user_id).await.map_err(|cause| {
@@ -124,7 +124,8 @@ impl Gateway {
 
     /// Ends a session and gives the refusal that was the reason.
     async fn end<T>(&self, session: &SessionRow, refusal: Refusal) -> Result<T, Refusal> {
-        self.store
+        self.means
+            .store
             .session_end(&session.id_hash)
             .await
             .map_err(|cause| Refusal::new(refusal.envelope, ApiError::from(cause)))?;
@@ -138,7 +139,7 @@ impl Gateway {
             return;
         }
         // The call is answered all the same; the next one notes it again.
-        if let Err(error) = self.store.session_touch(&session.id_hash, now).await {
+        if let Err(error) = self.means.store.session_touch(&session.id_hash, now).await {
             tracing::warn!(cause = %crate::telemetry::chain(&error), "the use of a session could not be noted");
         }
     }
@@ -191,7 +192,7 @@ impl Gateway {
         let version = request.any_case("signatureversion");
         let expires = request.any_case("expires");
         let now = OffsetDateTime::now_utc();
-        if let Err(why) = signature::time_left(version, expires, now, self.policy.enforce_post) {
+        if let Err(why) = signature::time_left(version, expires, now, self.means.policy.enforce_post) {
             // Only for the log: the limit is judged first, whoever calls.
             let owner = self.credentials.credential_by_api_key(api_key).await.ok().flatten();
             return Err(refused(request, owner.as_ref().map(|known| &*known.caller), &Why::Untimely(why)));
@@ -212,18 +213,18 @@ impl Gateway {
 
     /// Counts a call against the limit of the caller's account. A signed call is counted twice, as in CloudStack.
     fn count_call(&self, caller: &Caller) -> Result<(), ApiError> {
-        let throttle = self.policy.throttle;
+        let throttle = self.means.policy.throttle;
         if !throttle.enabled || caller.is_root_admin() {
             return Ok(());
         }
-        self.calls.count(caller.account_id, throttle).map_err(limit_exceeded)
+        self.means.calls.count(caller.account_id, throttle).map_err(limit_exceeded)
     }
 
     /// Refuses a command that changes something when it comes with GET and POST is enforced
     /// (`contract/api-protocol.md 1.5`).
     fn refuse_get(&self, request: &RawRequest) -> Result<(), ApiError> {
         match request.exact("command") {
-            Some(name) if self.policy.enforce_post && request.verb != Verb::Post && !may_use_get(name) => {
+            Some(name) if self.means.policy.enforce_post && request.verb != Verb::Post && !may_use_get(name) => {
                 Err(post_needed(name))
             }
             _ => Ok(()),

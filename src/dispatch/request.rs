@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::api::{Flow, Format};
 use crate::upstream::{Original, Passed};
 
@@ -116,7 +118,7 @@ pub struct Answer {
     /// JSON or XML.
     pub format: Format,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The text of `X-Description`.
     pub description: Option<String>,
     /// The texts of `Set-Cookie`, in their order.
@@ -125,7 +127,7 @@ pub struct Answer {
 
 impl Answer {
     /// An answer with this status and body, and nothing else.
-    pub(super) fn new(status: u16, format: Format, body: Vec<u8>) -> Self {
-        Self { status, format, body, description: None, cookies: Vec::new() }
+    pub(super) fn new(status: u16, format: Format, body: impl Into<Bytes>) -> Self {
+        Self { status, format, body: body.into(), description: None, cookies: Vec::new() }
     }
 }

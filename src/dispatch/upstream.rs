@@ -81,8 +81,8 @@ impl Gateway {
             return None;
         }
         let is_here = match job.parse::<i64>() {
-            Ok(number) => self.store.job_by_id(number).await.map(|row| row.is_some()),
-            Err(_) => self.store.internal_id(EntityKind::AsyncJob, job).await.map(|number| number.is_some()),
+            Ok(number) => self.means.store.job_by_id(number).await.map(|row| row.is_some()),
+            Err(_) => self.means.store.internal_id(EntityKind::AsyncJob, job).await.map(|number| number.is_some()),
         };
         // A database that does not answer is no reason to ask somebody else.
         if is_here.unwrap_or(true) {
@@ -177,7 +177,7 @@ impl Gateway {
 
     async fn forget_session(&self, request: &RawRequest) -> Result<(), ApiError> {
         if let Some(id) = request.session_id() {
-            self.store.session_end(&session::id_fingerprint(id)).await?;
+            self.means.store.session_end(&session::id_fingerprint(id)).await?;
         }
         Ok(())
     }
@@ -197,14 +197,14 @@ impl Gateway {
             );
             return Ok(());
         };
-        let Some(user_id) = self.store.internal_id(EntityKind::User, &login.user_uuid).await? else {
+        let Some(user_id) = self.means.store.internal_id(EntityKind::User, &login.user_uuid).await? else {
             tracing::warn!(
                 user = login.user_uuid,
                 "a user of the management server is not in the database here: served commands will refuse the session"
             );
             return Ok(());
         };
-        self.store.sessions_forget(self.idle_since()).await?;
+        self.means.store.sessions_forget(self.idle_since()).await?;
         let row = SessionRow {
             id_hash: session::id_fingerprint(&id),
             key_hash: session::fingerprint(&key),
@@ -213,7 +213,7 @@ impl Gateway {
             second_factor: if login.awaits_factor { SecondFactor::Awaited } else { SecondFactor::NotNeeded },
             last_used: Timestamp::now(),
         };
-        Ok(self.store.session_create(&row).await?)
+        Ok(self.means.store.session_create(&row).await?)
     }
 
     /// Notes that the upstream has accepted a second factor.
@@ -224,9 +224,9 @@ impl Gateway {
         let Some(session) = self.session(request).await? else { return Ok(()) };
         let (cookie, parameter) = (request.cookie(SESSION_KEY), request.exact(SESSION_KEY));
         if session.second_factor == SecondFactor::Awaited
-            && self.policy.session.key_check.passes(&session.key_hash, cookie, parameter)
+            && self.means.policy.session.key_check.passes(&session.key_hash, cookie, parameter)
         {
-            self.store.session_second_factor_shown(&session.id_hash).await?;
+            self.means.store.session_second_factor_shown(&session.id_hash).await?;
         }
         Ok(())
     }

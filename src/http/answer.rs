@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use actix_web::body::BodyStream;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,6 +18,9 @@ use crate::telemetry;
 /// The lines of the content policy as CloudStack sends them: six headers instead of one.
 const CONTENT_POLICY: [&str; 6] =
     ["1", "default-src=none", "script-src=self", "connect-src=self", "img-src=self", "style-src=self"];
+
+const X_DESCRIPTION: HeaderName = HeaderName::from_static("x-description");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the container says whenever it sets a cookie.
 const NOT_TO_BE_KEPT: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
@@ -55,13 +58,13 @@ pub fn outgoing(outgoing: Outgoing, request_id: &str, takes_gzip: bool) -> HttpR
 pub fn api(mut answer: Answer, request_id: &str, takes_gzip: bool) -> HttpResponse {
     let is_packed = takes_gzip && answer.status == 200 && answer.cookies.is_empty() && !answer.body.is_empty();
     if is_packed {
-        answer.body = packed(&answer.body);
+        answer.body = packed(&answer.body).into();
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(answer.format.content_type())));
     if let Some(description) = answer.description.as_deref().and_then(header_text) {
-        response.insert_header(("X-Description", description));
+        response.insert_header((X_DESCRIPTION, description));
     }
     for cookie in answer.cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
         response.append_header((header::SET_COOKIE, cookie));
@@ -98,12 +101,14 @@ fn flowing(flow: Flow, request_id: &str) -> HttpResponse {
 
 /// What every answer of the API has.
 fn guard(response: &mut HttpResponseBuilder, request_id: &str) {
-    response.insert_header(("X-Content-Type-Options", "nosniff"));
-    response.insert_header(("X-XSS-Protection", "1;mode=block"));
+    response.insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    response.insert_header((header::X_XSS_PROTECTION, HeaderValue::from_static("1;mode=block")));
     for line in CONTENT_POLICY {
-        response.append_header(("content-security-policy", line));
+        response.append_header((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(line)));
     }
-    response.insert_header(("X-Request-Id", request_id.to_owned()));
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.insert_header((X_REQUEST_ID, id));
+    }
 }
 
 /// The bytes as gzip, quickly rather than tightly: the longest list has megabytes, and others wait for the thread.
@@ -189,7 +194,7 @@ mod tests {
         let answer = Answer {
             status: 432,
             format: Format::Json,
-            body: b"{}".to_vec(),
+            body: b"{}".as_slice().into(),
             description: Some("no".into()),
             cookies: vec!["a=1".into(), "b=2".into()],
         };

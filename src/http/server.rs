@@ -1,5 +1,6 @@
 //! The listener and the routes (`contract/api-protocol.md 1.1 and 1.2`).
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -273,8 +274,11 @@ async fn route(request: HttpRequest, body: web::Payload, shared: web::Data<Share
 }
 
 /// `/client/api;jsessionid=x/y` without what follows each semicolon.
-fn without_path_parameters(path: &str) -> String {
-    path.split('/').map(|part| part.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
+fn without_path_parameters(path: &str) -> Cow<'_, str> {
+    if !path.contains(';') {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(path.split('/').map(|part| part.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/"))
 }
 
 /// The session id in `/client/api;jsessionid=x`, where clients without cookies put it.
@@ -350,8 +354,9 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
     let Some(_turn) = shared.gate.turn().await else {
         return answer::page(StatusCode::SERVICE_UNAVAILABLE, "too many requests are worked on; try again");
     };
-    let takes_gzip = request.headers().get_all(header::ACCEPT_ENCODING).filter_map(|line| line.to_str().ok());
-    let takes_gzip = answer::takes_gzip(&takes_gzip.collect::<Vec<_>>().join(","));
+    let accepted: Vec<&str> =
+        request.headers().get_all(header::ACCEPT_ENCODING).filter_map(|line| line.to_str().ok()).collect();
+    let takes_gzip = !accepted.is_empty() && answer::takes_gzip(&accepted.join(","));
     answer::outgoing(shared.gateway.answer(raw).await, &request_id, takes_gzip)
 }
 

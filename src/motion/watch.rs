@@ -12,7 +12,7 @@ use super::order::{Order, disk_ref, pool_ref};
 use super::saga::Motion;
 use super::strategy::Strategy;
 use super::verdict::Said;
-use crate::store::{CancelState, MotionProgress, StoreError, transact};
+use crate::store::{CancelState, MotionProgress, Moving, StoreError, transact};
 
 /// The time over which the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
@@ -171,7 +171,7 @@ impl<'a> Watch<'a> {
         match self.hypervisor.motion_status(&self.order.source_ref(), &self.order.uuid).await {
             Ok(Some(status)) => match status.state {
                 MotionState::Running => {
-                    self.note(&status, "host").await;
+                    self.note(&status, "host");
                     None
                 }
                 MotionState::Done | MotionState::Failed => {
@@ -182,7 +182,7 @@ impl<'a> Watch<'a> {
             },
             Ok(None) => {
                 match self.growth().await {
-                    Some(status) => self.note(&status, "growth").await,
+                    Some(status) => self.note(&status, "growth"),
                     // What cannot be seen cannot be seen to stand still.
                     None => self.pulse.restart(self.motion.clock.now()),
                 }
@@ -210,7 +210,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Writes down how far it is, when that has changed.
-    async fn note(&mut self, status: &MotionStatus, source: &'static str) {
+    fn note(&mut self, status: &MotionStatus, source: &'static str) {
         if !self.pulse.beat(status, self.motion.clock.now()) || status.bytes_total == 0 {
             return;
         }
@@ -223,13 +223,8 @@ impl<'a> Watch<'a> {
             host_phase: Some(status.phase.clone()).filter(|phase| !phase.is_empty()),
             source,
         };
-        let share = i128::from(done) * 100 / i128::from(total.max(1));
-        let percent = i64::try_from(share).unwrap_or_default().clamp(0, 99);
-        let noted = self.motion.store.motion_progress(self.order.id, &progress).await;
-        let shown = self.motion.store.job_progress(self.order.job_id, percent).await;
-        if let Err(error) = noted.and(shown) {
-            tracing::warn!(motion = %self.order.uuid, %error, "progress could not be noted");
-        }
+        let moving = Moving { job_id: self.order.job_id, motion_id: self.order.id };
+        self.motion.store.motion_progress(moving, progress);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Users, accounts, roles and API keys, as far as a request needs them.
 
+use std::sync::Arc;
+
 use super::value::Row;
+use super::writes::TableSet;
 use super::{API_SECRET, Store, StoreError};
 use crate::args;
 use crate::model::{Secret, Timestamp};
@@ -119,7 +122,28 @@ fn says_no(value: Option<&str>) -> bool {
     value.is_some_and(|value| !value.trim().eq_ignore_ascii_case("true"))
 }
 
+/// The tables that decide who may call what.
+const LETTING_IN: [&str; 10] = [
+    "account",
+    "account_details",
+    "api_keypair",
+    "api_keypair_permissions",
+    "configuration",
+    "domain",
+    "domain_details",
+    "role_permissions",
+    "roles",
+    "user",
+];
+
 impl Store {
+    /// A number that is another one as soon as anything was written here that decides who may call what.
+    #[must_use]
+    pub fn letting_in(&self) -> Arc<dyn Fn() -> u64 + Send + Sync> {
+        let (db, tables) = (self.db().clone(), TableSet::of(&LETTING_IN));
+        Arc::new(move || db.writes().generation(tables))
+    }
+
     /// The key pair with this API key, whoever it belongs to and whether or not it may still be used.
     ///
     /// # Errors

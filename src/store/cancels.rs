@@ -4,7 +4,7 @@
 
 use super::changes::clipped;
 use super::value::Row;
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, transact};
 use crate::args;
 use crate::model::Timestamp;
 
@@ -91,6 +91,7 @@ impl Tx {
         if self.row("SELECT id FROM async_job WHERE id = ? AND job_status = 0", args![job_id]).await?.is_none() {
             return Ok(false);
         }
+        self.is_about_job(job_id);
         let now = Timestamp::now();
         let known = self.row(&format!("{CANCEL} WHERE job_id = ?"), args![job_id]).await?;
         match known.as_ref().map(CancelRow::read).transpose()? {
@@ -118,8 +119,11 @@ impl Store {
     pub async fn cancel_note(&self, job_id: i64, state: CancelState, answer: Option<&str>) -> Result<(), StoreError> {
         let answer = answer.map(|text| clipped(text, 1024));
         let sql = "UPDATE motion_cancel SET state = ?, answer = ?, updated = ? WHERE job_id = ? AND state IN ('wanted', 'asked')";
-        self.db().run(sql, args![state.word(), answer, Timestamp::now(), job_id]).await?;
-        Ok(())
+        transact!(self, StoreError, |tx| {
+            tx.is_about_job(job_id);
+            tx.run(sql, args![state.word(), answer.clone(), Timestamp::now(), job_id]).await?;
+            Ok(())
+        })
     }
 
     /// The wish about a job.

@@ -16,6 +16,7 @@ use sqlx::{AssertSqlSafe, Column, MySql, Row as _, Sqlite, SqlitePool, Transacti
 use super::attach::Schema;
 use super::error::{is_collision, is_doubtful_commit};
 use super::mysql::Servers;
+use super::sights::{About, Sights};
 use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::vault::Keeper;
@@ -41,6 +42,7 @@ pub struct Db {
     pools: Pools,
     schema: Arc<Schema>,
     writes: Arc<Writes>,
+    sights: Arc<Sights>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +66,7 @@ pub struct Tx {
     inner: Inner,
     db: Db,
     touched: Touched,
+    about: About,
     pub(super) keeper: Keeper,
 }
 
@@ -102,7 +105,7 @@ impl Db {
         } else {
             return Err(StoreError::Url);
         };
-        let db = Self { pools, schema: Arc::default(), writes: Arc::default() };
+        let db = Self { pools, schema: Arc::default(), writes: Arc::default(), sights: Arc::default() };
         if db.is_cloudstacks().await? {
             return Err(StoreError::NotOurs);
         }
@@ -128,7 +131,12 @@ impl Db {
     /// [`StoreError::Open`] with the driver's error when the server does not let us in.
     pub(super) async fn reach(url: &str, lock_wait: Duration) -> Result<Self, StoreError> {
         let servers = Servers::open(url, Some(lock_wait)).await?;
-        Ok(Self { pools: Pools::MySql(Arc::new(servers)), schema: Arc::default(), writes: Arc::default() })
+        Ok(Self {
+            pools: Pools::MySql(Arc::new(servers)),
+            schema: Arc::default(),
+            writes: Arc::default(),
+            sights: Arc::default(),
+        })
     }
 
     /// Makes our own tables in a database that was reached, and takes its other tables for what `schema` says.
@@ -153,6 +161,11 @@ impl Db {
     #[must_use]
     pub fn writes(&self) -> &Writes {
         &self.writes
+    }
+
+    /// The jobs that clients watch here.
+    pub(super) fn sights(&self) -> &Sights {
+        &self.sights
     }
 
     /// Counts the attempts of a statement or transaction that may have to be run again.
@@ -263,7 +276,9 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
-        let _advance = self.writes.once_done(Touched::by(sql));
+        let touched = Touched::by(sql);
+        let _advance = self.writes.once_done(touched);
+        let _seen = self.sights.once_done(touched, About::default());
         let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
@@ -303,7 +318,13 @@ impl Db {
                 Inner::MySql(begun.inspect_err(|error| servers.note(error, turn))?)
             }
         };
-        Ok(Tx { inner, db: self.clone(), touched: Touched::default(), keeper: Keeper::default() })
+        Ok(Tx {
+            inner,
+            db: self.clone(),
+            touched: Touched::default(),
+            about: About::default(),
+            keeper: Keeper::default(),
+        })
     }
 
     /// Finds out what became of a transaction whose connection broke during its commit: true when it was committed, false
@@ -367,6 +388,16 @@ impl Tx {
         &self.db.schema
     }
 
+    /// Says that this transaction changes nothing about jobs and their motions but of this one.
+    pub(super) fn is_about_job(&mut self, job_id: i64) {
+        self.about = self.about.with(job_id);
+    }
+
+    /// Says that all that it writes about jobs and their motions is known to those who watch them.
+    pub(super) fn tells_nothing_new(&mut self) {
+        self.about = About::Known;
+    }
+
     /// All rows that `sql` gives, as this transaction sees them.
     ///
     /// # Errors
@@ -413,6 +444,7 @@ impl Tx {
     /// As [`Db::rows`]: nothing was changed then. [`StoreError::InDoubt`] when the database did not come back to say.
     pub async fn commit(self) -> Result<(), StoreError> {
         let _advance = self.db.writes.once_done(self.touched);
+        let _seen = self.db.sights.once_done(self.touched, self.about);
         let mut tx = match self.inner {
             Inner::Sqlite(tx) => return Ok(tx.commit().await?),
             Inner::MySql(tx) => tx,

@@ -10,6 +10,9 @@ impl Store {
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn internal_id(&self, entity: EntityKind, uuid: &str) -> Result<Option<i64>, StoreError> {
+        if entity == EntityKind::AsyncJob {
+            return self.job_number(uuid).await;
+        }
         let sql = format!("SELECT id FROM `{}` WHERE uuid = ?", entity.table());
         self.db().row(&sql, args![uuid]).await?.map(|row| row.at(0)).transpose()
     }

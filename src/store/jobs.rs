@@ -172,6 +172,7 @@ impl Tx {
             &new.uuid
         ];
         let job_id = self.run(sql, args).await?.id;
+        self.is_about_job(job_id);
         let sql = "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id, node_id) \
             VALUES (?, ?, ?, ?, ?, ?)";
         let args = args![job_id, &new.command, &new.parameters, start_event_id, &new.request_id, server_id];
@@ -219,7 +220,7 @@ impl Tx {
 }
 
 /// The jobs to which `event` applies, by the number of their status.
-fn jobs_accepting(event: JobEvent) -> String {
+pub(super) fn jobs_accepting(event: JobEvent) -> String {
     let numbers: Vec<String> = JobStatus::before(event).iter().map(|status| status.number().to_string()).collect();
     format!("job_status IN ({})", numbers.join(", "))
 }
@@ -265,6 +266,7 @@ impl Store {
     pub async fn job_claim(&self, job_id: i64, server: &Server) -> Result<Option<Claim>, StoreError> {
         let clock = self.db().clock();
         transact!(self, StoreError, |tx| {
+            tx.is_about_job(job_id);
             let sql = format!(
                 "UPDATE motion_job SET node_id = ?, epoch = epoch + 1 WHERE job_id = ? \
                  AND (node_id IS NULL OR node_id = ? OR node_id NOT IN (SELECT n.id FROM motion_node n WHERE n.lease_until >= {clock})) \
@@ -347,19 +349,6 @@ impl Store {
         let sql = "SELECT instance_type, instance_id FROM async_job WHERE id = ?";
         let Some(row) = self.db().row(sql, args![job_id]).await? else { return Ok(None) };
         Ok(row.at::<Option<String>>(0)?.zip(row.at::<Option<i64>>(1)?))
-    }
-
-    /// Writes how far a job is, in percent, while it runs.
-    ///
-    /// # Errors
-    /// See [`Store::job_claim`].
-    pub async fn job_progress(&self, job_id: i64, percent: i64) -> Result<(), StoreError> {
-        let sql = format!(
-            "UPDATE async_job SET job_process_status = ? WHERE id = ? AND {}",
-            jobs_accepting(JobEvent::Advance)
-        );
-        self.db().run(&sql, args![percent, job_id]).await?;
-        Ok(())
     }
 
     /// The job with the internal id, as clients see it.

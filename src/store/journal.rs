@@ -80,6 +80,15 @@ pub struct MotionProgress {
     pub source: &'static str,
 }
 
+impl MotionProgress {
+    /// The share that is moved, in percent. The whole is only said of what has ended.
+    #[must_use]
+    pub fn percent(&self) -> i64 {
+        let share = i128::from(self.bytes_done) * 100 / i128::from(self.bytes_total.max(1));
+        i64::try_from(share).unwrap_or_default().clamp(0, 99)
+    }
+}
+
 /// A motion as the journal has it.
 #[derive(Clone, Debug)]
 pub struct MotionRow {
@@ -308,29 +317,6 @@ impl Store {
             }
             Ok(())
         })
-    }
-
-    /// Notes how far a motion is. It has changed: what stands still is not noted.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn motion_progress(&self, motion_id: i64, progress: &MotionProgress) -> Result<(), StoreError> {
-        let now = Timestamp::now();
-        let sql = "UPDATE motion_migration SET bytes_done = ?, bytes_total = ?, bytes_per_second = ?, host_phase = ?, \
-            progress_source = ?, changed_at = ?, updated = ? WHERE id = ? AND phase = 'sent'";
-        let phase = progress.host_phase.as_deref().map(|word| super::changes::clipped(word, 32));
-        let args = args![
-            progress.bytes_done,
-            progress.bytes_total,
-            progress.bytes_per_second,
-            phase,
-            progress.source,
-            now,
-            now,
-            motion_id
-        ];
-        self.db().run(sql, args).await?;
-        Ok(())
     }
 
     /// The motions of a job, oldest first.

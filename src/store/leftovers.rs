@@ -2,7 +2,7 @@
 
 use super::changes::clipped;
 use super::value::Row;
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, transact};
 use crate::args;
 use crate::model::Timestamp;
 
@@ -179,8 +179,11 @@ impl Store {
         note: &str,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE motion_file SET state = ?, bytes = ?, note = ?, updated = ? WHERE id = ?";
-        self.db().run(sql, args![state.word(), bytes, clipped(note, 1024), Timestamp::now(), id]).await?;
-        Ok(())
+        let note = clipped(note, 1024);
+        transact!(self, StoreError, |tx| {
+            tx.run(sql, args![state.word(), bytes, &note, Timestamp::now(), id]).await?;
+            Ok(())
+        })
     }
 
     /// Motions whose end is known while that of a file is not, oldest first, at most `limit`.

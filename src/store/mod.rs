@@ -27,6 +27,7 @@ mod installation;
 mod inventory;
 mod jobs;
 mod journal;
+mod kept;
 mod leftovers;
 mod lists;
 mod migrations;
@@ -34,6 +35,7 @@ mod mysql;
 mod rows;
 mod servers;
 mod sessions;
+mod sights;
 mod source;
 mod submissions;
 mod taken;
@@ -61,6 +63,7 @@ pub use events::NewEvent;
 pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChange};
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{DiskFacts, MotionDisk, MotionProgress, MotionRow, NewMotion};
+pub use kept::{Kept, Look, Reading};
 pub use leftovers::{FileRole, FileState, MotionFileRow, NewMotionFile};
 pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, DriftFilter,
@@ -72,6 +75,7 @@ pub use lists::{
 };
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};
+pub use sights::{JobSight, Moving};
 pub use source::{Source, SourceError};
 pub use submissions::{Earlier, Submission};
 pub use taken::{Hands, TAKEN, TakeError, Taken, TakenTable};
@@ -139,6 +143,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         tx.keeper = self.keeper.clone();
         if let Some(claim) = self.claim {
+            tx.is_about_job(claim.job_id);
             tx.assert_claim(claim).await?;
         }
         Ok(tx)

@@ -120,6 +120,11 @@ impl Touched {
         Self { any, standing: if is_standing { any } else { TableSet::default() } }
     }
 
+    /// Whether one of these tables is among them.
+    pub(super) fn is_any_of(self, tables: TableSet) -> bool {
+        self.any.0 & tables.0 != 0
+    }
+
     /// Adds what another statement changes.
     pub(super) fn add(&mut self, other: Self) {
         self.any = self.any.with(other.any);

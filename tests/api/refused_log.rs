@@ -151,7 +151,7 @@ async fn each_reason_is_told_to_the_log_and_none_to_the_client() {
         let (answer, text, json) = logged.answer(pairs).await;
         assert_eq!(answer.status, 401, "{words:?}");
         assert_eq!(answer.description, None, "{words:?}");
-        let body = String::from_utf8(answer.body).unwrap();
+        let body = String::from_utf8(answer.body.into()).unwrap();
         let plain = r#"{"listzonesresponse":{"uuidList":[],"errorcode":401,"errortext":"unable to verify user credentials and/or request signature"}}"#;
         assert_eq!(body, plain, "{words:?}");
         assert_eq!((text.lines().count(), json.len()), (1, 1), "one line: {text}");

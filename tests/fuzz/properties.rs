@@ -73,7 +73,7 @@ pub fn documents(bytes: &[u8]) {
     let reply = Reply::One { object: "thing", node: Node::Object(fields) };
     let printed = |format| {
         let body = Envelope { name: "anyresponse", format, version: Some("1") }.reply(&reply);
-        String::from_utf8(body).unwrap()
+        String::from_utf8(body.into()).unwrap()
     };
     let json: Json = serde_json::from_str(&printed(Format::Json)).unwrap();
     assert_eq!(json["anyresponse"]["thing"]["plain"], text.as_str());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use stackmotion::api::{ApiError, Args, Envelope, Format, Reply, RoleType};
 use stackmotion::auth::{AccountType, Caller, Rule};
-use stackmotion::commands::{Action, Call, Ctx, Policy, find};
+use stackmotion::commands::{Action, Call, Ctx, Means, Policy, find};
 use stackmotion::motion::{Motion, Patience};
 use stackmotion::store::{Store, Tx, Value};
 
@@ -99,15 +99,19 @@ pub struct Answer {
 /// What commands work with when a user calls them.
 async fn ctx(store: &Store, username: &str) -> Ctx {
     let motion = Arc::new(Motion::new(store.clone(), Patience::default()));
-    Ctx {
+    let means = Means {
         estate: Arc::new(stackmotion::estate::Estate::without_agents(store.clone())),
         motion,
         store: store.clone(),
         ids: Arc::new(store.clone()),
         policy: Arc::new(Policy::default()),
-        caller: Arc::new(caller(store, username).await),
         calls: Arc::default(),
         feed: Arc::new(stackmotion::feed::Feed::new(store.clone(), Default::default())),
+        answers: Arc::default(),
+    };
+    Ctx {
+        means: Arc::new(means),
+        caller: Arc::new(caller(store, username).await),
         resume_after: None,
         request_id: "test".into(),
     }
@@ -138,7 +142,7 @@ pub async fn call(store: &Store, username: &str, command: &str, args: &[(String,
             (error.code.number(), envelope.error(&error))
         }
     };
-    Answer { status, body: String::from_utf8(body).expect("text") }
+    Answer { status, body: String::from_utf8(body.into()).expect("text") }
 }
 
 async fn run(ctx: &Ctx, action: Action, args: &[(String, String)]) -> Result<Reply, ApiError> {

@@ -163,7 +163,7 @@ impl Direct {
         };
         match self.gateway.answer(request).await {
             Outgoing::Own(answer) => {
-                Answered { status: answer.status, body: String::from_utf8(answer.body).expect("text") }
+                Answered { status: answer.status, body: String::from_utf8(answer.body.into()).expect("text") }
             }
             // Nobody takes it.
             Outgoing::Flow(_) => Answered { status: 200, body: String::new() },

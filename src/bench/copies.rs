@@ -1,0 +1,79 @@
+//! A disk that is moved, beside `cp` of the same image.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Instant;
+
+use tokio::process::Command;
+
+use super::report::{Finding, Target};
+use super::scene::Scene;
+use super::{BenchError, Depth};
+use crate::demo::{DiskPlan, Plan, VmPlan};
+
+const GIB: u64 = 1 << 30;
+/// Size of the disk.
+const DISK: u64 = 10 * GIB;
+
+/// Moves a sparse disk to and fro between two pools, and copies the same file with `cp --sparse=always` in between.
+pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
+    let data = match depth {
+        Depth::Quick => GIB / 2,
+        Depth::Full => 2 * GIB,
+    };
+    let disk = DiskPlan::shared("ROOT-large", "c1-p1", DISK, data);
+    let scene = Scene::set(&Plan::regular(93, 1, 2, 2).vm(VmPlan::new("large", "c1-h1").disk(disk))).await?;
+    let gateway = scene.gateway(&["motion.poll_ms=100"]).await?;
+    let client = scene.client(&gateway)?;
+    let mut speed = Finding::new(
+        "motion-speed",
+        "speed of moving a sparse 10 GiB disk, from the submission to the result / `cp --sparse=always`",
+        Target::AtLeast(0.9),
+    );
+    let mut holes = Finding::new("motion-holes", "allocated bytes after the motion / before", Target::AtMost(1.05));
+    let file = |pool: &str| {
+        let found = scene.estate.disk("ROOT-large")?;
+        Ok::<_, BenchError>(scene.path().join("hosts/pools").join(format!("fs1-{pool}")).join(found.file_name()))
+    };
+    for round in 0..depth.rounds().min(5) {
+        let (from, to) = if round % 2 == 0 { ("pool1", "pool2") } else { ("pool2", "pool1") };
+        let source = file(from)?;
+        let copied = copy(&source, &scene.path().join("copy")).await?;
+        let before = allocated(&source)?;
+        let begun = Instant::now();
+        scene.migrate(&client, "ROOT-large", &format!("c1-p{}", &to[4..])).await?;
+        let moved = begun.elapsed().as_secs_f64();
+        speed.rounds.push(copied / moved);
+        holes.rounds.push(allocated(&file(to)?)? as f64 / before as f64);
+        speed.figures = format!(
+            "{:.2} s for {:.2} GiB of data in {} GiB, cp takes {copied:.2} s",
+            moved,
+            before as f64 / GIB as f64,
+            DISK / GIB
+        );
+        holes.figures = format!("{:.2} GiB of {} GiB are allocated", before as f64 / GIB as f64, DISK / GIB);
+    }
+    gateway.end().await;
+    scene.end().await;
+    Ok(vec![speed, holes])
+}
+
+/// Copies a file and gives the seconds that it took. What was written is on the disk then, as it is after a motion.
+async fn copy(source: &Path, target: &Path) -> Result<f64, BenchError> {
+    let begun = Instant::now();
+    let status = Command::new("cp").arg("--sparse=always").arg(source).arg(target).stdin(Stdio::null()).status().await;
+    let io = |cause| BenchError::Io { what: "cp".to_owned(), cause };
+    if !status.map_err(io)?.success() {
+        return Err(BenchError::Unexpected("cp did not copy the disk".to_owned()));
+    }
+    let synced = std::fs::File::open(target).and_then(|file| file.sync_all());
+    let seconds = begun.elapsed().as_secs_f64();
+    synced.and_then(|()| std::fs::remove_file(target)).map_err(io)?;
+    Ok(seconds)
+}
+
+fn allocated(file: &Path) -> Result<u64, BenchError> {
+    let found = std::fs::metadata(file).map_err(|cause| BenchError::Io { what: file.display().to_string(), cause })?;
+    Ok(found.blocks() * 512)
+}

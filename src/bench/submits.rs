@@ -1,0 +1,150 @@
+//! Submissions that are written down before they are answered, beside bare transactions that write the same rows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::load::{Length, Manner, walk};
+use super::mariadb::MariaDb;
+use super::report::{Finding, Target};
+use super::scene::{Scene, database_url};
+use super::{BenchError, Depth};
+use crate::demo::{DiskPlan, Plan, VmPlan};
+use crate::store::{NewEvent, NewJob, Store, StoreError, Submission, transact};
+
+const MIB: u64 = 1 << 20;
+/// How many submit at the same time.
+const AT_ONCE: usize = 16;
+/// So slow that the one worker is busy as long as is measured, bytes a second: what is submitted only waits.
+const SLOW: u64 = 64 << 10;
+/// The longest time for a round.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// On the embedded database, and on MariaDB where it is installed.
+pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
+    let folder =
+        tempfile::tempdir().map_err(|cause| BenchError::Io { what: "a temporary folder".to_owned(), cause })?;
+    let bare = database_url(folder.path());
+    let mut findings = vec![on("sqlite", None, &bare, depth).await?];
+    match MariaDb::start(folder.path()).await? {
+        Some(server) => {
+            let (database, bare) = (server.database("gateway").await?, server.database("bare").await?);
+            findings.push(on("mariadb", Some(database), &bare, depth).await?);
+        }
+        None => println!("     submits on MariaDB are not measured: it is not installed"),
+    }
+    Ok(findings)
+}
+
+async fn on(name: &str, database: Option<String>, bare: &str, depth: Depth) -> Result<Finding, BenchError> {
+    let disk = DiskPlan::shared("ROOT-slow", "c1-p1", 256 * MIB, 128 * MIB);
+    let plan = Plan::regular(94, 1, 2, 2).vm(VmPlan::new("slow", "c1-h1").disk(disk));
+    let scene = Scene::set_on(&plan, database).await?;
+    let in_round = match depth {
+        Depth::Quick => 1_000,
+        Depth::Full => 4_000,
+    };
+    let volumes = more_volumes(&scene, in_round * depth.rounds()).await?;
+    scene.world.world().set_throttle(SLOW);
+    let gateway = scene.gateway(&["jobs.workers=1"]).await?;
+    scene.begin(&scene.client(&gateway)?, "ROOT-slow", "c1-p2").await?;
+    let other = Store::open(bare).await?;
+    other.bootstrap().await?;
+    let mut finding = Finding::new(
+        format!("submits-{name}"),
+        format!(
+            "durable submissions of migrateVolume / bare transactions with the same rows, {name}, {AT_ONCE} at once"
+        ),
+        Target::AtLeast(0.5),
+    );
+    let pool = scene.estate.pool("c1-p2")?.uuid.clone();
+    for round in volumes.chunks(in_round) {
+        let path = |volume: &String| {
+            let params = [("volumeid", volume.as_str()), ("storageid", pool.as_str()), ("livemigrate", "true")];
+            scene.signer.path("migrateVolume", &params)
+        };
+        let paths: Vec<String> = round.iter().map(path).collect();
+        let manner = Manner { connections: AT_ONCE, length: Length::Once(LIMIT), pause: Duration::ZERO };
+        let submitted = walk(scene.path(), &gateway.address, &paths, manner).await?;
+        let most = bare_rate(&other, in_round).await?;
+        finding.rounds.push(submitted.rate() / most);
+        finding.figures =
+            format!("{:.0}/s of {most:.0}/s, p99 {:.1} ms", submitted.rate(), submitted.p99_us as f64 / 1000.0);
+    }
+    other.db().close().await;
+    gateway.end().await;
+    scene.end().await;
+    Ok(finding)
+}
+
+/// Rows of further disks of the same machine: an equal submission would only be told the job that there is.
+async fn more_volumes(scene: &Scene, count: usize) -> Result<Vec<String>, BenchError> {
+    let store = scene.store().await?;
+    let uuids: Vec<String> = (0..count).map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    let columns = "name, account_id, domain_id, pool_id, instance_id, device_id, size, folder, path, pod_id, data_center_id, \
+        volume_type, pool_type, disk_offering_id, template_id, state, format, created, provisioning_type, update_count";
+    let sql = format!("INSERT INTO volumes (uuid, {columns}) SELECT ?, {columns} FROM volumes WHERE id = 1");
+    transact!(store, StoreError, |tx| {
+        for uuid in &uuids {
+            tx.run(&sql, crate::args![uuid]).await?;
+        }
+        Ok(())
+    })?;
+    store.db().close().await;
+    Ok(uuids)
+}
+
+/// Bare transactions in each second, as many at the same time as there are submissions.
+async fn bare_rate(store: &Store, count: usize) -> Result<f64, BenchError> {
+    let left = Arc::new(AtomicUsize::new(count));
+    let begun = Instant::now();
+    let writers = (0..AT_ONCE).map(|_| {
+        let (store, left) = (store.clone(), Arc::clone(&left));
+        tokio::spawn(async move {
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                write(&store).await?;
+            }
+            Ok::<_, StoreError>(())
+        })
+    });
+    for writer in futures_util::future::join_all(writers).await {
+        writer.map_err(|cause| BenchError::Unexpected(cause.to_string()))??;
+    }
+    Ok(count as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// What a submission writes, and nothing else.
+async fn write(store: &Store) -> Result<(), StoreError> {
+    let random = || uuid::Uuid::new_v4().to_string();
+    let event = NewEvent {
+        kind: "VOLUME.MIGRATE".to_owned(),
+        state: "Scheduled",
+        level: "INFO",
+        description: format!("Attempting to migrate volume Id: {} to storage pool Id: {}", random(), random()),
+        user_id: 2,
+        account_id: 2,
+        domain_id: 1,
+        resource: Some(("Volume".to_owned(), 1)),
+        start_id: 0,
+    };
+    let job = NewJob {
+        uuid: random(),
+        command: "migrateVolume".to_owned(),
+        class: "org.apache.cloudstack.api.command.admin.volume.MigrateVolumeCmdByAdmin".to_owned(),
+        parameters: format!(
+            "{{\"volumeid\":\"{}\",\"storageid\":\"{}\",\"livemigrate\":\"true\"}}",
+            random(),
+            random()
+        ),
+        user_id: 2,
+        account_id: 2,
+        instance: Some(("Volume".to_owned(), 1)),
+        request_id: random(),
+        submission: Submission { digest: random() + &random()[..28], key: None, custom_id: None, joins_equal: true },
+    };
+    transact!(store, StoreError, |tx| {
+        let event_id = tx.event_insert(&event).await?;
+        tx.job_insert(&job, event_id, 1).await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,331 @@
+//! Jobs as those see them who poll: many who ask about the same job cost one question to the database, and a gateway that
+//! runs a job tells how far it is without any.
+//!
+//! A sight is used for [`FRESH`], by the others while one reads it again for as long once more. So what another gateway writes
+//! is seen within half a second, and what this one writes at once: a commit forgets the sight of the job that it is about.
+//! How far a motion is comes often and matters little once more is known; it is shown at once and written down a moment
+//! later, together with that of the other motions.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::jobs::jobs_accepting;
+use super::kept::{Kept, Look};
+use super::writes::{TableSet, Touched};
+use super::{Claim, JobRow, MotionProgress, MotionRow, Store, StoreError, Value, transact};
+use crate::args;
+use crate::model::{JobEvent, Timestamp};
+
+/// For how long a sight is used of a job that another gateway may change.
+const FRESH: Duration = Duration::from_millis(250);
+/// For how long a sight is used of a job that has ended, or that this gateway is moving: only a name in it can be another by
+/// then, or its row be gone.
+const FRESH_AT_HOME: Duration = Duration::from_secs(5);
+/// How many jobs are kept in sight.
+const MOST_JOBS: usize = 32_768;
+/// How long after its first news progress is written down.
+const WRITTEN_AFTER: Duration = Duration::from_millis(500);
+/// How many motions share a transaction: on SQLite whoever submits waits for it.
+const WRITTEN_AT_ONCE: usize = 256;
+/// For how long the last news of a motion counts as its state.
+const NEWS_COUNT: Duration = Duration::from_secs(60);
+
+const MOTION_SQL: &str = "UPDATE motion_migration SET bytes_done = ?, bytes_total = ?, bytes_per_second = ?, host_phase = ?, \
+    progress_source = ?, changed_at = ?, updated = ? WHERE id = ? AND phase = 'sent'";
+
+/// A job with the newest motion that it carries out.
+#[derive(Clone, Debug)]
+pub struct JobSight {
+    /// The job.
+    pub job: JobRow,
+    /// The motion; none for jobs that move nothing, or nothing yet.
+    pub motion: Option<MotionRow>,
+}
+
+/// Which motion of which job moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moving {
+    /// The job, internal id.
+    pub job_id: i64,
+    /// The motion, internal id.
+    pub motion_id: i64,
+}
+
+/// What is in sight. One for each database.
+#[derive(Debug)]
+pub(super) struct Sights {
+    jobs: Kept<i64, Arc<JobSight>>,
+    numbers: Kept<String, i64>,
+    /// Advanced by what may concern any job.
+    changes: AtomicU64,
+    news: Mutex<HashMap<i64, News>>,
+    is_writing: AtomicBool,
+}
+
+/// How far a motion is, as this gateway has been told.
+#[derive(Clone, Debug)]
+struct News {
+    moving: Moving,
+    claim: Option<Claim>,
+    progress: MotionProgress,
+    at: Instant,
+    changed: Timestamp,
+    is_written: bool,
+}
+
+impl Default for Sights {
+    fn default() -> Self {
+        Self {
+            jobs: Kept::new(MOST_JOBS),
+            numbers: Kept::new(MOST_JOBS),
+            changes: AtomicU64::default(),
+            news: Mutex::default(),
+            is_writing: AtomicBool::default(),
+        }
+    }
+}
+
+/// Which jobs a transaction changes something about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum About {
+    /// It was not said: any.
+    #[default]
+    Unsaid,
+    /// This one.
+    Job(i64),
+    /// Several.
+    Several,
+    /// What is written is known here already.
+    Known,
+}
+
+impl About {
+    /// This job too.
+    pub(super) fn with(self, job_id: i64) -> Self {
+        match self {
+            Self::Unsaid => Self::Job(job_id),
+            Self::Job(known) if known == job_id => self,
+            _ => Self::Several,
+        }
+    }
+}
+
+/// The tables that a sight is read from. Of the others it has names only.
+static SEEN: LazyLock<TableSet> = LazyLock::new(|| TableSet::of(&["async_job", "motion_migration", "motion_cancel"]));
+
+/// See [`Sights::once_done`].
+#[must_use]
+pub(super) struct Seen<'a> {
+    sights: &'a Sights,
+    about: About,
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        match self.about {
+            About::Unsaid | About::Several => {
+                self.sights.changes.fetch_add(1, Ordering::AcqRel);
+            }
+            About::Job(job_id) => self.sights.jobs.forget(&job_id),
+            About::Known => {}
+        }
+    }
+}
+
+impl Sights {
+    /// Takes what may have changed out of sight when the guard is dropped: also when the change failed, or nobody waits for
+    /// its end any more, as it may have been made all the same.
+    pub(super) fn once_done(&self, touched: Touched, about: About) -> Seen<'_> {
+        Seen { sights: self, about: if touched.is_any_of(*SEEN) { about } else { About::Known } }
+    }
+
+    fn stamp(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    fn news(&self) -> MutexGuard<'_, HashMap<i64, News>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, news: News) {
+        let job_id = news.moving.job_id;
+        self.jobs.change(&job_id, |sight| *sight = Arc::new(news.shown_in(sight)));
+        self.news().insert(job_id, news);
+    }
+
+    /// The latest news of a job that counts.
+    fn news_of(&self, job_id: i64) -> Option<News> {
+        self.news().get(&job_id).filter(|news| news.at.elapsed() < NEWS_COUNT).cloned()
+    }
+
+    /// What is not written down yet.
+    fn unwritten(&self) -> Vec<News> {
+        let mut all = self.news();
+        all.retain(|_, news| !news.is_written || news.at.elapsed() < NEWS_COUNT);
+        all.values().filter(|news| !news.is_written).cloned().collect()
+    }
+
+    fn written(&self, written: &[News]) {
+        let mut all = self.news();
+        for news in written {
+            if let Some(known) = all.get_mut(&news.moving.job_id)
+                && known.at == news.at
+            {
+                known.is_written = true;
+            }
+        }
+    }
+}
+
+impl News {
+    /// The arguments of [`MOTION_SQL`].
+    fn motion_args(&self) -> Vec<Value> {
+        let progress = &self.progress;
+        args![
+            progress.bytes_done,
+            progress.bytes_total,
+            progress.bytes_per_second,
+            progress.host_phase.as_deref().map(|word| super::changes::clipped(word, 32)),
+            progress.source,
+            self.changed,
+            self.changed,
+            self.moving.motion_id
+        ]
+    }
+
+    /// The sight with this news, if the motion is still the one that it is about and has not ended.
+    fn shown_in(&self, sight: &JobSight) -> JobSight {
+        let mut seen = sight.clone();
+        let Some(motion) = seen.motion.as_mut() else { return seen };
+        if seen.job.status != 0 || motion.id != self.moving.motion_id || motion.phase != "sent" {
+            return seen;
+        }
+        seen.job.percent = self.progress.percent();
+        motion.bytes_done = self.progress.bytes_done;
+        motion.bytes_total = self.progress.bytes_total;
+        motion.bytes_per_second = self.progress.bytes_per_second;
+        motion.host_phase.clone_from(&self.progress.host_phase);
+        motion.progress_source = Some(self.progress.source.to_owned());
+        motion.changed = Some(self.changed);
+        motion.updated = self.changed;
+        seen
+    }
+}
+
+impl Store {
+    /// The internal number of a job with this public id; `None` when there never was one.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`]; the same holds for all functions of this file.
+    pub(super) async fn job_number(&self, uuid: &str) -> Result<Option<i64>, StoreError> {
+        let sights = self.db().sights();
+        let reading = match sights.numbers.look(uuid, sights.stamp()) {
+            Look::Known(number) => return Ok(Some(number)),
+            Look::Read(reading) => reading,
+        };
+        let row = self.db().row("SELECT id FROM async_job WHERE uuid = ?", args![uuid]).await?;
+        let number = row.map(|row| row.at(0)).transpose()?;
+        if let Some(number) = number {
+            reading.keep(number, FRESH_AT_HOME);
+        }
+        Ok(number)
+    }
+
+    /// The job with this internal id and its newest motion, as they are here, or were half a second ago elsewhere.
+    ///
+    /// # Errors
+    /// See [`Store::job_by_id`].
+    pub async fn job_sight(&self, job_id: i64) -> Result<Option<Arc<JobSight>>, StoreError> {
+        let sights = self.db().sights();
+        let reading = match sights.jobs.look(&job_id, sights.stamp()) {
+            Look::Known(sight) => return Ok(Some(sight)),
+            Look::Read(reading) => reading,
+        };
+        let Some(job) = self.job_by_id(job_id).await? else { return Ok(None) };
+        let sight = self.sight_of(job).await?;
+        let is_home = sight.job.status != 0 || sights.news_of(job_id).is_some();
+        reading.keep(Arc::clone(&sight), if is_home { FRESH_AT_HOME } else { FRESH });
+        Ok(Some(sight))
+    }
+
+    /// A job that has just been read, with its newest motion.
+    ///
+    /// # Errors
+    /// See [`Store::motions_of_job`].
+    pub async fn sight_of(&self, job: JobRow) -> Result<Arc<JobSight>, StoreError> {
+        let motion = self.motions_of_job(job.id).await?.pop();
+        let news = self.db().sights().news_of(job.id);
+        let sight = JobSight { job, motion };
+        Ok(Arc::new(match news {
+            Some(news) => news.shown_in(&sight),
+            None => sight,
+        }))
+    }
+
+    /// Tells how far a motion is: at once to those who ask this gateway, and to all once it is written down with that of other
+    /// motions. What was told last before a gateway dies may be lost; where the disk is never depends on it.
+    pub fn motion_progress(&self, moving: Moving, progress: MotionProgress) {
+        let sights = self.db().sights();
+        let (at, changed) = (Instant::now(), Timestamp::now());
+        sights.tell(News { moving, claim: self.claim, progress, at, changed, is_written: false });
+        if !sights.is_writing.swap(true, Ordering::AcqRel) {
+            tokio::spawn(self.clone().write_progress());
+        }
+    }
+
+    /// Writes down what is not, until nothing is left.
+    async fn write_progress(self) {
+        loop {
+            tokio::time::sleep(WRITTEN_AFTER).await;
+            let sights = self.db().sights();
+            let unwritten = sights.unwritten();
+            if unwritten.is_empty() {
+                sights.is_writing.store(false, Ordering::Release);
+                // Somebody may have told something between the two and seen that there is a writer.
+                if sights.unwritten().is_empty() || sights.is_writing.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+                continue;
+            }
+            for some in unwritten.chunks(WRITTEN_AT_ONCE) {
+                match self.write_some(some).await {
+                    Ok(()) => sights.written(some),
+                    Err(error) => {
+                        tracing::warn!(cause = %crate::telemetry::chain(&error), "progress could not be noted");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the news of some jobs down, but of those only that no other gateway has claimed since.
+    async fn write_some(&self, some: &[News]) -> Result<(), StoreError> {
+        let store = Self { claim: None, ..self.clone() };
+        let job_ids: Vec<i64> = some.iter().map(|news| news.moving.job_id).collect();
+        let rows = store.rows_of("SELECT job_id, epoch FROM motion_job WHERE job_id IN ({ids})", &job_ids, &[]).await?;
+        let epochs = rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?)));
+        let epochs = epochs.collect::<Result<HashMap<i64, i64>, StoreError>>()?;
+        let mut mine: Vec<&News> = some
+            .iter()
+            .filter(|news| news.claim.is_none_or(|claim| epochs.get(&claim.job_id) == Some(&claim.epoch)))
+            .collect();
+        // Always in the same order, so that two who write wait for each other instead of both for ever.
+        mine.sort_unstable_by_key(|news| news.moving.job_id);
+        let job_sql = format!(
+            "UPDATE async_job SET job_process_status = ? WHERE id = ? AND job_process_status <> ? AND {}",
+            jobs_accepting(JobEvent::Advance)
+        );
+        transact!(store, StoreError, |tx| {
+            tx.tells_nothing_new();
+            for news in &mine {
+                tx.run(MOTION_SQL, news.motion_args()).await?;
+                let percent = news.progress.percent();
+                tx.run(&job_sql, args![percent, news.moving.job_id, percent]).await?;
+            }
+            Ok(())
+        })
+    }
+}
