@@ -19,6 +19,7 @@ use super::mysql::Servers;
 use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::vault::Keeper;
+use super::writes::{Touched, Writes};
 use super::{StoreError, migrations};
 use crate::args;
 use crate::model::signed;
@@ -39,6 +40,7 @@ const NEVER_COMMITTED: i64 = -1;
 pub struct Db {
     pools: Pools,
     schema: Arc<Schema>,
+    writes: Arc<Writes>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,7 @@ pub struct Done {
 pub struct Tx {
     inner: Inner,
     db: Db,
+    touched: Touched,
     pub(super) keeper: Keeper,
 }
 
@@ -99,7 +102,7 @@ impl Db {
         } else {
             return Err(StoreError::Url);
         };
-        let db = Self { pools, schema: Arc::default() };
+        let db = Self { pools, schema: Arc::default(), writes: Arc::default() };
         if db.is_cloudstacks().await? {
             return Err(StoreError::NotOurs);
         }
@@ -125,7 +128,7 @@ impl Db {
     /// [`StoreError::Open`] with the driver's error when the server does not let us in.
     pub(super) async fn reach(url: &str, lock_wait: Duration) -> Result<Self, StoreError> {
         let servers = Servers::open(url, Some(lock_wait)).await?;
-        Ok(Self { pools: Pools::MySql(Arc::new(servers)), schema: Arc::default() })
+        Ok(Self { pools: Pools::MySql(Arc::new(servers)), schema: Arc::default(), writes: Arc::default() })
     }
 
     /// Makes our own tables in a database that was reached, and takes its other tables for what `schema` says.
@@ -144,6 +147,12 @@ impl Db {
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// What this process wrote, by table.
+    #[must_use]
+    pub fn writes(&self) -> &Writes {
+        &self.writes
     }
 
     /// Counts the attempts of a statement or transaction that may have to be run again.
@@ -254,6 +263,7 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
+        let _advance = self.writes.once_done(Touched::by(sql));
         let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
@@ -293,7 +303,7 @@ impl Db {
                 Inner::MySql(begun.inspect_err(|error| servers.note(error, turn))?)
             }
         };
-        Ok(Tx { inner, db: self.clone(), keeper: Keeper::default() })
+        Ok(Tx { inner, db: self.clone(), touched: Touched::default(), keeper: Keeper::default() })
     }
 
     /// Finds out what became of a transaction whose connection broke during its commit: true when it was committed, false
@@ -382,6 +392,7 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&mut self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
+        self.touched.add(Touched::by(sql));
         let sql = self.db.schema.read(sql);
         match &mut self.inner {
             Inner::Sqlite(tx) => {
@@ -401,6 +412,7 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`]: nothing was changed then. [`StoreError::InDoubt`] when the database did not come back to say.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let _advance = self.db.writes.once_done(self.touched);
         let mut tx = match self.inner {
             Inner::Sqlite(tx) => return Ok(tx.commit().await?),
             Inner::MySql(tx) => tx,

@@ -41,6 +41,7 @@ mod transact;
 mod value;
 mod vault;
 mod watched;
+mod writes;
 
 pub use accounts::{Credential, Identity, Rule};
 pub use attach::{Finding, Obstacle, Schema, Survey};
@@ -82,6 +83,7 @@ pub use vault::{
     forget_lost, is_sealed, verify_keys,
 };
 pub use watched::{Absence, HostLoadRow, HostReport};
+pub use writes::{TableSet, Writes};
 
 /// The database, asked in the gateway's own words.
 #[derive(Clone, Debug)]
