@@ -25,11 +25,13 @@
 //! | [`client`] | the signed client of `stackmotion call` |
 //! | [`agent`] | the simulated Hyper-V agent, which stands in for Windows |
 //! | [`demo`] | estates of simulated hosts, and the demonstration |
+//! | [`bench`](mod@bench) | measuring: large estates |
 
 pub mod agent;
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod bench;
 pub mod client;
 pub mod commands;
 pub mod demo;

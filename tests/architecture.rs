@@ -17,7 +17,7 @@ const LEVELS: &[&[&str]] = &[
     &["http", "settings"],
     &["app"],
     &["client", "agent", "import", "secrets"],
-    &["demo"],
+    &["bench", "demo"],
 ];
 
 /// Third-party crates that only some rooms may know.

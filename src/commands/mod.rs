@@ -101,6 +101,7 @@ pub mod list_zones;
 pub mod list_zones_metrics;
 pub mod login;
 pub mod logout;
+mod long;
 pub mod migrate_virtual_machine;
 pub mod migrate_virtual_machine_with_volume;
 pub mod migrate_volume;

@@ -3,6 +3,7 @@
 
 mod foreign;
 mod login;
+mod long;
 mod proof;
 mod refused;
 mod request;
@@ -12,6 +13,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use login::{Authenticator, Logins};
@@ -46,6 +48,7 @@ pub struct Gateway {
     feed: Arc<Feed>,
     server_uuid: Option<String>,
     onward: Option<upstream::Onward>,
+    runtime: Handle,
 }
 
 /// An error with the envelope it is put into.
@@ -62,7 +65,8 @@ impl Refusal {
 }
 
 impl Gateway {
-    /// A gateway on the database of `motion` that hands background work to `jobs`.
+    /// A gateway on the database of `motion` that hands background work to `jobs`. Long lists are read on the runtime that this
+    /// is called in.
     pub fn new(motion: Arc<Motion>, jobs: Arc<dyn JobDesk>, policy: Policy) -> Self {
         let store = motion.store().clone();
         Self {
@@ -79,6 +83,7 @@ impl Gateway {
             distrust: Arc::default(),
             server_uuid: None,
             onward: None,
+            runtime: Handle::current(),
         }
     }
 
@@ -129,6 +134,10 @@ impl Gateway {
         }
         match self.handle(request).await {
             Ok((Reply::Flow(flow), ..)) => Outgoing::Flow(flow),
+            Ok((Reply::Long(list), command, is_known)) => {
+                let envelope = self.envelope(&command.envelope, format, is_known);
+                Outgoing::List(format, long::pieces(list, &envelope, &self.runtime))
+            }
             Ok((reply, command, is_known)) => {
                 let reply = self.joined(request, command, reply, format).await;
                 let envelope = self.envelope(&command.envelope, format, is_known);

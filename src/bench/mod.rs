@@ -1,0 +1,3 @@
+//! Measuring: what estates of any size cost.
+
+pub mod estate;
