@@ -19,7 +19,7 @@ mod xml;
 
 pub use args::{Arg, Args, Row};
 pub use error::{ApiError, BAD_CREDENTIALS, BoxError, ErrorCode, ErrorSubject, HIDDEN_TEXT, cs_code};
-pub use flow::{Flow, Pieces};
+pub use flow::{Flow, LongList, Part, Pieces};
 pub use id::{Id, Ids, Rows, Token, contains_uuid};
 pub use node::{Name, Node, java_double};
 pub use page::{AccountScope, OwnerScope, Page, PageParams};

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::error::ApiError;
-use super::flow::Flow;
-use super::node::{Node, write_json_list, write_json_text};
+use super::flow::{Flow, LongList};
+use super::node::{Node, write_json_text};
 use super::spec::{Response, Shape};
 use super::xml;
 use crate::model::signed;
@@ -33,6 +33,8 @@ pub enum Reply {
         /// The page. When it is empty only the count is printed.
         items: Vec<Node>,
     },
+    /// A list, complete from its first entry on, that is too long to be held. It is printed part by part.
+    Long(LongList),
     /// One object under its name.
     One {
         /// The name of the object.
@@ -52,7 +54,7 @@ impl Reply {
     /// How the object stands in the envelope, if there is one.
     pub const fn shape(&self) -> Option<Shape> {
         match self {
-            Self::List { .. } => Some(Shape::List),
+            Self::List { .. } | Self::Long(_) => Some(Shape::List),
             Self::One { .. } => Some(Shape::One),
             Self::Bare(_) | Self::Shared(_) => Some(Shape::Bare),
             Self::Flow(_) => None,
@@ -134,6 +136,21 @@ impl Format {
         }
     }
 
+    /// Appends entries of a list. `are_first` says that no other entry stands before them.
+    pub fn entries(self, object: &str, items: &[Node], are_first: bool, out: &mut Vec<u8>) {
+        for (at, item) in items.iter().enumerate() {
+            match self {
+                Self::Json => {
+                    if at > 0 || !are_first {
+                        out.push(b',');
+                    }
+                    item.write_json(out);
+                }
+                Self::Xml => xml::write_element(object, item, out),
+            }
+        }
+    }
+
     /// The content type on the wire.
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -164,6 +181,19 @@ impl Envelope<'_> {
             Format::Json => write_json_reply(reply, out),
             Format::Xml => write_xml_reply(reply, out),
         })
+    }
+
+    /// What stands before the entries of a list that has some, and behind them.
+    pub fn around(&self, object: &str, count: i64) -> (Vec<u8>, Vec<u8>) {
+        let (mut before, mut behind) = (self.start(), Vec::new());
+        match self.format {
+            Format::Json => {
+                open_json_list(object, count, &mut before);
+                close_json_list(&mut behind);
+            }
+            Format::Xml => xml::write_element("count", &Node::Int(count), &mut before),
+        }
+        (before, self.end(behind))
     }
 
     /// The body of an error.
@@ -215,16 +245,15 @@ impl Envelope<'_> {
 fn write_json_reply(reply: &Reply, out: &mut Vec<u8>) {
     match reply {
         Reply::List { count: 0, .. } => out.extend_from_slice(b"{}"),
-        Reply::List { object, count, items } => {
+        Reply::List { count, items, .. } if items.is_empty() => {
             out.extend_from_slice(b"{\"count\":");
             super::node::write_int(*count, out);
-            if !items.is_empty() {
-                out.push(b',');
-                write_json_text(object, out);
-                out.push(b':');
-                write_json_list(items, out);
-            }
             out.push(b'}');
+        }
+        Reply::List { object, count, items } => {
+            open_json_list(object, *count, out);
+            Format::Json.entries(object, items, true, out);
+            close_json_list(out);
         }
         Reply::One { object, node } => {
             out.push(b'{');
@@ -235,8 +264,20 @@ fn write_json_reply(reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::Bare(node) => write_bare(node, Format::Json, out),
         Reply::Shared(shared) => write_bare(&shared.node, Format::Json, out),
-        Reply::Flow(_) => out.extend_from_slice(b"{}"),
+        Reply::Flow(_) | Reply::Long(_) => out.extend_from_slice(b"{}"),
     }
+}
+
+fn open_json_list(object: &str, count: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"count\":");
+    super::node::write_int(count, out);
+    out.push(b',');
+    write_json_text(object, out);
+    out.extend_from_slice(b":[");
+}
+
+fn close_json_list(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"]}");
 }
 
 fn write_xml_reply(reply: &Reply, out: &mut Vec<u8>) {
@@ -244,14 +285,12 @@ fn write_xml_reply(reply: &Reply, out: &mut Vec<u8>) {
         Reply::List { count: 0, .. } => {}
         Reply::List { object, count, items } => {
             xml::write_element("count", &Node::Int(*count), out);
-            for item in items {
-                xml::write_element(object, item, out);
-            }
+            Format::Xml.entries(object, items, true, out);
         }
         Reply::One { object, node } => xml::write_element(object, node, out),
         Reply::Bare(node) => write_bare(node, Format::Xml, out),
         Reply::Shared(shared) => write_bare(&shared.node, Format::Xml, out),
-        Reply::Flow(_) => {}
+        Reply::Flow(_) | Reply::Long(_) => {}
     }
 }
 

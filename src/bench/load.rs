@@ -11,10 +11,9 @@ use tokio::process::Command;
 use super::BenchError;
 use crate::auth::signature;
 
-/// What `wrk` does: each thread takes its share of the list in turn, over and over or once. What came of it is printed as JSON.
+/// What `wrk` does: it takes the requests of the list in turn, over and over. What came of it is printed as JSON.
 const SCRIPT: &str = r#"
-local paths, at, passes, pause = {}, 0, 0, tonumber(os.getenv("BENCH_PAUSE_MS"))
-local once = os.getenv("BENCH_ONCE") == "1"
+local paths, at, pause = {}, 0, tonumber(os.getenv("BENCH_PAUSE_MS"))
 for line in io.lines(os.getenv("BENCH_PATHS")) do paths[#paths + 1] = line end
 if pause > 0 then
   local first = true
@@ -25,10 +24,7 @@ if pause > 0 then
 end
 function request()
   at = at + 1
-  if at > #paths then
-    if once then wrk.thread:stop() end
-    at = 1
-  end
+  if at > #paths then at = 1 end
   return wrk.format("GET", paths[at])
 end
 function done(summary, latency, requests)
@@ -45,19 +41,10 @@ end
 pub struct Manner {
     /// Connections.
     pub connections: usize,
-    /// For how long; or until the list was walked through once.
-    pub length: Length,
+    /// For how long, in whole seconds.
+    pub length: Duration,
     /// How long each connection waits before each request. Nothing: not at all.
     pub pause: Duration,
-}
-
-/// When the load ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
-    /// After this time.
-    For(Duration),
-    /// When every request of the list was made once, but at the latest after this time.
-    Once(Duration),
 }
 
 /// What came of it.
@@ -124,19 +111,14 @@ pub async fn walk(folder: &Path, address: &str, paths: &[String], manner: Manner
     };
     write(&script, SCRIPT.to_owned())?;
     write(&list, paths.join("\n"))?;
-    let (limit, once) = match manner.length {
-        Length::For(time) => (time, "0"),
-        Length::Once(time) => (time, "1"),
-    };
     let output = Command::new("wrk")
         .args(["--threads", "1", "--connections", &manner.connections.to_string()])
-        .args(["--duration", &format!("{}s", limit.as_secs().max(1)), "--timeout", "30s", "--latency"])
+        .args(["--duration", &format!("{}s", manner.length.as_secs().max(1)), "--timeout", "30s", "--latency"])
         .arg("--script")
         .arg(&script)
         .arg(format!("http://{address}"))
         .env("BENCH_PATHS", &list)
         .env("BENCH_PAUSE_MS", manner.pause.as_millis().to_string())
-        .env("BENCH_ONCE", once)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -5,6 +5,7 @@
 
 mod ceiling;
 mod copies;
+pub mod estate;
 mod idle;
 mod latency;
 mod load;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::load::{Length, Load, Manner, walk};
+use super::load::{Load, Manner, walk};
 use super::process::Process;
 use super::report::{Finding, Target};
 use super::scene::Scene;
@@ -52,13 +52,12 @@ async fn beside_ceiling(
     let manner = |length| Manner { connections: 32, length, pause: Duration::ZERO };
     let paths = [path];
     // Its first answers tell how long they are.
-    let warm = walk(scene.path(), &gateway.address, &paths, manner(Length::For(Duration::from_secs(1)))).await?;
+    let warm = walk(scene.path(), &gateway.address, &paths, manner(Duration::from_secs(1))).await?;
     let ceiling = ceiling(scene, usize::try_from(warm.bytes / warm.requests).unwrap_or(2048)).await?;
     let mut last: Option<(Load, Load)> = None;
     for _ in 0..depth.rounds() {
-        let length = Length::For(depth.slice());
-        let polls = walk(scene.path(), &gateway.address, &paths, manner(length)).await?;
-        let most = walk(scene.path(), &ceiling.address, &paths, manner(length)).await?;
+        let polls = walk(scene.path(), &gateway.address, &paths, manner(depth.slice())).await?;
+        let most = walk(scene.path(), &ceiling.address, &paths, manner(depth.slice())).await?;
         finding.rounds.push(polls.rate() / most.rate());
         last = Some((polls, most));
     }

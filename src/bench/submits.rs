@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::load::{Length, Manner, walk};
+use super::load::{Manner, walk};
 use super::mariadb::MariaDb;
 use super::report::{Finding, Target};
 use super::scene::{Scene, database_url};
@@ -17,8 +17,8 @@ const MIB: u64 = 1 << 20;
 const AT_ONCE: usize = 16;
 /// So slow that the one worker is busy as long as is measured, bytes a second: what is submitted only waits.
 const SLOW: u64 = 64 << 10;
-/// The longest time for a round.
-const LIMIT: Duration = Duration::from_secs(120);
+/// More than are submitted in a second: a submission that is repeated writes nothing.
+const MOST_A_SECOND: u64 = 4_000;
 
 /// On the embedded database, and on MariaDB where it is installed.
 pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
@@ -40,10 +40,7 @@ async fn on(name: &str, database: Option<String>, bare: &str, depth: Depth) -> R
     let disk = DiskPlan::shared("ROOT-slow", "c1-p1", 256 * MIB, 128 * MIB);
     let plan = Plan::regular(94, 1, 2, 2).vm(VmPlan::new("slow", "c1-h1").disk(disk));
     let scene = Scene::set_on(&plan, database).await?;
-    let in_round = match depth {
-        Depth::Quick => 1_000,
-        Depth::Full => 4_000,
-    };
+    let in_round = usize::try_from(depth.slice().as_secs() * MOST_A_SECOND).unwrap_or(usize::MAX);
     let volumes = more_volumes(&scene, in_round * depth.rounds()).await?;
     scene.world.world().set_throttle(SLOW);
     let gateway = scene.gateway(&["jobs.workers=1"]).await?;
@@ -64,9 +61,14 @@ async fn on(name: &str, database: Option<String>, bare: &str, depth: Depth) -> R
             scene.signer.path("migrateVolume", &params)
         };
         let paths: Vec<String> = round.iter().map(path).collect();
-        let manner = Manner { connections: AT_ONCE, length: Length::Once(LIMIT), pause: Duration::ZERO };
+        let manner = Manner { connections: AT_ONCE, length: depth.slice(), pause: Duration::ZERO };
         let submitted = walk(scene.path(), &gateway.address, &paths, manner).await?;
-        let most = bare_rate(&other, in_round).await?;
+        if submitted.requests >= in_round as u64 {
+            return Err(BenchError::Unexpected(format!(
+                "more than {MOST_A_SECOND} submissions a second; measure more"
+            )));
+        }
+        let most = bare_rate(&other, usize::try_from(submitted.requests).unwrap_or(1)).await?;
         finding.rounds.push(submitted.rate() / most);
         finding.figures =
             format!("{:.0}/s of {most:.0}/s, p99 {:.1} ms", submitted.rate(), submitted.p99_us as f64 / 1000.0);

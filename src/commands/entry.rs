@@ -18,7 +18,8 @@ pub struct Entry {
 }
 
 type SyncFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Reply, ApiError>>;
-type DraftFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Prepared, ApiError>>;
+/// Reads the parameters of a call and says what its job is about.
+pub type DraftFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Prepared, ApiError>>;
 type JobFn = for<'a> fn(&'a Args, &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>>;
 
 /// The code of a command.

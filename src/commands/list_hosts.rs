@@ -1,8 +1,12 @@
 //! `listHosts` (`contract/entities.md 1.4`).
 
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
 use super::filters;
 use super::find_hosts_for_migration::root_admins_only;
-use super::{Ctx, SyncCommand};
+use super::{Ctx, SyncCommand, long};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::{ClusterRef, HostRef, ManagementServerRef, PodRef, VmRef, ZoneRef};
 use crate::model::signed;
@@ -68,8 +72,18 @@ crate::command! {
 
 impl SyncCommand for ListHosts {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let (count, views) = self.choice.found(ctx).await?;
-        Ok(Reply::list(count, views))
+        if self.choice.virtual_machine_id.is_some() {
+            let (count, views) = self.choice.found(ctx).await?;
+            return Ok(Reply::list(count, views));
+        }
+        let details = Arc::new(self.choice.words()?);
+        let (count, ids) = self.choice.looked_up(ctx).await?;
+        let (store, caller) = (ctx.store.clone(), Arc::clone(&ctx.caller));
+        long::list(count, ids, move |ids| {
+            let (store, caller, details) = (store.clone(), Arc::clone(&caller), Arc::clone(&details));
+            async move { views::hosts_with(&store, &caller, &ids, &details).await }.boxed()
+        })
+        .await
     }
 }
 
@@ -93,14 +107,23 @@ impl HostChoice {
     /// # Errors
     /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
     pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<HostView>), ApiError> {
-        let details = Words::parse(self.details.as_deref(), HOST_DETAILS)
-            .map_err(|error| ApiError::invalid_parameter(error.to_string()))?;
+        let details = self.words()?;
         if let Some(vm_id) = self.virtual_machine_id {
             return targets(ctx, vm_id.number(), &self.page, &details).await;
         }
-        let window = filters::window(&self.page, None);
-        let (count, ids) = ctx.store.hosts_page(&self.filter(ctx).await?, window).await?;
+        let (count, ids) = self.looked_up(ctx).await?;
         Ok((count, views::hosts_with(&ctx.store, &ctx.caller, &ids, &details).await?))
+    }
+
+    /// The groups of fields to show.
+    fn words(&self) -> Result<Words, ApiError> {
+        Words::parse(self.details.as_deref(), HOST_DETAILS)
+            .map_err(|error| ApiError::invalid_parameter(error.to_string()))
+    }
+
+    async fn looked_up(self, ctx: &Ctx) -> Result<(i64, Vec<i64>), ApiError> {
+        let window = filters::window(&self.page, None);
+        Ok(ctx.store.hosts_page(&self.filter(ctx).await?, window).await?)
     }
 }
 

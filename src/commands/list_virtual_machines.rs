@@ -1,13 +1,18 @@
 //! `listVirtualMachines` (`contract/entities.md 1.6`).
 
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
 use super::filters::{self, NowhereId};
-use super::{Ctx, SyncCommand};
+use super::{Ctx, SyncCommand, long};
 use crate::api::{ApiError, Id, OwnerScope, Page, Reply};
+use crate::auth::Caller;
 use crate::model::entity::{
     AffinityGroupRef, ClusterRef, HostRef, NetworkRef, PodRef, ServiceOfferingRef, StoragePoolRef, TemplateRef,
     UserRef, VmRef, ZoneRef,
 };
-use crate::store::VirtualMachineFilter;
+use crate::store::{Store, StoreError, VirtualMachineFilter};
 use crate::views::{self, VIRTUAL_MACHINE_DETAILS, VirtualMachineView, Words};
 
 crate::params! {
@@ -107,9 +112,37 @@ crate::command! {
 
 impl SyncCommand for ListVirtualMachines {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let (count, views) = self.choice.found(ctx).await?;
-        Ok(Reply::list(count, views))
+        let found = self.choice.looked_up(ctx).await?;
+        let (store, caller) = (ctx.store.clone(), Arc::clone(&ctx.caller));
+        let (details, with_user_data) = (Arc::new(found.details), found.with_user_data);
+        long::list(found.count, found.ids, move |ids| {
+            let (store, caller, details) = (store.clone(), Arc::clone(&caller), Arc::clone(&details));
+            async move { machines(&store, &caller, &ids, (&details, with_user_data)).await }.boxed()
+        })
+        .await
     }
+}
+
+/// What a choice comes to.
+struct Found {
+    count: i64,
+    ids: Vec<i64>,
+    details: Words,
+    with_user_data: bool,
+}
+
+/// What is shown of machines: which groups of fields, and whether with what they were told at their start.
+async fn machines(
+    store: &Store,
+    caller: &Caller,
+    ids: &[i64],
+    (details, with_user_data): (&Words, bool),
+) -> Result<Vec<VirtualMachineView>, StoreError> {
+    let mut machines = views::virtual_machines_with(store, caller, ids, details).await?;
+    if !with_user_data {
+        machines.iter_mut().for_each(|machine| machine.user_data = None);
+    }
+    Ok(machines)
 }
 
 impl MachineChoice {
@@ -118,17 +151,19 @@ impl MachineChoice {
     /// # Errors
     /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
     pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<VirtualMachineView>), ApiError> {
+        let found = self.looked_up(ctx).await?;
+        let shown = (&found.details, found.with_user_data);
+        Ok((found.count, machines(&ctx.store, &ctx.caller, &found.ids, shown).await?))
+    }
+
+    async fn looked_up(self, ctx: &Ctx) -> Result<Found, ApiError> {
         let details = Words::parse(self.details.as_deref(), VIRTUAL_MACHINE_DETAILS)
             .map_err(|error| ApiError::invalid_parameter(error.to_string()))?;
         let window = filters::window(&self.page, self.count_only);
         let with_user_data = self.user_data.unwrap_or_default();
         let filter = self.filter(ctx).await?;
         let (count, ids) = ctx.store.virtual_machines_page(&filter, window).await?;
-        let mut machines = views::virtual_machines_with(&ctx.store, &ctx.caller, &ids, &details).await?;
-        if !with_user_data {
-            machines.iter_mut().for_each(|machine| machine.user_data = None);
-        }
-        Ok((count, machines))
+        Ok(Found { count, ids, details, with_user_data })
     }
 }
 

@@ -1,7 +1,11 @@
 //! `listVolumes` (`contract/entities.md 1.7`).
 
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
 use super::filters::{self, NowhereId};
-use super::{Ctx, SyncCommand};
+use super::{Ctx, SyncCommand, long};
 use crate::api::{ApiError, Id, OwnerScope, Page, Reply};
 use crate::model::entity::{
     ClusterRef, DiskOfferingRef, EntityKind, HostRef, PodRef, ServiceOfferingRef, VmRef, VolumeRef, ZoneRef,
@@ -69,8 +73,13 @@ crate::command! {
 
 impl SyncCommand for ListVolumes {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let (count, views) = self.choice.found(ctx).await?;
-        Ok(Reply::list(count, views))
+        let (count, ids) = self.choice.looked_up(ctx).await?;
+        let (store, caller) = (ctx.store.clone(), Arc::clone(&ctx.caller));
+        long::list(count, ids, move |ids| {
+            let (store, caller) = (store.clone(), Arc::clone(&caller));
+            async move { views::volumes(&store, &caller, &ids).await }.boxed()
+        })
+        .await
     }
 }
 
@@ -80,10 +89,14 @@ impl VolumeChoice {
     /// # Errors
     /// 431 for parameters that are not accepted, 531 for owners who are none of the caller's.
     pub(super) async fn found(self, ctx: &Ctx) -> Result<(i64, Vec<VolumeView>), ApiError> {
+        let (count, ids) = self.looked_up(ctx).await?;
+        Ok((count, views::volumes(&ctx.store, &ctx.caller, &ids).await?))
+    }
+
+    async fn looked_up(self, ctx: &Ctx) -> Result<(i64, Vec<i64>), ApiError> {
         let window = filters::window(&self.page, self.count_only);
         let filter = self.filter(ctx).await?;
-        let (count, ids) = ctx.store.volumes_page(&filter, window).await?;
-        Ok((count, views::volumes(&ctx.store, &ctx.caller, &ids).await?))
+        Ok(ctx.store.volumes_page(&filter, window).await?)
     }
 }
 

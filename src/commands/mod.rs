@@ -103,6 +103,7 @@ pub mod list_zones;
 pub mod list_zones_metrics;
 pub mod login;
 pub mod logout;
+mod long;
 pub mod migrate_virtual_machine;
 pub mod migrate_virtual_machine_with_volume;
 pub mod migrate_volume;
@@ -127,7 +128,7 @@ pub mod update_zone;
 pub mod validate_second_factor;
 
 pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
-pub use entry::{Action, Call, Entry, Prepared};
+pub use entry::{Action, Call, DraftFn, Entry, Prepared};
 pub use job_answers::JobAnswers;
 pub use policy::{Policy, SessionPolicy};
 

@@ -3,6 +3,7 @@
 
 mod foreign;
 mod login;
+mod long;
 mod proof;
 mod refused;
 mod request;
@@ -12,6 +13,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use login::{Authenticator, Logins};
@@ -20,7 +22,7 @@ pub use request::{Answer, Outgoing, RawRequest, Verb};
 use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Input, Reply};
 use crate::auth::distrust::Distrust;
 use crate::auth::{Caller, Credentials, Known};
-use crate::commands::{Action, Call, Ctx, JobDesk, JobDraft, Means, Policy, Registered};
+use crate::commands::{Action, Call, Ctx, DraftFn, JobDesk, JobDraft, Means, Policy, Registered};
 use crate::estate::Estate;
 use crate::feed::Feed;
 use crate::motion::Motion;
@@ -38,6 +40,7 @@ pub struct Gateway {
     distrust: Arc<Distrust>,
     server_uuid: Option<String>,
     onward: Option<upstream::Onward>,
+    runtime: Handle,
 }
 
 /// An error with the envelope it is put into.
@@ -54,7 +57,8 @@ impl Refusal {
 }
 
 impl Gateway {
-    /// A gateway on the database of `motion` that hands background work to `jobs`.
+    /// A gateway on the database of `motion` that hands background work to `jobs`. Long lists are read on the runtime that this
+    /// is called in.
     pub fn new(motion: Arc<Motion>, jobs: Arc<dyn JobDesk>, policy: Policy) -> Self {
         let store = motion.store().clone();
         let means = Means {
@@ -75,6 +79,7 @@ impl Gateway {
             distrust: Arc::default(),
             server_uuid: None,
             onward: None,
+            runtime: Handle::current(),
         }
     }
 
@@ -106,7 +111,9 @@ impl Gateway {
     async fn answer_in_span(&self, request: &RawRequest) -> Outgoing {
         let started = Instant::now();
         let format = Format::asked(request.exact("response"));
-        let answer = match self.passed(request, format).await {
+        // What is seldom gone through lies in a box of its own: the path of every request is moved about, and should be small.
+        let passed = if self.has_upstream() { Box::pin(self.passed(request, format)).await } else { None };
+        let answer = match passed {
             Some(passed) => passed,
             None => self.answer_here(request, format).await,
         };
@@ -122,16 +129,24 @@ impl Gateway {
 
     async fn answer_here(&self, request: &RawRequest, format: Format) -> Outgoing {
         if let Some(which) = Authenticator::named(request) {
-            return Outgoing::Own(self.authenticate(which, request, format).await);
+            return Outgoing::Own(Box::pin(self.authenticate(which, request, format)).await);
         }
         match self.handle(request).await {
             Ok((Reply::Flow(flow), ..)) => Outgoing::Flow(flow),
+            Ok((Reply::Long(list), command, is_known)) => {
+                let envelope = self.envelope(&command.envelope, format, is_known);
+                Outgoing::List(format, long::pieces(list, &envelope, &self.runtime))
+            }
             Ok((reply, command, is_known)) => {
-                let reply = self.joined(request, command, reply, format).await;
+                let reply = if self.has_upstream() {
+                    Box::pin(self.joined(request, command, reply, format)).await
+                } else {
+                    reply
+                };
                 let envelope = self.envelope(&command.envelope, format, is_known);
                 Outgoing::Own(Answer::new(200, format, envelope.reply(&reply)))
             }
-            Err(refusal) => match self.passed_job(request, format).await {
+            Err(refusal) => match Box::pin(self.passed_job(request, format)).await {
                 Some(passed) => passed,
                 None => Outgoing::Own(self.refuse(refusal, format)),
             },
@@ -186,37 +201,45 @@ impl Gateway {
             // Answered before it is asked who calls; a request never comes here.
             Action::Rim => Err(ApiError::unknown_command(command.entry.spec.name)),
             Action::Async { prepare, joins_equal, .. } => {
-                let input = Input {
-                    command: &command.lower,
-                    args: &args,
-                    ids: &*ctx.ids,
-                    default_page_size: ctx.policy.default_page_size,
-                };
-                let submission = submission::read(&input, command, joins_equal).await;
-                let caller = &ctx.caller;
-                // What a repeated call is about may be gone by now; its job is not.
-                if let Ok(known) = &submission
-                    && (known.key.is_some() || known.custom_id.is_some())
-                    && let Some(job) = self.jobs.earlier(caller.account_id, known).await?
-                {
-                    return Ok(Reply::job(job));
-                }
-                let prepared = prepare(call).await?;
-                let spec = command.entry.spec;
-                let draft = JobDraft {
-                    command: spec.name,
-                    java_class: if caller.is_root_admin() { spec.java_class_admin } else { spec.java_class },
-                    params: submission::declared(args.pairs(), spec),
-                    user_id: caller.user_id,
-                    account_id: caller.account_id,
-                    instance: prepared.instance,
-                    event: prepared.event,
-                    submission: submission?,
-                    request_id: Arc::clone(&ctx.request_id),
-                };
-                self.jobs.submit(draft).await.map(Reply::job)
+                Box::pin(self.submit(call, command, joins_equal, prepare)).await.map(Reply::job)
             }
         }
+    }
+
+    /// Hands a job in, and gives its public id; that of an earlier one, if this call repeats what made it.
+    async fn submit(
+        &self,
+        call: Call<'_>,
+        command: &'static Registered,
+        joins_equal: bool,
+        prepare: DraftFn,
+    ) -> Result<String, ApiError> {
+        let Call { args, ctx } = call;
+        let input =
+            Input { command: &command.lower, args, ids: &*ctx.ids, default_page_size: ctx.policy.default_page_size };
+        let submission = submission::read(&input, command, joins_equal).await;
+        let caller = &ctx.caller;
+        // What a repeated call is about may be gone by now; its job is not.
+        if let Ok(known) = &submission
+            && (known.key.is_some() || known.custom_id.is_some())
+            && let Some(job) = self.jobs.earlier(caller.account_id, known).await?
+        {
+            return Ok(job);
+        }
+        let prepared = prepare(call).await?;
+        let spec = command.entry.spec;
+        let draft = JobDraft {
+            command: spec.name,
+            java_class: if caller.is_root_admin() { spec.java_class_admin } else { spec.java_class },
+            params: submission::declared(args.pairs(), spec),
+            user_id: caller.user_id,
+            account_id: caller.account_id,
+            instance: prepared.instance,
+            event: prepared.event,
+            submission: submission?,
+            request_id: Arc::clone(&ctx.request_id),
+        };
+        self.jobs.submit(draft).await
     }
 }
 

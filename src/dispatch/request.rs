@@ -1,11 +1,12 @@
 //! What the conductor is given and what it gives back: neither knows HTTP's library.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::api::{Flow, Format};
+use crate::api::{Flow, Format, Pieces};
 use crate::upstream::{Original, Passed};
 
 /// The cookie that carries the id of a session.
@@ -81,14 +82,26 @@ impl RawRequest {
 }
 
 /// What goes back to the client.
-#[derive(Debug)]
 pub enum Outgoing {
     /// An answer of this gateway.
     Own(Answer),
     /// An answer of this gateway that is made while the client takes it.
     Flow(Flow),
+    /// A list of this gateway that is made while the client takes it.
+    List(Format, Pieces),
     /// An answer of the upstream.
     Passed(Passed),
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(answer) => formatter.debug_tuple("Own").field(answer).finish(),
+            Self::Flow(flow) => formatter.debug_tuple("Flow").field(flow).finish(),
+            Self::List(format, _) => formatter.debug_tuple("List").field(format).finish_non_exhaustive(),
+            Self::Passed(passed) => formatter.debug_tuple("Passed").field(passed).finish(),
+        }
+    }
 }
 
 impl Outgoing {
@@ -96,7 +109,7 @@ impl Outgoing {
     pub fn own(self) -> Option<Answer> {
         match self {
             Self::Own(answer) => Some(answer),
-            Self::Flow(_) | Self::Passed(_) => None,
+            Self::Flow(_) | Self::List(..) | Self::Passed(_) => None,
         }
     }
 
@@ -104,7 +117,7 @@ impl Outgoing {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Own(answer) => answer.status,
-            Self::Flow(_) => 200,
+            Self::Flow(_) | Self::List(..) => 200,
             Self::Passed(passed) => passed.status,
         }
     }

@@ -6,12 +6,13 @@ use actix_web::body::BodyStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::TryStreamExt as _;
+use futures_util::{Stream, TryStreamExt as _, stream};
 
 use super::onward;
-use crate::api::Flow;
+use crate::api::{BoxError, Flow, Format, Pieces};
 use crate::dispatch::{Answer, Outgoing};
 use crate::telemetry;
 
@@ -47,6 +48,7 @@ pub fn outgoing(outgoing: Outgoing, request_id: &str, takes_gzip: bool) -> HttpR
     match outgoing {
         Outgoing::Own(answer) => api(answer, request_id, takes_gzip),
         Outgoing::Flow(flow) => flowing(flow, request_id),
+        Outgoing::List(format, pieces) => listing(format, pieces, request_id, takes_gzip),
         Outgoing::Passed(passed) => onward::response(passed, request_id),
     }
 }
@@ -91,12 +93,29 @@ fn flowing(flow: Flow, request_id: &str) -> HttpResponse {
         response.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
     }
     guard(&mut response, request_id);
+    response.body(BodyStream::new(logged(flow.pieces, request_id)))
+}
+
+/// A long list, as [`api`] would answer with it if it were held, but for its length, which is not known before its end.
+fn listing(format: Format, pieces: Pieces, request_id: &str, takes_gzip: bool) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())));
+    guard(&mut response, request_id);
+    response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding, User-Agent")));
+    if takes_gzip {
+        response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        return response.body(BodyStream::new(logged(packed_pieces(pieces), request_id)));
+    }
+    response.body(BodyStream::new(logged(pieces, request_id)))
+}
+
+/// The pieces, and a line in the log when they break off.
+fn logged(pieces: Pieces, request_id: &str) -> impl Stream<Item = Result<Bytes, io::Error>> + use<> {
     let id = request_id.to_owned();
-    let pieces = flow.pieces.map_err(move |cause| {
+    pieces.map_err(move |cause| {
         tracing::error!(id, cause = %telemetry::chain(&*cause), "an answer was cut short");
         io::Error::other(cause)
-    });
-    response.body(BodyStream::new(pieces))
+    })
 }
 
 /// What every answer of the API has.
@@ -118,6 +137,22 @@ fn packed(body: &[u8]) -> Vec<u8> {
         Ok(packed) => packed,
         Err(never) => unreachable!("writing into memory does not fail: {never}"),
     }
+}
+
+/// The pieces as one gzip. What breaks off has no end, in this form either.
+fn packed_pieces(pieces: Pieces) -> Pieces {
+    let encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    Box::pin(stream::try_unfold(Some((pieces, encoder)), async |state| {
+        let Some((mut pieces, mut encoder)) = state else { return Ok::<_, BoxError>(None) };
+        while let Some(piece) = pieces.try_next().await? {
+            encoder.write_all(&piece)?;
+            if !encoder.get_ref().is_empty() {
+                let bytes = Bytes::from(std::mem::take(encoder.get_mut()));
+                return Ok(Some((bytes, Some((pieces, encoder)))));
+            }
+        }
+        Ok(Some((Bytes::from(encoder.finish()?), None)))
+    }))
 }
 
 /// Whether an `Accept-Encoding` takes gzip: named or by `*`, and not with a weight of nothing.
@@ -163,7 +198,6 @@ fn header_text(text: &str) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Format;
 
     #[test]
     fn a_description_cannot_start_a_new_header() {

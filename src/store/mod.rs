@@ -95,6 +95,7 @@ pub struct Store {
     db: Db,
     claim: Option<Claim>,
     keeper: vault::Keeper,
+    counts: lists::Counts,
 }
 
 /// A job that a gateway runs. Every claim of a job has a higher epoch than the one before.
@@ -113,7 +114,12 @@ impl Store {
     /// # Errors
     /// See [`Db::open`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { db: Db::open(url).await?, claim: None, keeper: vault::Keeper::default() })
+        Ok(Self {
+            db: Db::open(url).await?,
+            claim: None,
+            keeper: vault::Keeper::default(),
+            counts: lists::Counts::default(),
+        })
     }
 
     /// The connection, for statements that have no word of their own.
@@ -126,7 +132,7 @@ impl Store {
     /// more, and none that had begun is committed.
     #[must_use]
     pub fn under(&self, claim: Claim) -> Self {
-        Self { db: self.db.clone(), claim: Some(claim), keeper: self.keeper.clone() }
+        Self { db: self.db.clone(), claim: Some(claim), keeper: self.keeper.clone(), counts: self.counts.clone() }
     }
 
     /// See [`Db::attempts`].

@@ -47,9 +47,10 @@ const ALL: TableSet = TableSet((1 << COUNTERS) - 1);
 
 /// Columns that say where a row belongs: whether it is there, of what kind, whose, and where. They change seldom, unlike
 /// states, and most lists look at no others.
-pub(super) const STANDING: [&str; 9] = [
+pub(super) const STANDING: [&str; 10] = [
     "id",
     "removed",
+    "created",
     "type",
     "account_id",
     "domain_id",
@@ -74,7 +75,8 @@ impl TableSet {
         TABLES.binary_search(&name).map_or(OTHERS, |index| Self(1 << index))
     }
 
-    fn with(self, other: Self) -> Self {
+    /// These and those.
+    pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

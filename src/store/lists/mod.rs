@@ -7,6 +7,7 @@ mod accounts;
 mod capabilities;
 mod catalog;
 mod configurations;
+mod counts;
 mod drift;
 mod events;
 mod extras;
@@ -32,6 +33,7 @@ mod virtual_machines;
 mod volumes;
 mod zones;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::value::{Row, Value};
@@ -42,6 +44,8 @@ pub use accounts::{AccountFilter, DomainFilter, Machines};
 pub use capabilities::CapabilityChange;
 pub use catalog::{CapacityFilter, Counted, GuestOsFilter};
 pub use configurations::{SettingFilter, SettingScope};
+pub(super) use counts::Counts;
+use counts::Listing;
 pub use drift::DriftFilter;
 pub use events::{AlertFilter, EventFilter, PutAway};
 pub use extras::ResourceKind;
@@ -217,15 +221,18 @@ impl Store {
     /// `from` is what stands after FROM; its first table is named `t`. `order` is what stands after ORDER BY.
     async fn page(
         &self,
-        from: &str,
+        from: &'static str,
         condition: &Condition,
-        order: &str,
+        order: &'static str,
         window: Window,
     ) -> Result<(i64, Vec<i64>), StoreError> {
-        let tail = format!("FROM {from} WHERE {}", condition.shown());
+        let list = Listing { from, condition: Cow::Borrowed(condition), order };
         let mut ids = Vec::new();
         if !window.count_only && window.limit != Some(0) {
-            let mut sql = format!("SELECT t.id {tail} ORDER BY {order}");
+            if let Some(found) = self.far_page(&list, window).await? {
+                return Ok(found);
+            }
+            let mut sql = format!("SELECT t.id FROM {from} WHERE {} ORDER BY {order}", condition.shown());
             let mut args = condition.args.clone();
             if let Some(limit) = window.limit {
                 sql.push_str(" LIMIT ? OFFSET ?");
@@ -239,7 +246,7 @@ impl Store {
                 return Ok((window.offset + found, ids));
             }
         }
-        Ok((self.count(from, condition).await?, ids))
+        Ok((self.known(&list).await?.count, ids))
     }
 
     /// How many entries there are: those of which few are left out, less those. An index counts either without a look at
