@@ -74,6 +74,13 @@ impl Load {
     pub fn rate(&self) -> f64 {
         self.requests as f64 / self.seconds
     }
+
+    /// How long answers took, for people.
+    #[must_use]
+    pub fn times(&self) -> String {
+        let ms = |us: u64| us as f64 / 1000.0;
+        format!("median {:.2} ms, p99 {:.2} ms, slowest {:.0} ms", ms(self.p50_us), ms(self.p99_us), ms(self.max_us))
+    }
 }
 
 /// A key pair with which requests are signed.

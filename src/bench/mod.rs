@@ -8,12 +8,15 @@ mod copies;
 pub mod estate;
 mod idle;
 mod latency;
+mod lists;
 mod load;
+mod loops;
 mod mariadb;
 mod polls;
 mod process;
 mod report;
 mod scene;
+mod soak;
 mod submits;
 
 use std::path::PathBuf;
@@ -36,6 +39,9 @@ pub struct BenchArgs {
     /// Measure only this; may be given more than once.
     #[arg(long, value_name = "PART")]
     pub only: Vec<Part>,
+    /// Measure nothing else, but see for so many minutes whether anything grows under load.
+    #[arg(long, value_name = "MINUTES", conflicts_with = "only")]
+    pub soak: Option<u64>,
     /// Write the ratios for programs.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -45,6 +51,12 @@ pub struct BenchArgs {
     /// Be the handler that only verifies, with answers of this many bytes.
     #[arg(long, value_name = "BYTES", hide = true)]
     pub ceiling: Option<usize>,
+    /// Go along this hot path and measure nothing: `callgrind` counts.
+    #[arg(long, value_name = "PATH", hide = true, requires = "times")]
+    pub hot_path: Option<loops::HotPath>,
+    /// So many times.
+    #[arg(long, value_name = "N", hide = true)]
+    pub times: Option<u32>,
 }
 
 /// What can be measured.
@@ -56,6 +68,8 @@ pub enum Part {
     Submits,
     /// From a submission to its receipt by the agent.
     Latency,
+    /// Lists of large estates.
+    Lists,
     /// Start and memory of a gateway that nobody asks anything.
     Idle,
     /// Speed of a motion.
@@ -151,10 +165,16 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
         let served = ceiling::serve(keys, bytes, workers()).await;
         return served.map_err(|cause| BenchError::Io { what: "a port".to_owned(), cause });
     }
+    if let Some((path, times)) = args.hot_path.zip(args.times) {
+        return loops::run(path, times).await;
+    }
     telemetry::start(LogFormat::Text, "error")?;
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
-    let wants = |part| args.only.is_empty() || args.only.contains(&part);
+    let wants = |part| args.soak.is_none() && (args.only.is_empty() || args.only.contains(&part));
     let mut findings = Vec::new();
+    if let Some(minutes) = args.soak {
+        tell(&mut findings, soak::measure(minutes.max(2)).await?);
+    }
     if wants(Part::Polls) {
         tell(&mut findings, polls::measure(depth).await?);
     }
@@ -163,6 +183,9 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     }
     if wants(Part::Latency) {
         tell(&mut findings, latency::measure(depth).await?);
+    }
+    if wants(Part::Lists) {
+        tell(&mut findings, lists::measure(depth).await?);
     }
     if wants(Part::Idle) {
         tell(&mut findings, idle::measure(depth).await?);

@@ -62,8 +62,7 @@ async fn beside_ceiling(
         last = Some((polls, most));
     }
     if let Some((polls, most)) = last {
-        finding.figures =
-            format!("{:.0}/s of {:.0}/s, p99 {:.2} ms", polls.rate(), most.rate(), polls.p99_us as f64 / 1000.0);
+        finding.figures = format!("{:.0}/s of {:.0}/s, {}", polls.rate(), most.rate(), polls.times());
     }
     ceiling.end().await;
     Ok(finding)

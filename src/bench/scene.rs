@@ -17,7 +17,8 @@ use crate::store::Store;
 /// A folder, an estate in it, and its hosts.
 pub(super) struct Scene {
     folder: TempDir,
-    database: String,
+    /// The URL of its database.
+    pub database: String,
     /// The estate.
     pub estate: Estate,
     /// Its hosts.

@@ -70,8 +70,7 @@ async fn on(name: &str, database: Option<String>, bare: &str, depth: Depth) -> R
         }
         let most = bare_rate(&other, usize::try_from(submitted.requests).unwrap_or(1)).await?;
         finding.rounds.push(submitted.rate() / most);
-        finding.figures =
-            format!("{:.0}/s of {most:.0}/s, p99 {:.1} ms", submitted.rate(), submitted.p99_us as f64 / 1000.0);
+        finding.figures = format!("{:.0}/s of {most:.0}/s, {}", submitted.rate(), submitted.times());
     }
     other.db().close().await;
     gateway.end().await;

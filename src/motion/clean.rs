@@ -3,7 +3,7 @@
 //! Nothing is deleted that was not proved superfluous: a half copy at a place where the disk was shown not to be, and the
 //! original of a copy that was shown to be complete.
 
-use super::hypervisor::Hypervisor;
+use super::hypervisor::{DiskRef, Hypervisor};
 use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
 use super::refusal::Refusal;
 use super::settle::step;
@@ -79,6 +79,25 @@ async fn remove_half_copy(order: &Order, disk: &OrderDisk, hypervisor: &dyn Hype
     }
 }
 
+/// Whether a copy is whole, as far as its host can tell.
+enum Whole {
+    /// It is.
+    Shown,
+    /// The agent cannot list files.
+    CannotBeShown,
+    /// It is not, or the host does not answer now.
+    NotShown(String),
+}
+
+async fn is_whole(order: &Order, copy: &DiskRef, hypervisor: &dyn Hypervisor) -> Whole {
+    match hypervisor.files(&order.source_ref(), &copy.pool, &copy.stem).await {
+        Ok(Some(files)) if files.iter().any(|file| file.complete) => Whole::Shown,
+        Ok(Some(_)) => Whole::NotShown("the host does not list a whole copy".to_owned()),
+        Ok(None) => Whole::CannotBeShown,
+        Err(error) => Whole::NotShown(error.text),
+    }
+}
+
 /// After a cold move one of two files is superfluous: the original, or what there is of the copy.
 async fn clean_copy(
     store: &Store,
@@ -94,9 +113,23 @@ async fn clean_copy(
     if row.state != VolumeState::Expunging {
         return Ok(());
     }
-    if let Err(error) = hypervisor.delete_volume(&order.source_ref(), &file).await {
-        tracing::warn!(motion = %order.uuid, stem = %file.stem, pool = %file.pool.name, %error, "a file stays behind");
-        return Ok(());
+    let whole = if moved { is_whole(order, &disk.target_file(copy), hypervisor).await } else { Whole::Shown };
+    match whole {
+        Whole::Shown => {
+            if let Err(error) = hypervisor.delete_volume(&order.source_ref(), &file).await {
+                tracing::warn!(motion = %order.uuid, stem = %file.stem, pool = %file.pool.name, %error, "a file stays behind");
+                return Ok(());
+            }
+        }
+        // The agent was believed that it has copied the disk. That is not enough to delete the only other one.
+        Whole::CannotBeShown => tracing::warn!(
+            motion = %order.uuid, stem = %file.stem, pool = %file.pool.name,
+            "the original stays behind: its host cannot show that the copy is whole"
+        ),
+        Whole::NotShown(reason) => {
+            tracing::warn!(motion = %order.uuid, stem = %file.stem, pool = %file.pool.name, %reason, "the original stays behind");
+            return Ok(());
+        }
     }
     transact!(store, Refusal, |tx| {
         match step(tx, &row, VolumeEvent::OperationSucceeded).await {

@@ -6,7 +6,7 @@
 
 use super::clean;
 use super::hypervisor::{HostRef, Hypervisor, MotionState, PoolRef, same_folder};
-use super::order::{Order, OrderDisk, host_ref, pool_ref, port};
+use super::order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
 use super::refusal::Refusal;
 use super::saga::Motion;
 use super::settle;
@@ -78,6 +78,12 @@ pub(super) async fn close(
             Found::Away(text) => (FileState::Gone, None, text),
             Found::There(bytes, text) => (FileState::Left, Some(bytes), text),
             Found::CannotTell(text) if is_target => (FileState::Possible, None, text),
+            // See `clean`: without proof of the copy the original was not deleted.
+            Found::CannotTell(text) if order.kind == Kind::ColdVolume => {
+                let kept = "It is the original of a copy that its host cannot show to be whole, and was kept. When the disk has \
+                    been used from its copy, delete the file on the host.";
+                (FileState::Left, None, format!("{text} {kept}"))
+            }
             Found::CannotTell(text) => (FileState::Unseen, None, text),
             Found::NoAnswer(text) => {
                 tracing::info!(motion = %order.uuid, stem = %row.file.stem, reason = %text, "a file will be asked for again");

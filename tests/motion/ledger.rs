@@ -120,3 +120,24 @@ async fn what_a_stock_agent_may_have_left_is_said_to_be_possible() {
     assert!(refused.contains("cannot be shown") && refused.contains("Look at"), "{refused}");
     bench.world.stop().await;
 }
+
+/// A stock agent that says it has copied a disk is believed, but the original is not deleted for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_original_is_kept_when_its_copy_cannot_be_shown() {
+    let mut plan = plan(146);
+    for host in plan.clusters.iter_mut().flat_map(|cluster| &mut cluster.hosts) {
+        host.plain = true;
+    }
+    let bench = Bench::start(&plan, database::sqlite().await).await;
+    let disk = bench.disk("ROOT-off");
+    let original = bench.file(&disk.uuid, bench.pool_id("c1-p1"), disk);
+    assert!(original.exists());
+    run_as(&bench, &bench.motion, What::Cold, 1).await.expect("it is copied");
+    assert_eq!(bench.pool_of("ROOT-off").await, "c1-p2");
+    assert!(original.exists(), "nobody has shown that it is superfluous");
+    assert_eq!(states(&bench).await, [pair("source", FileState::Left), pair("target", FileState::Owned)]);
+    let sql = "SELECT COUNT(*) FROM volumes WHERE state = 'Expunging'";
+    let spare: i64 = bench.store.db().row(sql, vec![]).await.unwrap().unwrap().at(0).unwrap();
+    assert_eq!((listed(&bench).await.len(), spare), (1, 0), "it is listed, and no row stands for it");
+    bench.world.stop().await;
+}
