@@ -156,6 +156,12 @@ pub(super) fn write_json_list(items: &[Node], out: &mut Vec<u8>) {
 pub fn write_json_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
+    // Nearly every text is written as it is, which is seen many letters at a time.
+    if !bytes.iter().fold(false, |found, byte| found | (*byte < 0x20) | matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut clean_from = 0;
     for (at, byte) in bytes.iter().enumerate() {
         let short = match byte {

@@ -18,7 +18,7 @@ use super::error::{is_collision, is_doubtful_commit};
 use super::mysql::Servers;
 use super::sights::{About, Sights};
 use super::transact::Attempts;
-use super::value::{Row, Value};
+use super::value::{Columns, Row, Value};
 use super::vault::Keeper;
 use super::writes::{Touched, Writes};
 use super::{StoreError, migrations};
@@ -197,6 +197,7 @@ impl Db {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
+            .test_before_acquire(false)
             .connect_with(options.clone())
             .await
             .map_err(StoreError::open)?;
@@ -207,6 +208,8 @@ impl Db {
             SqlitePoolOptions::new()
                 .max_connections(8)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                // There is no server that could have gone.
+                .test_before_acquire(false)
                 .connect_with(options)
                 .await
                 .map_err(StoreError::open)?
@@ -482,7 +485,7 @@ pub(super) fn rows_of<R: sqlx::Row>(
     value: fn(&R, usize) -> Result<Value, sqlx::Error>,
 ) -> Result<Vec<Row>, StoreError> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
-    let columns: Arc<[String]> = first.columns().iter().map(|column| column.name().to_owned()).collect();
+    let columns = Arc::new(Columns::new(first.columns().iter().map(|column| column.name().to_owned())));
     rows.iter()
         .map(|row| {
             let values = (0..columns.len()).map(|index| value(row, index)).collect::<Result<_, sqlx::Error>>()?;
@@ -497,8 +500,7 @@ fn sqlite_value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
     if raw.is_null() {
         return Ok(Value::Null);
     }
-    let kind = raw.type_info().name().to_owned();
-    Ok(match kind.as_str() {
+    Ok(match raw.type_info().name() {
         "INTEGER" | "BOOLEAN" => Value::Int(row.try_get_unchecked(index)?),
         "REAL" => Value::Real(row.try_get_unchecked(index)?),
         "BLOB" => Value::Bytes(row.try_get_unchecked(index)?),
@@ -511,8 +513,7 @@ pub(super) fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::E
     if raw.is_null() {
         return Ok(Value::Null);
     }
-    let kind = raw.type_info().name().to_owned();
-    Ok(match kind.as_str() {
+    Ok(match raw.type_info().name() {
         "BOOLEAN" => Value::Int(i64::from(row.try_get_unchecked::<i8, _>(index)?)),
         name if name.contains("INT") && name.contains("UNSIGNED") => {
             // The columns are unsigned, the values that CloudStack writes into them fit a signed number.

@@ -27,6 +27,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (14, "submissions", include_str!("../../migrations/0014_submissions.sql")),
     (15, "history", include_str!("../../migrations/0015_history.sql")),
     (16, "drift", include_str!("../../migrations/0016_drift.sql")),
+    (17, "large lists", include_str!("../../migrations/0017_large_lists.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

@@ -112,10 +112,54 @@ impl<T: FromValue> FromValue for Option<T> {
     }
 }
 
+/// The names of a statement's columns, made to be found: a list of a thousand rows looks tens of thousands of them up.
+#[derive(Debug)]
+pub(super) struct Columns {
+    names: Box<[String]>,
+    /// The first column of each group of names that look alike, and the one after each. [`NONE`] is none.
+    first: [u16; GROUPS],
+    next: Box<[u16]>,
+}
+
+const GROUPS: usize = 128;
+const NONE: u16 = u16::MAX;
+
+impl Columns {
+    pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
+        let names: Box<[String]> = names.into_iter().collect();
+        let (mut first, mut next) = ([NONE; GROUPS], vec![NONE; names.len()]);
+        // From the end, so that of two columns with one name the first is found.
+        for (index, name) in names.iter().enumerate().rev() {
+            let head = &mut first[Self::group(name)];
+            next[index] = std::mem::replace(head, u16::try_from(index).unwrap_or(NONE));
+        }
+        Self { names, first, next: next.into() }
+    }
+
+    /// Names of one length that begin and end alike are one group.
+    fn group(name: &str) -> usize {
+        let bytes = name.as_bytes();
+        let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
+        (bytes.len() * 5 + at(0) * 31 + at(2) * 17 + at(bytes.len().saturating_sub(1)) * 7) % GROUPS
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        let mut index = usize::from(self.first[Self::group(name)]);
+        while self.names.get(index)? != name {
+            index = usize::from(self.next[index]);
+        }
+        Some(index)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+}
+
 /// A row: values with the column names of its statement.
 #[derive(Clone, Debug)]
 pub struct Row {
-    pub(super) columns: Arc<[String]>,
+    pub(super) columns: Arc<Columns>,
     pub(super) values: Vec<Value>,
 }
 
@@ -125,8 +169,7 @@ impl Row {
     /// # Errors
     /// [`StoreError::Column`] when there is no such column or its value is not a `T` (NULL is one only for `Option`).
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T, StoreError> {
-        let index = self.columns.iter().position(|name| name == column);
-        let value = index.and_then(|index| self.values.get(index));
+        let value = self.columns.position(column).and_then(|index| self.values.get(index));
         value.and_then(T::from_value).ok_or_else(|| StoreError::Column {
             column: column.to_owned(),
             found: value.map_or_else(|| "no such column".to_owned(), |value| format!("{value:?}")),
@@ -150,4 +193,22 @@ impl Row {
 #[macro_export]
 macro_rules! args {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::Value::from($value)),*] };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_found_by_their_names() {
+        let names: Vec<String> = (0..300).map(|number| format!("column_{number}_uuid")).collect();
+        let columns = Columns::new(names.iter().cloned().chain(["column_7_uuid".to_owned()]));
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(columns.position(name), Some(index));
+        }
+        for name in ["", "a", "column_300_uuid", "Column_1_uuid"] {
+            assert_eq!(columns.position(name), None);
+        }
+        assert_eq!(Columns::new([]).position("id"), None);
+    }
 }

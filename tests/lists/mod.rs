@@ -5,6 +5,7 @@ pub mod golden;
 mod happenings;
 mod history;
 mod identities;
+mod large;
 mod measures;
 mod offerings;
 mod settings;

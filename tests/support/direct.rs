@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use serde_json::Value as Json;
 use stackmotion::auth::signature;
 use stackmotion::commands::Policy;
@@ -164,6 +165,10 @@ impl Direct {
         match self.gateway.answer(request).await {
             Outgoing::Own(answer) => {
                 Answered { status: answer.status, body: String::from_utf8(answer.body.into()).expect("text") }
+            }
+            Outgoing::List(_, pieces) => {
+                let pieces: Vec<_> = pieces.try_collect().await.expect("the whole answer");
+                Answered { status: 200, body: String::from_utf8(pieces.concat()).expect("text") }
             }
             // Nobody takes it.
             Outgoing::Flow(_) => Answered { status: 200, body: String::new() },

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Condition, Window};
+use crate::model::signed;
 use crate::store::value::{Row, Value};
 use crate::store::writes::{STANDING, TableSet, Writes};
 use crate::store::{Store, StoreError};
@@ -24,7 +25,7 @@ const LONGEST_LIST: usize = 4_096;
 /// A page that begins behind so many entries is looked for from a place that is remembered.
 const FAR: i64 = 1_000;
 /// How many places are remembered of a list, and how many are found again when it is counted again.
-const MOST_PLACES: usize = 1_024;
+const MOST_PLACES: usize = 256;
 const MOST_NEEDED: usize = 64;
 
 /// A list: its table, its condition, its order.
@@ -297,10 +298,10 @@ impl Store {
         let rows = self.far_rows(list, order, &known, (window.offset, limit)).await?;
         let ids = rows.iter().map(|row| row.at(0)).collect::<Result<Vec<i64>, _>>()?;
         // Entries without a time stand where no place leads.
-        if crate::model::signed(ids.len()) < expected {
+        if signed(ids.len()) < expected {
             return Ok(None);
         }
-        for (position, row) in [(0, rows.first()), (expected - 1, rows.last())] {
+        for (position, row) in [(0, rows.first()), (signed(ids.len()) - 1, rows.last())] {
             if let Some(row) = row {
                 known.remember(window.offset + position, order.place(row)?);
             }

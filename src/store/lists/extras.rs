@@ -127,8 +127,9 @@ impl Store {
     /// # Errors
     /// See [`Store::tags_of`].
     pub async fn pending_jobs_of(&self, kind: ResourceKind, ids: &[i64]) -> Result<HashMap<i64, String>, StoreError> {
+        // The sign keeps the index on the state out of the way: thousands of jobs may run.
         let sql = "SELECT instance_id, uuid FROM async_job WHERE instance_type = ? AND instance_id IN ({ids}) \
-            AND job_status = 0 AND uuid IS NOT NULL ORDER BY id";
+            AND +job_status = 0 AND uuid IS NOT NULL ORDER BY id";
         let rows = self.rows_of(sql, ids, &[kind.job_word().into()]).await?;
         rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?))).collect()
     }

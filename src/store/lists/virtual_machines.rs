@@ -66,7 +66,7 @@ impl VirtualMachineFilter {
     fn condition(&self) -> Condition {
         let mut condition = Condition::living();
         condition.and("t.type = 'User'", []);
-        if self.ids.is_some() || self.name.is_some() {
+        if self.ids.is_some() || self.name.is_some() || self.cluster_id.is_some() {
             condition.rare();
         }
         self.owners.narrow(&mut condition);
@@ -206,9 +206,10 @@ impl Store {
     /// # Errors
     /// See [`Store::virtual_machines_page`].
     pub async fn disks_of(&self, ids: &[i64]) -> Result<HashMap<i64, Vec<Row>>, StoreError> {
+        // The sign keeps the index on `removed` out of the way, as in `Condition::joined`.
         let sql = "SELECT v.instance_id, v.volume_type, v.device_id, p.pool_type, o.uuid AS disk_offering_uuid, \
             o.name AS disk_offering_name, o.compute_only FROM volumes v LEFT JOIN storage_pool p ON p.id = v.pool_id \
-            LEFT JOIN disk_offering o ON o.id = v.disk_offering_id WHERE v.removed IS NULL AND v.instance_id IN ({ids}) \
+            LEFT JOIN disk_offering o ON o.id = v.disk_offering_id WHERE +v.removed IS NULL AND v.instance_id IN ({ids}) \
             ORDER BY v.id";
         grouped(self.rows_of(sql, ids, &[]).await?, "instance_id")
     }
@@ -244,6 +245,12 @@ mod tests {
                 "COVERING INDEX i_vm_instance__state_page",
             ),
             (VirtualMachineFilter { name: Some("a".into()), ..filter() }, "i_vm_instance__name"),
+            (
+                VirtualMachineFilter { cluster_id: Some(1), ..filter() },
+                "COVERING INDEX i_vm_instance__host_page (host_id=?",
+            ),
+            (VirtualMachineFilter { zone_id: Some(1), ..filter() }, "COVERING INDEX i_vm_instance__page"),
+            (VirtualMachineFilter { pool_id: Some(1), ..filter() }, "COVERING INDEX i_volumes__pool_page (pool_id=?"),
         ] {
             let condition = filter.condition();
             let sql = format!(

@@ -48,7 +48,7 @@ pub struct VolumeFilter {
 impl VolumeFilter {
     fn condition(&self) -> Condition {
         let mut condition = Condition::living();
-        if self.ids.is_some() || self.name.is_some() || self.vm_id.is_some() {
+        if self.ids.is_some() || self.name.is_some() || self.vm_id.is_some() || self.cluster_id.is_some() {
             condition.rare();
         }
         self.owners.narrow(&mut condition);
@@ -172,6 +172,7 @@ mod tests {
         for (filter, index) in [
             (VolumeFilter { name: Some("a".into()), ..VolumeFilter::default() }, "i_volumes__name"),
             (VolumeFilter { vm_id: Some(1), ..VolumeFilter::default() }, "i_volumes__instance_id"),
+            (VolumeFilter { cluster_id: Some(1), ..VolumeFilter::default() }, "i_volumes__pool_page (pool_id=?"),
             (VolumeFilter { ids: Some(vec![1, 2]), ..VolumeFilter::default() }, "INTEGER PRIMARY KEY"),
         ] {
             let plan = plan(&store, &filter).await;
