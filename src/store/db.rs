@@ -9,21 +9,20 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::MySqlRow;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Column, MySql, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, MySql, Sqlite, SqlitePool, Transaction};
 
 use super::attach::Schema;
+use super::cells::{mysql_value, rows_of, sqlite_value};
 use super::error::{is_collision, is_doubtful_commit};
 use super::mysql::Servers;
 use super::sights::{About, Sights};
 use super::transact::Attempts;
-use super::value::{Columns, Row, Value};
+use super::value::{Row, Value};
 use super::vault::Keeper;
 use super::writes::{Touched, Writes};
 use super::{StoreError, migrations};
 use crate::args;
-use crate::model::signed;
 
 /// How long a statement waits for SQLite's lock before it fails.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -477,59 +476,6 @@ impl Tx {
             tracing::debug!(%cause, "a transaction could not be undone by its own connection");
         }
     }
-}
-
-/// Rows of either database, each value read by `value`. All rows share one list of column names.
-pub(super) fn rows_of<R: sqlx::Row>(
-    rows: &[R],
-    value: fn(&R, usize) -> Result<Value, sqlx::Error>,
-) -> Result<Vec<Row>, StoreError> {
-    let Some(first) = rows.first() else { return Ok(Vec::new()) };
-    let columns = Arc::new(Columns::new(first.columns().iter().map(|column| column.name().to_owned())));
-    rows.iter()
-        .map(|row| {
-            let values = (0..columns.len()).map(|index| value(row, index)).collect::<Result<_, sqlx::Error>>()?;
-            Ok(Row { columns: Arc::clone(&columns), values })
-        })
-        .collect()
-}
-
-/// SQLite types belong to values, not to columns.
-fn sqlite_value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
-    let raw = row.try_get_raw(index)?;
-    if raw.is_null() {
-        return Ok(Value::Null);
-    }
-    Ok(match raw.type_info().name() {
-        "INTEGER" | "BOOLEAN" => Value::Int(row.try_get_unchecked(index)?),
-        "REAL" => Value::Real(row.try_get_unchecked(index)?),
-        "BLOB" => Value::Bytes(row.try_get_unchecked(index)?),
-        _ => Value::Text(row.try_get_unchecked(index)?),
-    })
-}
-
-pub(super) fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::Error> {
-    let raw = row.try_get_raw(index)?;
-    if raw.is_null() {
-        return Ok(Value::Null);
-    }
-    Ok(match raw.type_info().name() {
-        "BOOLEAN" => Value::Int(i64::from(row.try_get_unchecked::<i8, _>(index)?)),
-        name if name.contains("INT") && name.contains("UNSIGNED") => {
-            // The columns are unsigned, the values that CloudStack writes into them fit a signed number.
-            Value::Int(signed(row.try_get_unchecked::<u64, _>(index)?))
-        }
-        name if name.contains("INT") => Value::Int(row.try_get_unchecked(index)?),
-        "FLOAT" => Value::Real(f64::from(row.try_get_unchecked::<f32, _>(index)?)),
-        "DOUBLE" => Value::Real(row.try_get_unchecked(index)?),
-        "DATETIME" | "TIMESTAMP" => Value::Text(
-            crate::model::Timestamp::from(row.try_get_unchecked::<time::PrimitiveDateTime, _>(index)?).sql(),
-        ),
-        "VARBINARY" | "BINARY" | "BLOB" | "LONGBLOB" | "MEDIUMBLOB" | "TINYBLOB" => {
-            Value::Bytes(row.try_get_unchecked(index)?)
-        }
-        _ => Value::Text(row.try_get_unchecked(index)?),
-    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod bootstrap;
 mod cancels;
 mod capabilities;
 mod capacity;
+mod cells;
 mod changes;
 mod cloud_cipher;
 mod copies;

@@ -8,7 +8,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
 use super::attach::{Schema, survey_source, unreached};
-use super::db::{mysql_value, rows_of};
+use super::cells::{mysql_value, rows_of};
 use super::error::is_connection;
 use super::{Row, StoreError, Survey};
 
