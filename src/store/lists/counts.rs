@@ -66,7 +66,7 @@ impl Order {
     }
 
     /// The condition that entries from this one on fulfil, and its arguments. Nothing for an entry whose place is not told.
-    fn from_here(self, place: &Place) -> Option<(&'static str, Vec<Value>)> {
+    fn onwards(self, place: &Place) -> Option<(&'static str, Vec<Value>)> {
         let id = Value::from(place.id);
         match (self, &place.created) {
             (Self::Id, _) => Some(("t.id >= ?", vec![id])),
@@ -320,7 +320,7 @@ impl Store {
         let mut args = list.condition.args.clone();
         let (mut more, mut skipped) = (String::new(), position);
         if let Some((at, place)) = known.before(position)
-            && let Some((text, values)) = order.from_here(&place)
+            && let Some((text, values)) = order.onwards(&place)
         {
             more = format!(" AND {text}");
             args.extend(values);
