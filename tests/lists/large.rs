@@ -295,7 +295,10 @@ async fn a_long_answer_that_breaks_off_does_not_look_whole() {
             let bytes = send_and_hang_up(world.address, head.as_bytes()).await;
             let text = String::from_utf8_lossy(&bytes);
             assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-            assert!(!more.is_empty() || text.contains("00000001-0000-4000-8000-000000000300"), "its beginning is there");
+            assert!(
+                !more.is_empty() || text.contains("00000001-0000-4000-8000-000000000300"),
+                "its beginning is there"
+            );
             assert!(!text.ends_with("0\r\n\r\n") && !text.contains(end), "{}", &text[text.len().saturating_sub(80)..]);
         }
     }
