@@ -9,7 +9,7 @@ use crate::store::{JobSight, Kept, Look};
 use crate::views;
 
 /// How many answers are remembered.
-const MOST: usize = 8_192;
+const MOST: usize = 4_096;
 /// For how long. They are right for as long as their job's sight is the same one.
 const REMEMBERED: Duration = Duration::from_secs(60);
 

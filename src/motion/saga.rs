@@ -225,6 +225,9 @@ impl Motion {
         hypervisor: &dyn Hypervisor,
         said: Said,
     ) -> Result<(Order, Verdict), Refusal> {
+        if let Err(error) = self.store.motion_progress_end(order.job_id).await {
+            tracing::warn!(motion = %order.uuid, cause = %crate::telemetry::chain(&error), "the last progress was not noted");
+        }
         self.probe(Step::Judge, true).await;
         let verdict = self.judge(&order, hypervisor, &said).await;
         let verdict = self.explained(order.job_id, verdict).await?;

@@ -24,13 +24,13 @@ const FRESH: Duration = Duration::from_millis(250);
 /// then, or its row be gone.
 const FRESH_AT_HOME: Duration = Duration::from_secs(5);
 /// How many jobs are kept in sight.
-const MOST_JOBS: usize = 32_768;
+const MOST_JOBS: usize = 16_384;
 /// How long after its first news progress is written down.
 const WRITTEN_AFTER: Duration = Duration::from_millis(500);
 /// How many motions share a transaction: on SQLite whoever submits waits for it.
 const WRITTEN_AT_ONCE: usize = 256;
-/// For how long the last news of a motion counts as its state.
-const NEWS_COUNT: Duration = Duration::from_secs(60);
+/// For how long the last news of a motion counts as its state, although another gateway may have taken its job over.
+const NEWS_COUNT: Duration = Duration::from_secs(15);
 
 const MOTION_SQL: &str = "UPDATE motion_migration SET bytes_done = ?, bytes_total = ?, bytes_per_second = ?, host_phase = ?, \
     progress_source = ?, changed_at = ?, updated = ? WHERE id = ? AND phase = 'sent'";
@@ -167,6 +167,12 @@ impl Sights {
         all.values().filter(|news| !news.is_written).cloned().collect()
     }
 
+    /// Drops news of a job that another gateway has claimed.
+    fn drop_news(&self, job_id: i64) {
+        self.news().remove(&job_id);
+        self.jobs.forget(&job_id);
+    }
+
     fn written(&self, written: &[News]) {
         let mut all = self.news();
         for news in written {
@@ -275,6 +281,19 @@ impl Store {
         }
     }
 
+    /// Writes down at once what was told last of the motion of a job: it is over, and how far it came belongs to its history.
+    ///
+    /// # Errors
+    /// See [`Store::job_by_id`].
+    pub async fn motion_progress_end(&self, job_id: i64) -> Result<(), StoreError> {
+        let sights = self.db().sights();
+        let last = sights.news().get(&job_id).filter(|news| !news.is_written).cloned();
+        let Some(last) = last else { return Ok(()) };
+        self.write_some(std::slice::from_ref(&last)).await?;
+        sights.written(&[last]);
+        Ok(())
+    }
+
     /// Writes down what is not, until nothing is left.
     async fn write_progress(self) {
         loop {
@@ -308,10 +327,9 @@ impl Store {
         let rows = store.rows_of("SELECT job_id, epoch FROM motion_job WHERE job_id IN ({ids})", &job_ids, &[]).await?;
         let epochs = rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?)));
         let epochs = epochs.collect::<Result<HashMap<i64, i64>, StoreError>>()?;
-        let mut mine: Vec<&News> = some
-            .iter()
-            .filter(|news| news.claim.is_none_or(|claim| epochs.get(&claim.job_id) == Some(&claim.epoch)))
-            .collect();
+        let is_mine = |news: &&News| news.claim.is_none_or(|claim| epochs.get(&claim.job_id) == Some(&claim.epoch));
+        let (mut mine, theirs): (Vec<&News>, Vec<&News>) = some.iter().partition(is_mine);
+        theirs.iter().for_each(|news| self.db().sights().drop_news(news.moving.job_id));
         // Always in the same order, so that two who write wait for each other instead of both for ever.
         mine.sort_unstable_by_key(|news| news.moving.job_id);
         let job_sql = format!(
@@ -327,5 +345,95 @@ impl Store {
             }
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::JobStatus;
+    use crate::store::{NewJob, NewMotion, Submission};
+
+    /// A job that has sent its motion.
+    async fn moving(store: &Store) -> Moving {
+        let job = NewJob {
+            uuid: "job".to_owned(),
+            command: "migrateVolume".to_owned(),
+            class: "MigrateVolumeCmd".to_owned(),
+            parameters: "{}".to_owned(),
+            user_id: 2,
+            account_id: 2,
+            instance: None,
+            request_id: "test".to_owned(),
+            submission: Submission { digest: "0".repeat(64), key: None, custom_id: None, joins_equal: false },
+        };
+        let motion = |job_id| NewMotion {
+            uuid: "motion".to_owned(),
+            job_id,
+            kind: "live-volume".to_owned(),
+            strategy: "test".to_owned(),
+            vm: None,
+            source_host_id: 1,
+            target_host_id: None,
+            bytes_total: 100,
+            stall_s: 600,
+            stall_origin: "test".to_owned(),
+            disks: Vec::new(),
+        };
+        let moving = transact!(store, StoreError, |tx| {
+            let job_id = tx.job_insert(&job, 1, 1).await?;
+            Ok(Moving { job_id, motion_id: tx.motion_insert(&motion(job_id)).await? })
+        });
+        let moving = moving.unwrap();
+        store.motion_sent(moving.motion_id, &[]).await.unwrap();
+        moving
+    }
+
+    fn progress(bytes_done: i64) -> MotionProgress {
+        MotionProgress { bytes_done, bytes_total: 100, bytes_per_second: Some(1), host_phase: None, source: "host" }
+    }
+
+    async fn written(store: &Store, moving: Moving) -> i64 {
+        store.motion_by_id(moving.motion_id).await.unwrap().unwrap().bytes_done
+    }
+
+    #[tokio::test]
+    async fn progress_is_shown_at_once_and_written_at_the_end() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let moving = moving(&store).await;
+        assert_eq!(store.job_sight(moving.job_id).await.unwrap().unwrap().job.percent, 0);
+        store.motion_progress(moving, progress(40));
+        let seen = store.job_sight(moving.job_id).await.unwrap().unwrap();
+        assert_eq!((seen.job.percent, seen.motion.as_ref().map(|motion| motion.bytes_done)), (40, Some(40)));
+        store.motion_progress_end(moving.job_id).await.unwrap();
+        assert_eq!(written(&store, moving).await, 40);
+    }
+
+    #[tokio::test]
+    async fn what_is_written_here_is_seen_at_once() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let moving = moving(&store).await;
+        store.motion_progress(moving, progress(40));
+        assert_eq!(store.job_sight(moving.job_id).await.unwrap().unwrap().job.status, 0);
+        let ended =
+            transact!(store, StoreError, |tx| { tx.job_finish(moving.job_id, JobStatus::Failed, 530, "x").await });
+        assert!(ended.unwrap());
+        let seen = store.job_sight(moving.job_id).await.unwrap().unwrap();
+        assert_eq!((seen.job.status, seen.job.percent), (2, 0), "what was told before is not shown of what has ended");
+        store.db().run("DELETE FROM async_job WHERE id = ?", args![moving.job_id]).await.unwrap();
+        assert!(store.job_sight(moving.job_id).await.unwrap().is_none());
+        assert_eq!(store.job_number("job").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_a_superseded_gateway_tells_is_not_written() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let moving = moving(&store).await;
+        let earlier = store.under(Claim { job_id: moving.job_id, epoch: 7 });
+        earlier.motion_progress(moving, progress(40));
+        earlier.motion_progress_end(moving.job_id).await.unwrap();
+        assert_eq!(written(&store, moving).await, 0);
+        let seen = store.job_sight(moving.job_id).await.unwrap().unwrap();
+        assert_eq!(seen.job.percent, 0, "nor shown any longer");
     }
 }
