@@ -29,6 +29,9 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a caller waits for a free connection to SQLite before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the end of connections to a server is waited for: it notices when we are gone.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// How long the witnesses of commits are kept: far longer than anybody asks for one.
 const KEPT_COMMITS_MS: i64 = 3_600_000;
 
@@ -371,14 +374,19 @@ impl Db {
         }
     }
 
-    /// Closes all connections; statements that run are awaited.
+    /// Closes all connections; statements that run are awaited, on a server for some seconds.
     pub async fn close(&self) {
         match &self.pools {
             Pools::Sqlite { readers, writer } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::MySql(servers) => servers.pool().close().await,
+            Pools::MySql(servers) => {
+                // A statement that was given up in the middle may keep its connection for ever.
+                if tokio::time::timeout(CLOSING, servers.pool().close()).await.is_err() {
+                    tracing::debug!("not all connections to the database ended as they should");
+                }
+            }
         }
     }
 }
