@@ -5,8 +5,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -60,11 +58,7 @@ pub fn id_fingerprint(id: &str) -> String {
 
 /// The fingerprint under which a key is kept, 64 letters.
 pub fn fingerprint(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut letters, byte| {
-        // Writing into a text does not fail.
-        let _ = write!(letters, "{byte:02x}");
-        letters
-    })
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bare(id: &str) -> &str {

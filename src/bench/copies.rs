@@ -63,7 +63,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
 async fn copy(source: &Path, target: &Path) -> Result<f64, BenchError> {
     let begun = Instant::now();
     let status = Command::new("cp").arg("--sparse=always").arg(source).arg(target).stdin(Stdio::null()).status().await;
-    let io = |cause| BenchError::Io { what: "cp".to_owned(), cause };
+    let io = |cause| BenchError::io("cp")(cause);
     if !status.map_err(io)?.success() {
         return Err(BenchError::Unexpected("cp did not copy the disk".to_owned()));
     }
@@ -74,6 +74,6 @@ async fn copy(source: &Path, target: &Path) -> Result<f64, BenchError> {
 }
 
 fn allocated(file: &Path) -> Result<u64, BenchError> {
-    let found = std::fs::metadata(file).map_err(|cause| BenchError::Io { what: file.display().to_string(), cause })?;
+    let found = std::fs::metadata(file).map_err(BenchError::io(file.display().to_string()))?;
     Ok(found.blocks() * 512)
 }

@@ -8,9 +8,8 @@ use super::estate::{Size, Thing, seed, uuid};
 use super::load::{Manner, Signer, walk};
 use super::process::Process;
 use super::report::{Finding, Target};
-use super::scene::database_url;
+use super::scene::{database_url, temporary_folder};
 use super::{BenchError, Depth};
-use crate::client::Client;
 use crate::store::Store;
 
 /// What the small estate has of each thing.
@@ -28,22 +27,14 @@ struct Estate {
 
 impl Estate {
     async fn of(count: i64) -> Result<Self, BenchError> {
-        let io = |cause| BenchError::Io { what: "a temporary folder".to_owned(), cause };
-        let folder = tempfile::Builder::new().prefix("stackmotion-bench-").tempdir().map_err(io)?;
+        let folder = temporary_folder()?;
         let database = database_url(folder.path());
         let store = Store::open(&database).await?;
-        let keys = store.bootstrap().await?;
-        let keys = keys.ok_or_else(|| BenchError::Unexpected("a database that is not new".to_owned()))?;
+        let signer = Signer::of(&store).await?;
         seed(&store, &Size::of(count)).await?;
         store.db().close().await;
-        let signer = Signer { api_key: keys.api_key, secret_key: keys.secret_key.expose().to_owned() };
         let gateway = Process::gateway(&folder.path().display().to_string(), &database, &[]).await?;
         Ok(Self { folder, gateway, signer })
-    }
-
-    fn client(&self) -> Result<Client, BenchError> {
-        let url = format!("http://{}/client/api", self.gateway.address);
-        Ok(Client::new(url, &self.signer.api_key, &self.signer.secret_key)?)
     }
 
     /// Milliseconds that an answer takes when one client asks at a time, and how many entries match.
@@ -51,7 +42,7 @@ impl Estate {
         let filters = list.filters.iter().map(|(name, value)| (*name, value.as_str()));
         let params: Vec<_> =
             [("listall", "true"), ("page", "1"), ("pagesize", "100")].into_iter().chain(filters).collect();
-        let answer = self.client()?.call(list.command, &params).await?;
+        let answer = self.signer.client(&self.gateway.address)?.call(list.command, &params).await?;
         let count = answer.get("count").and_then(Value::as_i64).unwrap_or_default();
         let path = self.signer.path(list.command, &params);
         let manner = Manner { connections: 1, length, pause: Duration::ZERO };

@@ -1,7 +1,7 @@
 //! The load: `wrk`, which is not ours and well kept, walks through a list of signed requests.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use tokio::process::Command;
 
 use super::BenchError;
 use crate::auth::signature;
+use crate::client::Client;
+use crate::store::Store;
 
 /// What `wrk` does: it takes the requests of the list in turn, over and over. What came of it is printed as JSON.
 const SCRIPT: &str = r#"
@@ -93,6 +95,24 @@ pub struct Signer {
 }
 
 impl Signer {
+    /// The administrator's, of a database that is new.
+    ///
+    /// # Errors
+    /// When there is one already, or the database fails.
+    pub async fn of(store: &Store) -> Result<Self, BenchError> {
+        let keys = store.bootstrap().await?;
+        let keys = keys.ok_or_else(|| BenchError::Unexpected("a database that is not new".to_owned()))?;
+        Ok(Self { api_key: keys.api_key, secret_key: keys.secret_key.expose().to_owned() })
+    }
+
+    /// A client of the gateway at `address`.
+    ///
+    /// # Errors
+    /// See [`Client::new`].
+    pub fn client(&self, address: &str) -> Result<Client, BenchError> {
+        Ok(Client::new(format!("http://{address}/client/api"), &self.api_key, &self.secret_key)?)
+    }
+
     /// Path and query of a signed request.
     #[must_use]
     pub fn path(&self, command: &str, params: &[(&str, &str)]) -> String {
@@ -113,11 +133,8 @@ impl Signer {
 /// When `wrk` is not there or fails, or an answer was a refusal or missing: what was measured then is something else.
 pub async fn walk(folder: &Path, address: &str, paths: &[String], manner: Manner) -> Result<Load, BenchError> {
     let (script, list) = (folder.join("walk.lua"), folder.join("paths"));
-    let write = |path: &PathBuf, text: String| {
-        std::fs::write(path, text).map_err(|cause| BenchError::Io { what: path.display().to_string(), cause })
-    };
-    write(&script, SCRIPT.to_owned())?;
-    write(&list, paths.join("\n"))?;
+    super::write(&script, SCRIPT.to_owned())?;
+    super::write(&list, paths.join("\n"))?;
     let output = Command::new("wrk")
         .args(["--threads", "1", "--connections", &manner.connections.to_string()])
         .args(["--duration", &format!("{}s", manner.length.as_secs().max(1)), "--timeout", "30s", "--latency"])
@@ -132,7 +149,7 @@ pub async fn walk(folder: &Path, address: &str, paths: &[String], manner: Manner
         .await
         .map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => BenchError::NoWrk,
-            _ => BenchError::Io { what: "wrk".to_owned(), cause },
+            _ => BenchError::io("wrk")(cause),
         })?;
     let text = String::from_utf8_lossy(&output.stdout);
     let found = text.lines().find_map(|line| line.strip_prefix("BENCH "));

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::BenchError;
-use super::estate::{Size, Thing, seed, uuid};
+use super::estate::{Size, seed};
 use super::load::Signer;
+use super::{BenchError, submits};
 use crate::api::ApiError;
 use crate::commands::{JobDesk, JobDraft, Policy};
 use crate::dispatch::{Gateway, RawRequest, Verb};
 use crate::http;
 use crate::model::JobStatus;
 use crate::motion::{Motion, Patience};
-use crate::store::{NewEvent, NewJob, Store, StoreError, Submission, transact};
+use crate::store::{Store, StoreError, Submission, transact};
 
 /// A hot path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,9 +46,7 @@ impl JobDesk for NoDesk {
 /// When an answer is not the expected one.
 pub(super) async fn run(path: HotPath, times: u32) -> Result<(), BenchError> {
     let store = Store::open("sqlite::memory:").await?;
-    let keys = store.bootstrap().await?;
-    let keys = keys.ok_or_else(|| BenchError::Unexpected("a database that is not new".to_owned()))?;
-    let signer = Signer { api_key: keys.api_key, secret_key: keys.secret_key.expose().to_owned() };
+    let signer = Signer::of(&store).await?;
     seed(&store, &Size::of(1_000)).await?;
     let job = ended_job(&store).await?;
     let stranger = Signer { api_key: "nobody".to_owned(), ..signer.clone() };
@@ -89,34 +87,10 @@ pub(super) async fn run(path: HotPath, times: u32) -> Result<(), BenchError> {
 
 /// A job that has ended as a moved volume does.
 async fn ended_job(store: &Store) -> Result<String, BenchError> {
-    let id = uuid(Thing::Volume, 1_000_000);
-    let event = NewEvent {
-        kind: "VOLUME.MIGRATE".to_owned(),
-        state: "Scheduled",
-        level: "INFO",
-        description: "Attempting to migrate a volume".to_owned(),
-        user_id: 2,
-        account_id: 2,
-        domain_id: 1,
-        resource: Some(("Volume".to_owned(), 1)),
-        start_id: 0,
-    };
-    let job = NewJob {
-        uuid: id.clone(),
-        command: "migrateVolume".to_owned(),
-        class: "org.apache.cloudstack.api.command.admin.volume.MigrateVolumeCmdByAdmin".to_owned(),
-        parameters: "{}".to_owned(),
-        user_id: 2,
-        account_id: 2,
-        instance: Some(("Volume".to_owned(), 1)),
-        request_id: "loop".to_owned(),
-        submission: Submission { digest: "0".repeat(64), key: None, custom_id: None, joins_equal: false },
-    };
+    let (id, job_id) = submits::write(store).await?;
     let fields: Vec<String> = (0..40).map(|at| format!("\"field{at}\":\"a value of usual length {at}\"")).collect();
     let result = format!("org.apache.cloudstack.api.response.VolumeResponse/volume/{{{}}}", fields.join(","));
     transact!(store, StoreError, |tx| {
-        let event_id = tx.event_insert(&event).await?;
-        let job_id = tx.job_insert(&job, event_id, 1).await?;
         tx.job_finish(job_id, JobStatus::Succeeded, 0, &result).await?;
         Ok(())
     })?;

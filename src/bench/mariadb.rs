@@ -12,6 +12,31 @@ use super::BenchError;
 /// How long the server may take to answer for the first time.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// Makes the data of a server, with an administrator `root` who needs no password.
+#[must_use]
+pub fn installation(data: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new("mariadb-install-db");
+    command
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", data.display()))
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Runs a statement as that administrator.
+#[must_use]
+pub fn statement(port: u16, sql: &str) -> std::process::Command {
+    let mut command = std::process::Command::new("mariadb");
+    command
+        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"])
+        .args([&format!("--port={port}"), &format!("--execute={sql}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
 /// A running server. It ends with this value.
 #[derive(Debug)]
 pub(super) struct MariaDb {
@@ -23,20 +48,13 @@ impl MariaDb {
     /// Starts one with its data in this folder; none when MariaDB is not installed.
     pub async fn start(folder: &Path) -> Result<Option<Self>, BenchError> {
         let data = folder.join("mariadb");
-        let installed = Command::new("mariadb-install-db")
-            .arg("--no-defaults")
-            .arg(format!("--datadir={}", data.display()))
-            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .await;
+        let installed = Command::from(installation(&data)).status().await;
         let Ok(installed) = installed else { return Ok(None) };
         if !installed.success() {
             return Err(BenchError::Unexpected("mariadb-install-db failed".to_owned()));
         }
-        let io = |cause| BenchError::Io { what: "a port for mariadbd".to_owned(), cause };
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).map_err(io)?;
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+        let free = free.map_err(BenchError::io("a port for mariadbd"))?;
         let port = free.port();
         let user = rustix::process::geteuid().is_root().then_some("--user=root");
         let server = Command::new("mariadbd")
@@ -52,7 +70,7 @@ impl MariaDb {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|cause| BenchError::Io { what: "mariadbd".to_owned(), cause })?;
+            .map_err(BenchError::io("mariadbd"))?;
         let running = Self { _server: server, port };
         let deadline = Instant::now() + START_LIMIT;
         while !running.ask("SELECT 1").await {
@@ -73,12 +91,7 @@ impl MariaDb {
     }
 
     async fn ask(&self, sql: &str) -> bool {
-        let client = Command::new("mariadb")
-            .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"])
-            .args([&format!("--port={}", self.port), &format!("--execute={sql}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let client = Command::from(statement(self.port, sql)).status();
         client.await.is_ok_and(|status| status.success())
     }
 }

@@ -11,7 +11,7 @@ mod latency;
 mod lists;
 mod load;
 mod loops;
-mod mariadb;
+pub mod mariadb;
 mod polls;
 mod process;
 mod report;
@@ -127,6 +127,14 @@ pub enum BenchError {
     Client(#[from] ClientError),
 }
 
+impl BenchError {
+    /// A file or a program of the system that cannot be used.
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |cause| Self::Io { what, cause }
+    }
+}
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
@@ -163,7 +171,7 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
         let key = |name: &str| std::env::var(name).unwrap_or_default();
         let keys = Signer { api_key: key("BENCH_API_KEY"), secret_key: key("BENCH_SECRET_KEY") };
         let served = ceiling::serve(keys, bytes, workers()).await;
-        return served.map_err(|cause| BenchError::Io { what: "a port".to_owned(), cause });
+        return served.map_err(BenchError::io("a port"));
     }
     if let Some((path, times)) = args.hot_path.zip(args.times) {
         return loops::run(path, times).await;
@@ -216,5 +224,5 @@ fn tell(all: &mut Vec<Finding>, found: Vec<Finding>) {
 }
 
 fn write(file: &std::path::Path, text: String) -> Result<(), BenchError> {
-    std::fs::write(file, text).map_err(|cause| BenchError::Io { what: file.display().to_string(), cause })
+    std::fs::write(file, text).map_err(BenchError::io(file.display().to_string()))
 }

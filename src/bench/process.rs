@@ -29,7 +29,7 @@ impl Process {
     /// # Errors
     /// When it cannot be started or ends at once.
     pub async fn start(args: &[String], env: &[(&str, &str)]) -> Result<Self, BenchError> {
-        let io = |cause| BenchError::Io { what: "the program itself".to_owned(), cause };
+        let io = |cause| BenchError::io("the program itself")(cause);
         let program = std::env::current_exe().map_err(io)?;
         let started = Instant::now();
         let mut child = Command::new(program)

@@ -35,8 +35,7 @@ impl Scene {
 
     /// The same on a database of its own, or on an empty one that there is.
     pub async fn set_on(plan: &Plan, database: Option<String>) -> Result<Self, BenchError> {
-        let folder = tempfile::Builder::new().prefix("stackmotion-bench-").tempdir();
-        let folder = folder.map_err(|cause| BenchError::Io { what: "a temporary folder".to_owned(), cause })?;
+        let folder = temporary_folder()?;
         let estate = Estate::new(plan)?;
         let world = World::start(&estate.world_spec(), &folder.path().join("hosts")).await?;
         let database = database.unwrap_or_else(|| database_url(folder.path()));
@@ -61,8 +60,7 @@ impl Scene {
 
     /// A client of a gateway.
     pub fn client(&self, gateway: &Process) -> Result<Client, BenchError> {
-        let url = format!("http://{}/client/api", gateway.address);
-        Ok(Client::new(url, &self.signer.api_key, &self.signer.secret_key)?)
+        self.signer.client(&gateway.address)
     }
 
     /// Begins to move a volume and gives the job.
@@ -92,6 +90,12 @@ pub(super) fn job_of(answer: &Value) -> Result<String, BenchError> {
     job.map(str::to_owned).ok_or_else(|| BenchError::Unexpected(format!("an answer without a job: {answer}")))
 }
 
+/// A folder that goes away with what is measured in it.
+pub(super) fn temporary_folder() -> Result<TempDir, BenchError> {
+    let folder = tempfile::Builder::new().prefix("stackmotion-bench-").tempdir();
+    folder.map_err(BenchError::io("a temporary folder"))
+}
+
 /// The database of a data folder, as a gateway finds it.
 pub(super) fn database_url(folder: &Path) -> String {
     format!("sqlite://{}/stackmotion.db", folder.display())
@@ -99,9 +103,8 @@ pub(super) fn database_url(folder: &Path) -> String {
 
 async fn fill(database: &str, estate: &Estate, port: u16) -> Result<Signer, BenchError> {
     let store = Store::open(database).await?;
-    let keys =
-        store.bootstrap().await?.ok_or_else(|| BenchError::Unexpected("a database that is not new".to_owned()))?;
+    let signer = Signer::of(&store).await?;
     seed(&store, estate, port).await?;
     store.db().close().await;
-    Ok(Signer { api_key: keys.api_key, secret_key: keys.secret_key.expose().to_owned() })
+    Ok(signer)
 }

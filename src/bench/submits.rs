@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::load::{Manner, walk};
 use super::mariadb::MariaDb;
 use super::report::{Finding, Target};
-use super::scene::{Scene, database_url};
+use super::scene::{Scene, database_url, temporary_folder};
 use super::{BenchError, Depth};
 use crate::demo::{DiskPlan, Plan, VmPlan};
 use crate::store::{NewEvent, NewJob, Store, StoreError, Submission, transact};
@@ -22,8 +22,7 @@ const MOST_A_SECOND: u64 = 4_000;
 
 /// On the embedded database, and on MariaDB where it is installed.
 pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
-    let folder =
-        tempfile::tempdir().map_err(|cause| BenchError::Io { what: "a temporary folder".to_owned(), cause })?;
+    let folder = temporary_folder()?;
     let bare = database_url(folder.path());
     let mut findings = vec![on("sqlite", None, &bare, depth).await?];
     match MariaDb::start(folder.path()).await? {
@@ -114,8 +113,8 @@ async fn bare_rate(store: &Store, count: usize) -> Result<f64, BenchError> {
     Ok(count as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// What a submission writes, and nothing else.
-async fn write(store: &Store) -> Result<(), StoreError> {
+/// What a submission writes, and nothing else. Gives the public and the internal id of the job.
+pub(super) async fn write(store: &Store) -> Result<(String, i64), StoreError> {
     let random = || uuid::Uuid::new_v4().to_string();
     let event = NewEvent {
         kind: "VOLUME.MIGRATE".to_owned(),
@@ -145,7 +144,6 @@ async fn write(store: &Store) -> Result<(), StoreError> {
     };
     transact!(store, StoreError, |tx| {
         let event_id = tx.event_insert(&event).await?;
-        tx.job_insert(&job, event_id, 1).await?;
-        Ok(())
+        Ok((job.uuid.clone(), tx.job_insert(&job, event_id, 1).await?))
     })
 }

@@ -16,11 +16,11 @@ use super::attach::Schema;
 use super::cells::{mysql_value, rows_of, sqlite_value};
 use super::error::{is_collision, is_doubtful_commit};
 use super::mysql::Servers;
-use super::sights::{About, Sights};
+use super::sights::{About, Seen, Sights};
 use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::vault::Keeper;
-use super::writes::{Touched, Writes};
+use super::writes::{Advance, Touched, Writes};
 use super::{StoreError, migrations};
 use crate::args;
 
@@ -165,6 +165,12 @@ impl Db {
         &self.writes
     }
 
+    /// Lets those who remember what they read notice a change when the guards are dropped: also when it failed, or nobody waits
+    /// for its end any more, as it may have been made all the same.
+    fn once_done(&self, touched: Touched, about: About) -> (Advance<'_>, Seen<'_>) {
+        (self.writes.once_done(touched), self.sights.once_done(touched, about))
+    }
+
     /// The jobs that clients watch here.
     pub(super) fn sights(&self) -> &Sights {
         &self.sights
@@ -281,9 +287,7 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn run(&self, sql: &str, args: Vec<Value>) -> Result<Done, StoreError> {
-        let touched = Touched::by(sql);
-        let _advance = self.writes.once_done(touched);
-        let _seen = self.sights.once_done(touched, About::default());
+        let _noticed = self.once_done(Touched::by(sql), About::default());
         let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
@@ -453,8 +457,7 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`]: nothing was changed then. [`StoreError::InDoubt`] when the database did not come back to say.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let _advance = self.db.writes.once_done(self.touched);
-        let _seen = self.db.sights.once_done(self.touched, self.about);
+        let _noticed = self.db.once_done(self.touched, self.about);
         let mut tx = match self.inner {
             Inner::Sqlite(tx) => return Ok(tx.commit().await?),
             Inner::MySql(tx) => tx,

@@ -58,6 +58,7 @@ mod mariadb {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::{Duration, Instant};
 
+    use stackmotion::bench::mariadb::{installation, statement};
     use stackmotion::store::Store;
 
     use super::Database;
@@ -131,11 +132,7 @@ mod mariadb {
 
     /// Runs a statement with the server's own client.
     fn ask(port: u16, sql: &str) -> bool {
-        Command::new("mariadb")
-            .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"])
-            .args([&format!("--port={port}"), &format!("--execute={sql}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+        statement(port, sql)
             .status()
             .expect("the client mariadb is missing: install MariaDB or leave the feature mariadb-tests out")
             .success()
@@ -145,12 +142,7 @@ mod mariadb {
     fn start() -> u16 {
         let folder = tempfile::tempdir().expect("a folder").keep();
         let data = folder.join("data");
-        let installed = Command::new("mariadb-install-db")
-            .arg("--no-defaults")
-            .arg(format!("--datadir={}", data.display()))
-            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+        let installed = installation(&data)
             .status()
             .expect("mariadb-install-db is missing: install MariaDB's server or leave the feature mariadb-tests out");
         assert!(installed.success(), "mariadb-install-db failed in {}", data.display());
