@@ -61,6 +61,8 @@ pub enum Fault {
         #[serde(default)]
         ms: Option<u64>,
     },
+    /// The work is done, and the answer comes twice, one right behind the other, on a connection that stays open.
+    AnswerTwice,
     /// The connection is closed without an answer before anything is done.
     DropBefore,
     /// The work is done, and the connection is closed without an answer.

@@ -1,6 +1,8 @@
 //! A host's listener: TLS, routing, request limit, and the faults around a command.
 
 use std::any::Any;
+use std::convert::Infallible;
+use std::future::ready;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, PayloadConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use futures_util::stream;
 use rustix::net::Shutdown;
 use serde_json::{Value, json};
 
@@ -22,6 +25,9 @@ use super::host::Host;
 use super::tls::Identity;
 use super::world::{World, WorldError};
 use crate::hypervisors::hyperv::wire::REQUEST_LIMIT_BYTES;
+
+/// The media type of every answer.
+const JSON: &str = "application/json; charset=utf-8";
 
 /// What a handler needs.
 struct Place {
@@ -157,6 +163,7 @@ async fn answer(place: &Place, class: &'static str, body: &[u8]) -> Reply {
     match &reply {
         Reply::Ok(value) => place.host.log_answer(number, 200, &value.to_string()),
         Reply::Status(status, value) => place.host.log_answer(number, *status, &value.to_string()),
+        Reply::Twice(value) => place.host.log_answer(number, 200, &value.to_string()),
         Reply::Close => {}
     }
     reply
@@ -195,6 +202,7 @@ async fn after(call: &Call, mut reply: Reply) -> Reply {
         match &strike.fault {
             Fault::AnswerLate { ms } => wait(strike, *ms).await,
             Fault::DropAfter => reply = Reply::Close,
+            Fault::AnswerTwice => reply = reply.twice(),
             Fault::WrongPath { path } => reply = endpoints::with_path(reply, path),
             Fault::RestartAndForget { after: true } => {
                 call.process.kill();
@@ -226,6 +234,7 @@ fn send(request: &HttpRequest, reply: Reply) -> HttpResponse {
     match reply {
         Reply::Ok(value) => respond(200, &value),
         Reply::Status(status, value) => respond(status, &value),
+        Reply::Twice(value) => respond_twice(&value),
         Reply::Close => {
             if let Some(Socket(socket)) = request.conn_data::<Socket>() {
                 // The client may have closed it already, which is what is wanted.
@@ -239,6 +248,18 @@ fn send(request: &HttpRequest, reply: Reply) -> HttpResponse {
 fn respond(status: u16, body: &Value) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    response.insert_header((CONTENT_TYPE, "application/json; charset=utf-8"));
+    response.insert_header((CONTENT_TYPE, JSON));
     response.body(body.to_string())
+}
+
+/// The answer, and behind it the whole of it once more, of which nobody has been told.
+fn respond_twice(body: &Value) -> HttpResponse {
+    let body = body.to_string();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {JSON}\r\ncontent-length: {}\r\n\r\n", body.len());
+    let bytes = Bytes::from(format!("{body}{head}{body}"));
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, JSON));
+    // The length is that of the first; a stream is not held to it.
+    response.no_chunking(body.len() as u64);
+    response.streaming(stream::once(ready(Ok::<_, Infallible>(bytes))))
 }

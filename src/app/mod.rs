@@ -276,7 +276,8 @@ fn hyperv(settings: &AgentSettings, store: &Store) -> Result<hyperv::HyperV, Sta
         let address = if address.contains(':') { address.clone() } else { format!("{address}:{}", settings.port) };
         fixed.insert(address, fingerprint);
     }
-    let pins = pin::PinPolicy { fixed, trust_first_use: settings.pin_on_first_use, kept: Arc::new(store.clone()) };
+    let kept = Arc::new(pin::RememberedPins::of(Arc::new(store.clone())));
+    let pins = pin::PinPolicy { fixed, trust_first_use: settings.pin_on_first_use, kept };
     let client = client::ClientSettings {
         port: settings.port,
         connect_timeout: Duration::from_millis(settings.connect_timeout_ms),

@@ -5,47 +5,22 @@
 //! `crash.rs` does the same inside the test, where more can be seen; here nothing is left but what was written down.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 
-use serde_json::Value as Json;
 use stackmotion::args;
-use stackmotion::client::{ClientError, Pace};
+use stackmotion::client::ClientError;
 use stackmotion::jobs::Moment;
 use stackmotion::motion::Step;
-use stackmotion::store::Value;
 
 use super::bench::{Bench, LONG, plan, wait_for};
 use super::crash::What;
+use super::places::{PACE, Place, Way, count, phases, start};
 use crate::support::database;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Ambush, Gateway};
 
 const JOB: &str = "00000000-0000-4000-8000-00000000dead";
 const SIGKILL: i32 = 9;
-const PACE: Pace = Pace { first: std::time::Duration::from_millis(20), longest: std::time::Duration::from_millis(100) };
-
-/// Where the process dies.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
-    Before(Step),
-    After(Step),
-    At(Moment),
-}
 
 impl Place {
-    fn all() -> Vec<Self> {
-        let steps = Step::ALL.into_iter().flat_map(|step| [Self::Before(step), Self::After(step)]);
-        steps.chain(Moment::ALL.map(Self::At)).collect()
-    }
-
-    /// As the gateway is told.
-    fn word(self) -> String {
-        match self {
-            Self::Before(step) => format!("{step:?}:before"),
-            Self::After(step) => format!("{step:?}:after"),
-            Self::At(moment) => format!("{moment:?}"),
-        }
-    }
-
     /// How far the journal is when the process has died there; none when nothing was begun.
     fn phase_left(self) -> Option<&'static str> {
         match self {
@@ -68,11 +43,6 @@ impl Place {
     }
 }
 
-async fn start(bench: &Bench, folder: &Path, url: &str, kill_at: Option<Place>) -> Gateway {
-    Gateway::start(bench, folder, url, &["motion.poll_ms=20", "motion.late_answer_ms=200"], kill_at.map(Place::word))
-        .await
-}
-
 /// Waits until it has died by the signal that cannot be caught.
 async fn dies(mut gateway: Gateway, case: &str) {
     let mut end = None;
@@ -84,90 +54,13 @@ async fn dies(mut gateway: Gateway, case: &str) {
     assert_eq!(end.and_then(|end| end.signal()), Some(SIGKILL), "{case}");
 }
 
-/// The call that begins the motion.
-fn call(bench: &Bench, what: What) -> (&'static str, Vec<(&'static str, String)>) {
-    let pool = |name: &str| bench.estate.pool(name).expect("a pool").uuid.clone();
-    let host = |name: &str| bench.estate.host(name).expect("a host").uuid.clone();
-    let vm = |name: &str| bench.estate.vm(name).expect("a VM").uuid.clone();
-    let disk = |name: &str| bench.disk(name).uuid.clone();
-    let (command, mut params) = match what {
-        What::Volume => {
-            let to = [("volumeid", disk("DATA-shared")), ("storageid", pool("c1-p2"))];
-            ("migrateVolume", [&to[..], &[("livemigrate", "true".to_owned())]].concat())
-        }
-        What::VmWithVolumes => (
-            "migrateVirtualMachineWithVolume",
-            vec![
-                ("virtualmachineid", vm("shared")),
-                ("hostid", host("c2-h1")),
-                ("migrateto[0].volume", disk("ROOT-shared")),
-                ("migrateto[0].pool", pool("c2-p1")),
-                ("migrateto[1].volume", disk("DATA-shared")),
-                ("migrateto[1].pool", pool("c2-p1")),
-            ],
-        ),
-        What::Vm => ("migrateVirtualMachine", vec![("virtualmachineid", vm("shared")), ("hostid", host("c1-h2"))]),
-        What::Cold => ("migrateVolume", vec![("volumeid", disk("ROOT-off")), ("storageid", pool("c1-p2"))]),
-        What::Stopped => {
-            ("migrateVirtualMachine", vec![("virtualmachineid", vm("stopped")), ("storageid", pool("c1-p2"))])
-        }
-    };
-    // The client's own id for the job: it is known also when the answer is lost.
-    params.push(("customjobid", JOB.to_owned()));
-    (command, params)
-}
-
-/// Where everything is that the motion is about: pools of its disks and host of its VM.
-async fn places(bench: &Bench, what: What) -> Vec<String> {
-    match what {
-        What::Volume => vec![bench.pool_of("DATA-shared").await],
-        What::Cold | What::Stopped => vec![bench.pool_of("ROOT-off").await],
-        What::Vm => vec![bench.host_of("shared").await],
-        What::VmWithVolumes => {
-            let disks = [bench.pool_of("ROOT-shared").await, bench.pool_of("DATA-shared").await];
-            [&disks[..], &[bench.host_of("shared").await]].concat()
-        }
-    }
-}
-
-fn places_meant(what: What) -> &'static [&'static str] {
-    match what {
-        What::Volume | What::Cold | What::Stopped => &["c1-p2"],
-        What::Vm => &["c1-h2"],
-        What::VmWithVolumes => &["c2-p1", "c2-p1", "c2-h1"],
-    }
-}
-
-/// What the finished job says about the place, in words of the API.
-fn told(bench: &Bench, what: What, job: &Json) -> bool {
-    let result = &job["jobresult"];
-    let pool = |name: &str| bench.estate.pool(name).expect("a pool").uuid.clone();
-    let host = |name: &str| bench.estate.host(name).expect("a host").uuid.clone();
-    match what {
-        What::Volume | What::Cold => result["volume"]["storageid"] == pool("c1-p2"),
-        What::Vm => result["virtualmachine"]["hostid"] == host("c1-h2"),
-        What::VmWithVolumes => result["virtualmachine"]["hostid"] == host("c2-h1"),
-        What::Stopped => result["virtualmachine"]["state"] == "Stopped",
-    }
-}
-
-async fn phases(bench: &Bench) -> Vec<String> {
-    let rows = bench.store.db().rows("SELECT phase FROM motion_migration ORDER BY id", vec![]).await;
-    rows.expect("the journal").iter().map(|row| row.at(0).expect("a phase")).collect()
-}
-
-async fn count(bench: &Bench, sql: &str, args: Vec<Value>) -> i64 {
-    let row = bench.store.db().row(sql, args).await.expect("the database").expect("a row");
-    row.at(0).expect("a number")
-}
-
 async fn killed_at(what: What, place: Place, net: u8, kind: &str, database: database::Database) {
     let case = format!("{kind}, {what:?} killed at {}", place.word());
     let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
     let bench = Bench::start(&plan(net), database).await;
-    let before = places(&bench, what).await;
-    let first = start(&bench, folder.path(), &url, Some(place)).await;
-    let (command, params) = call(&bench, what);
+    let way = Way::of(what);
+    let first = start(&bench, folder.path(), &url, Ambush::KillAt(place.word())).await;
+    let (command, params) = way.call(&bench, JOB);
     let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
     match first.client.call(command, &params).await {
         Ok(answer) => assert_eq!(answer["jobid"], JOB, "{case}"),
@@ -180,7 +73,7 @@ async fn killed_at(what: What, place: Place, net: u8, kind: &str, database: data
     let ended = i64::from(place == Place::At(Moment::Ended));
     assert_eq!(count(&bench, "SELECT COUNT(*) FROM async_job WHERE job_status <> 0", vec![]).await, ended, "{case}");
 
-    let second = start(&bench, folder.path(), &url, None).await;
+    let second = start(&bench, folder.path(), &url, Ambush::None).await;
     // How it ended is looked at below.
     let _ = tokio::time::timeout(LONG, second.client.wait(JOB, PACE, |_| {})).await.expect(&case);
     let job = second.client.call("queryAsyncJobResult", &[("jobid", JOB)]).await.expect(&case);
@@ -189,14 +82,14 @@ async fn killed_at(what: What, place: Place, net: u8, kind: &str, database: data
     match undone {
         None => {
             assert_eq!((&job["jobstatus"], &job["jobresultcode"]), (&1.into(), &0.into()), "{case}: {job}");
-            assert!(told(&bench, what, &job), "{case}: {job}");
-            assert_eq!(places(&bench, what).await, places_meant(what), "{case}");
+            assert!(way.is_told(&bench, &job), "{case}: {job}");
+            assert_eq!(way.seen(&bench).await, way.to, "{case}");
         }
         Some(words) => {
             assert_eq!((&job["jobstatus"], &job["jobresultcode"]), (&2.into(), &530.into()), "{case}: {job}");
             let text = job["jobresult"]["errortext"].as_str().unwrap_or_default();
             assert!(text.contains(words), "{case}: {job}");
-            assert_eq!(places(&bench, what).await, before, "{case}");
+            assert_eq!(way.seen(&bench).await, way.from, "{case}");
         }
     }
     drop(second);

@@ -11,6 +11,10 @@ mod http_storm;
 mod killed;
 mod late;
 mod ledger;
+#[cfg(debug_assertions)]
+mod places;
 mod qemu;
 mod stall;
 mod storm;
+#[cfg(debug_assertions)]
+mod troubles;

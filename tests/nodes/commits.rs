@@ -1,121 +1,18 @@
 //! Commits whose connection breaks, and transactions that collide, on a real MariaDB behind a line that a test can cut.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use stackmotion::args;
 use stackmotion::store::Store;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::database;
-
-/// What happens to the next commit that comes along the line.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    /// It never reaches the server: the line is cut before it.
-    Lost,
-    /// The server commits, and the line is cut before its answer.
-    Unanswered,
-    /// The client's side is cut at once, the server gets the commit only a while later.
-    Late,
-}
-
-const FAULTS: [Fault; 3] = [Fault::Lost, Fault::Unanswered, Fault::Late];
-const LATE: Duration = Duration::from_millis(400);
-
-/// A line to the server at `port`. Armed, it does what the fault says to one commit.
-struct Line {
-    address: SocketAddr,
-    armed: Arc<AtomicU8>,
-}
-
-impl Line {
-    async fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("its address");
-        let armed = Arc::new(AtomicU8::new(0));
-        let shared = Arc::clone(&armed);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the server");
-                tokio::spawn(carry(client, server, Arc::clone(&shared)));
-            }
-        });
-        Self { address, armed }
-    }
-
-    fn arm(&self, fault: Fault) {
-        self.armed.store(fault as u8 + 1, Ordering::SeqCst);
-    }
-
-    /// Whether the fault has happened.
-    fn has_struck(&self) -> bool {
-        self.armed.load(Ordering::SeqCst) == 0
-    }
-}
-
-/// One statement as it stands on the wire: four bytes of header, the kind of command, its text.
-fn is_commit(packet: &[u8]) -> bool {
-    packet.get(4) == Some(&3) && packet.get(5..).is_some_and(|text| text.eq_ignore_ascii_case(b"COMMIT"))
-}
-
-async fn carry(client: TcpStream, server: TcpStream, armed: Arc<AtomicU8>) {
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let answers = tokio::spawn(async move {
-        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
-        (from_server, to_client)
-    });
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = from_client.read(&mut buffer).await.unwrap_or_default();
-        if read == 0 {
-            break;
-        }
-        let packet = &buffer[..read];
-        let fault = if is_commit(packet) { armed.swap(0, Ordering::SeqCst) } else { 0 };
-        let fault = FAULTS.into_iter().find(|known| *known as u8 + 1 == fault);
-        match fault {
-            None => {
-                if to_server.write_all(packet).await.is_err() {
-                    break;
-                }
-                continue;
-            }
-            Some(Fault::Lost) => {}
-            Some(Fault::Unanswered) => {
-                answers.abort();
-                let _ = answers.await;
-                to_server.write_all(packet).await.expect("the server");
-                // It has this long to commit; then both sides are cut.
-                tokio::time::sleep(LATE).await;
-                return;
-            }
-            Some(Fault::Late) => {
-                answers.abort();
-                let _ = answers.await;
-                drop(from_client);
-                tokio::time::sleep(LATE).await;
-                to_server.write_all(packet).await.expect("the server");
-                tokio::time::sleep(LATE).await;
-                return;
-            }
-        }
-        break;
-    }
-    answers.abort();
-}
+use crate::support::line::{FAULTS, Line};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_connection_breaks_has_happened_exactly_once() {
     let database = database::mariadb().await;
-    let (rest, name) = database.url.rsplit_once('/').expect("a name");
-    let port = rest.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
-    let line = Line::to(port).await;
-    let store = Store::open(&format!("mysql://root@{}/{name}", line.address)).await.expect("a store");
+    let line = Line::to(&database.url).await;
+    let store = Store::open(&line.url).await.expect("a store");
     for (number, fault) in FAULTS.into_iter().cycle().take(9).enumerate() {
         let node = format!("node{number}");
         line.arm(fault);

@@ -16,7 +16,7 @@ use stackmotion::demo::{DiskPlan, Plan, VmPlan};
 use crate::motion::bench::{Bench, MIB};
 use crate::support::database::Database;
 use crate::support::galera::{Cluster, SERVERS};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Ambush, Gateway};
 
 const VMS: usize = 6;
 /// Kills when the environment does not say.
@@ -42,7 +42,7 @@ fn crowd() -> Plan {
 async fn start(bench: &Bench, folder: &Path, url: &str, number: usize) -> Gateway {
     let name = format!("node.name=gateway{number}");
     let settings = [&name, "node.lease_s=4", "motion.poll_ms=50", "motion.late_answer_ms=500"];
-    Gateway::start(bench, &folder.join(number.to_string()), url, &settings, None).await
+    Gateway::start(bench, &folder.join(number.to_string()), url, &settings, Ambush::None).await
 }
 
 /// The clients of the gateways, as they are now.

@@ -11,7 +11,7 @@ use stackmotion::settings::{Effective, Settings, SettingsArgs, Sources};
 use super::submit::colleague;
 use crate::motion::bench::{Bench, plan};
 use crate::support::database;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Ambush, Gateway};
 use crate::support::listener::{Listener, Told};
 
 /// Slow enough to be seen under way.
@@ -20,7 +20,7 @@ const WALK: u64 = 2 << 20;
 async fn start(bench: &Bench, folder: &Path, url: &str, name: &str, more: &[&str]) -> Gateway {
     let name_is = format!("node.name={name}");
     let settings = [&[name_is.as_str(), "motion.poll_ms=20"], more].concat();
-    Gateway::start(bench, &folder.join(name), url, &settings, None).await
+    Gateway::start(bench, &folder.join(name), url, &settings, Ambush::None).await
 }
 
 async fn move_the_disk(bench: &Bench, client: &Client, pool: &str) -> String {

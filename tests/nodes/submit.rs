@@ -14,7 +14,7 @@ use stackmotion::store::{Earlier, NewJob, Store, Submission};
 use super::leases::server;
 use crate::motion::bench::{Bench, LONG, plan, wait_for};
 use crate::support::database;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Ambush, Gateway};
 
 const PACE: Pace = Pace { first: Duration::from_millis(20), longest: Duration::from_millis(100) };
 /// Slow enough for everything that is asked meanwhile.
@@ -22,7 +22,7 @@ const CRAWL: u64 = 64 << 10;
 
 async fn start(bench: &Bench, folder: &Path, url: &str, name: &str) -> Gateway {
     let setting = format!("node.name={name}");
-    Gateway::start(bench, &folder.join(name), url, &[&setting, "motion.poll_ms=20"], None).await
+    Gateway::start(bench, &folder.join(name), url, &[&setting, "motion.poll_ms=20"], Ambush::None).await
 }
 
 type Call = Vec<(&'static str, String)>;

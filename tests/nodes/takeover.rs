@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::motion::bench::{Bench, LONG, plan, wait_for};
 use crate::support::database;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Ambush, Gateway};
 use stackmotion::agent::faults::{Fault, FaultRule};
 use stackmotion::client::Pace;
 
@@ -13,7 +13,7 @@ const PACE: Pace = Pace { first: std::time::Duration::from_millis(20), longest: 
 
 async fn start(bench: &Bench, folder: &Path, url: &str, name: &str) -> Gateway {
     let name = format!("node.name={name}");
-    Gateway::start(bench, folder, url, &[&name, "node.lease_s=3", "motion.poll_ms=20"], None).await
+    Gateway::start(bench, folder, url, &[&name, "node.lease_s=3", "motion.poll_ms=20"], Ambush::None).await
 }
 
 fn move_the_disk(bench: &Bench) -> Vec<(&'static str, String)> {

@@ -1,12 +1,23 @@
 //! A gateway in a process of its own.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use stackmotion::client::Client;
 
 use crate::motion::bench::Bench;
+
+/// What waits for a gateway on its way (`src/app/kill.rs`).
+#[derive(Clone, Debug)]
+pub enum Ambush {
+    /// Nothing.
+    None,
+    /// It kills itself when it comes to this place.
+    KillAt(String),
+    /// What comes to a place that has a file in this folder halts there.
+    HaltIn(PathBuf),
+}
 
 /// A running gateway; killed when dropped.
 pub struct Gateway {
@@ -24,8 +35,8 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
-    /// Starts one on the database and hosts of the bench. `kill_at` is where it is to kill itself.
-    pub async fn start(bench: &Bench, folder: &Path, url: &str, settings: &[&str], kill_at: Option<String>) -> Self {
+    /// Starts one on the database and hosts of the bench.
+    pub async fn start(bench: &Bench, folder: &Path, url: &str, settings: &[&str], ambush: Ambush) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stackmotion"));
         command.args(["serve", "--port", "0", "--database-url", url, "--data-dir"]).arg(folder);
         let key_file = format!("secrets.key_file={}", bench.secrets_file().display());
@@ -33,8 +44,10 @@ impl Gateway {
         for setting in settings.iter().chain(&["http.workers=1", "log.level=error"]) {
             command.args(["--set", setting]);
         }
-        if let Some(place) = kill_at {
-            command.env("KILL_STACKMOTION_AT", place);
+        match ambush {
+            Ambush::None => {}
+            Ambush::KillAt(place) => drop(command.env("KILL_STACKMOTION_AT", place)),
+            Ambush::HaltIn(folder) => drop(command.env("HALT_STACKMOTION_IN", folder)),
         }
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a gateway");
         let mut out = BufReader::new(process.stdout.take().expect("its output"));

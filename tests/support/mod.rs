@@ -7,6 +7,8 @@ pub mod direct;
 pub mod galera;
 pub mod gateway;
 pub mod golden;
+#[cfg(feature = "mariadb-tests")]
+pub mod line;
 pub mod listener;
 pub mod raw_http;
 pub mod recorder;

@@ -30,8 +30,21 @@ pub enum Reply {
     Ok(Value),
     /// Another status with a JSON body.
     Status(u16, Value),
+    /// As `Ok`, and once more behind it.
+    Twice(Value),
     /// The connection is closed without an answer.
     Close,
+}
+
+impl Reply {
+    /// The same answer, twice; what is no answer stays what it is.
+    #[must_use]
+    pub fn twice(self) -> Self {
+        match self {
+            Self::Ok(value) => Self::Twice(value),
+            other => other,
+        }
+    }
 }
 
 /// An exception that the real agent throws, by its message.

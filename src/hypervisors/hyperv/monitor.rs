@@ -17,6 +17,9 @@ use super::discovery::{DiscoveryError, HostFacts, HostLoad, KnownHost, PoolUsage
 use super::resource::HyperV;
 use crate::motion::hypervisor::{Hypervisor as _, PoolRef};
 
+/// A host that could not be connected is given this share of the interval before it is tried once more.
+const SECOND_LOOKS: u32 = 30;
+
 /// How a host is found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostStatus {
@@ -180,7 +183,16 @@ impl Monitor {
             Ok(pools) => pools,
             Err(reason) => return tracing::error!(host = known.host.name, reason, "cannot read the pools of a host"),
         };
-        match self.hyperv.connect(known, &pools).await {
+        let connected = match self.hyperv.connect(known, &pools).await {
+            // Once may be chance, and the next round is far.
+            Err(error) if !is_stranger(&error) => {
+                tracing::info!(host = known.host.name, reason = %error, "the host could not be connected; trying once more");
+                tokio::time::sleep(self.settings.ping_interval / SECOND_LOOKS).await;
+                self.hyperv.connect(known, &pools).await
+            }
+            connected => connected,
+        };
+        match connected {
             Ok(connected) => {
                 let fresh = Memory { known: Some(known.clone()), connected: true, ..Memory::default() };
                 if let Some(memory) = self.memory().get_mut(&id) {
@@ -262,8 +274,7 @@ impl Monitor {
     /// A visit failed. Once or twice may be chance; another certificate is not.
     async fn lose(&self, known: &KnownHost, error: &DiscoveryError, at_once: bool) {
         let reason = error.to_string();
-        let stranger =
-            matches!(error, DiscoveryError::OtherIdentity { .. } | DiscoveryError::Agent(ClientError::Pin(_)));
+        let stranger = is_stranger(error);
         let lost = {
             let mut hosts = self.memory();
             let memory = hosts.entry(known.host.id).or_default();
@@ -278,6 +289,11 @@ impl Monitor {
             note(self.inventory.record_status(known.host.id, &status).await);
         }
     }
+}
+
+/// Whether somebody answers who may not be the host.
+fn is_stranger(error: &DiscoveryError) -> bool {
+    matches!(error, DiscoveryError::OtherIdentity { .. } | DiscoveryError::Agent(ClientError::Pin(_)))
 }
 
 /// What cannot be written down is written to the log; the next visit tries again.

@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::Connection;
@@ -17,6 +18,9 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tower_layer::Layer;
 use tower_service::Service;
+
+/// How long a fingerprint is looked up before the last one known holds. Far less than a connection may take.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// SHA-256 of a certificate in DER. Printed as OpenSSL prints it: upper case, with colons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,16 @@ pub trait Pins: Send + Sync {
 #[derive(Debug, Default)]
 pub struct MemoryPins(Mutex<BTreeMap<String, Fingerprint>>);
 
+impl MemoryPins {
+    fn set(&self, address: &str, kept: Option<Fingerprint>) {
+        let mut pins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept {
+            Some(kept) => drop(pins.insert(address.to_owned(), kept)),
+            None => drop(pins.remove(address)),
+        }
+    }
+}
+
 impl Pins for MemoryPins {
     fn load<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Option<Fingerprint>, String>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(address).copied();
@@ -95,6 +109,42 @@ impl Pins for MemoryPins {
         let mut pins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = *pins.entry(address.to_owned()).or_insert(seen);
         Box::pin(async move { Ok(kept) })
+    }
+}
+
+/// Kept fingerprints that are known also while their keeper does not answer: what it said last holds until it speaks again.
+/// A database that is away must not keep a motion from the host that it was about to be sent to.
+pub struct RememberedPins {
+    kept: Arc<dyn Pins>,
+    last: MemoryPins,
+}
+
+impl RememberedPins {
+    /// Remembers what `kept` says.
+    pub fn of(kept: Arc<dyn Pins>) -> Self {
+        Self { kept, last: MemoryPins::default() }
+    }
+}
+
+impl Pins for RememberedPins {
+    fn load<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Option<Fingerprint>, String>> {
+        Box::pin(async move {
+            let reason = match tokio::time::timeout(KEEPER_PATIENCE, self.kept.load(address)).await {
+                Ok(Ok(kept)) => {
+                    self.last.set(address, kept);
+                    return Ok(kept);
+                }
+                Ok(Err(reason)) => reason,
+                Err(_) => "it does not answer in time".to_owned(),
+            };
+            let last = self.last.load(address).await?.ok_or_else(|| reason.clone())?;
+            tracing::warn!(address, reason, "the kept fingerprint cannot be looked up; the last one known holds");
+            Ok(Some(last))
+        })
+    }
+
+    fn store<'a>(&'a self, address: &'a str, seen: Fingerprint) -> BoxFuture<'a, Result<Fingerprint, String>> {
+        self.kept.store(address, seen)
     }
 }
 
@@ -250,6 +300,8 @@ fn shown_by<C: Connection>(connection: &C) -> Option<Fingerprint> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -264,6 +316,51 @@ mod tests {
                 assert_eq!(bad.parse::<Fingerprint>(), Err(BadFingerprint), "{bad}");
             }
         }
+    }
+
+    /// A keeper that can be away, in two ways.
+    #[derive(Default)]
+    struct Moody {
+        pins: MemoryPins,
+        is_silent: AtomicBool,
+        is_broken: AtomicBool,
+    }
+
+    impl Pins for Moody {
+        fn load<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Option<Fingerprint>, String>> {
+            if self.is_silent.load(Ordering::SeqCst) {
+                return Box::pin(std::future::pending());
+            }
+            if self.is_broken.load(Ordering::SeqCst) {
+                return Box::pin(std::future::ready(Err("away".to_owned())));
+            }
+            self.pins.load(address)
+        }
+
+        fn store<'a>(&'a self, address: &'a str, seen: Fingerprint) -> BoxFuture<'a, Result<Fingerprint, String>> {
+            self.pins.store(address, seen)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_keeper_said_last_holds_while_it_is_away() {
+        let keeper = Arc::new(Moody::default());
+        let policy = PinPolicy::first_use(Arc::new(RememberedPins::of(Arc::clone(&keeper) as _)));
+        let (one, two) = (Fingerprint::of(b"one"), Fingerprint::of(b"two"));
+        assert_eq!(policy.check("192.0.2.21:8250", one).await, Ok(()), "it is kept");
+        assert_eq!(policy.check("192.0.2.21:8250", one).await, Ok(()), "it is read");
+        for away in [&keeper.is_broken, &keeper.is_silent] {
+            away.store(true, Ordering::SeqCst);
+            assert_eq!(policy.check("192.0.2.21:8250", one).await, Ok(()));
+            assert!(matches!(policy.check("192.0.2.21:8250", two).await, Err(PinError::Changed { .. })));
+            let strange = policy.check("192.0.2.22:8250", two).await;
+            assert!(matches!(strange, Err(PinError::Keeping { .. })), "nobody is trusted unknown: {strange:?}");
+            away.store(false, Ordering::SeqCst);
+        }
+        keeper.pins.set("192.0.2.21:8250", Some(two));
+        assert!(policy.check("192.0.2.21:8250", one).await.is_err(), "the keeper has another one now");
+        keeper.pins.set("192.0.2.21:8250", None);
+        assert_eq!(policy.check("192.0.2.21:8250", one).await, Ok(()), "and none: it is the first use");
     }
 
     #[tokio::test]

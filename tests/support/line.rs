@@ -1,0 +1,134 @@
+//! A line to a MariaDB that a test can cut, or let lose a commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What happens to the next commit that comes along the line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// It never reaches the server: the line is cut before it.
+    Lost,
+    /// The server commits, and the line is cut before its answer.
+    Unanswered,
+    /// The client's side is cut at once, the server gets the commit only a while later.
+    Late,
+}
+
+/// All of them.
+pub const FAULTS: [Fault; 3] = [Fault::Lost, Fault::Unanswered, Fault::Late];
+const LATE: Duration = Duration::from_millis(400);
+
+/// A line to a server of a database. Armed, it does what the fault says to one commit. Cut, it is down for everybody until it is
+/// mended.
+pub struct Line {
+    /// The database's URL by way of the line.
+    pub url: String,
+    is_up: watch::Sender<bool>,
+    armed: Arc<AtomicU8>,
+}
+
+impl Line {
+    /// A line to the database at this URL.
+    pub async fn to(url: &str) -> Self {
+        let (rest, name) = url.rsplit_once('/').expect("a name");
+        let port: u16 = rest.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let armed = Arc::new(AtomicU8::new(0));
+        let (is_up, seen) = watch::channel(true);
+        let shared = Arc::clone(&armed);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (armed, mut seen) = (Arc::clone(&shared), seen.clone());
+                if !*seen.borrow() {
+                    continue;
+                }
+                let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the server");
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = carry(client, server, armed) => {}
+                        // An error means that the line itself is gone.
+                        _ = seen.wait_for(|is_up| !is_up) => {}
+                    }
+                });
+            }
+        });
+        Self { url: format!("mysql://root@{address}/{name}"), is_up, armed }
+    }
+
+    /// Cuts all connections, and lets no new one be, until it is mended.
+    pub fn cut(&self) {
+        self.is_up.send_replace(false);
+    }
+
+    /// Carries again.
+    pub fn mend(&self) {
+        self.is_up.send_replace(true);
+    }
+
+    /// The next commit meets this fault.
+    pub fn arm(&self, fault: Fault) {
+        self.armed.store(fault as u8 + 1, Ordering::SeqCst);
+    }
+
+    /// Whether the fault has happened.
+    pub fn has_struck(&self) -> bool {
+        self.armed.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// One statement as it stands on the wire: four bytes of header, the kind of command, its text.
+fn is_commit(packet: &[u8]) -> bool {
+    packet.get(4) == Some(&3) && packet.get(5..).is_some_and(|text| text.eq_ignore_ascii_case(b"COMMIT"))
+}
+
+async fn carry(client: TcpStream, server: TcpStream, armed: Arc<AtomicU8>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    // Ends with this future.
+    let mut answers = JoinSet::new();
+    answers.spawn(async move {
+        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+    });
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from_client.read(&mut buffer).await.unwrap_or_default();
+        if read == 0 {
+            break;
+        }
+        let packet = &buffer[..read];
+        let fault = if is_commit(packet) { armed.swap(0, Ordering::SeqCst) } else { 0 };
+        let fault = FAULTS.into_iter().find(|known| *known as u8 + 1 == fault);
+        match fault {
+            None => {
+                if to_server.write_all(packet).await.is_err() {
+                    break;
+                }
+                continue;
+            }
+            Some(Fault::Lost) => {}
+            Some(Fault::Unanswered) => {
+                answers.shutdown().await;
+                to_server.write_all(packet).await.expect("the server");
+                // It has this long to commit; then both sides are cut.
+                tokio::time::sleep(LATE).await;
+                return;
+            }
+            Some(Fault::Late) => {
+                answers.shutdown().await;
+                drop(from_client);
+                tokio::time::sleep(LATE).await;
+                to_server.write_all(packet).await.expect("the server");
+                tokio::time::sleep(LATE).await;
+                return;
+            }
+        }
+        break;
+    }
+}
