@@ -306,14 +306,7 @@ impl Motion {
                 // What the agent refused, or never got, has had no effect: there is nothing to wait for.
                 let refused = matches!(said, Said::No(_));
                 if refused || self.clock.now() >= patient_until {
-                    let mut verdict = verdict::from_words(order, said);
-                    if verdict.outcome == super::Outcome::Unknown {
-                        verdict.reason = Some(match verdict.reason {
-                            Some(reason) => format!("{reason} Afterwards: {text}"),
-                            None => text,
-                        });
-                    }
-                    return verdict;
+                    return verdict::unanswered(order, said, &text);
                 }
             }
             self.clock.sleep(self.patience.poll).await;

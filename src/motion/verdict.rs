@@ -219,6 +219,21 @@ pub fn from_words(order: &Order, said: &Said) -> Verdict {
     }
 }
 
+/// What to conclude when a host does not answer any more, for the reason `silence`. What could have been seen and was not is
+/// not claimed, whatever the agent said before.
+#[must_use]
+pub fn unanswered(order: &Order, said: &Said, silence: &str) -> Verdict {
+    let mut verdict = match said {
+        Said::Yes(_) => from_words(order, &Said::Nothing("The agent said that it is done.".to_owned())),
+        Said::No(_) | Said::Nothing(_) => from_words(order, said),
+    };
+    if !matches!(said, Said::No(_)) {
+        let reason = verdict.reason.as_deref().map_or_else(String::new, |reason| format!("{} ", sentence(reason)));
+        verdict.reason = Some(format!("{reason}Afterwards: {silence}"));
+    }
+    verdict
+}
+
 struct Asked<'a> {
     hypervisor: &'a dyn Hypervisor,
     order: &'a Order,

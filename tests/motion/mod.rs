@@ -17,4 +17,6 @@ mod qemu;
 mod stall;
 mod storm;
 #[cfg(debug_assertions)]
+mod trials;
+#[cfg(debug_assertions)]
 mod troubles;
