@@ -138,6 +138,8 @@ async fn clean_copy(
             Err(error) => return Err(error),
         }
         tx.volume_removed(superfluous_id).await?;
+        let pool_id = if moved { disk.source.id } else { disk.target.id };
+        tx.pool_release(pool_id, row.size_bytes).await?;
         Ok(())
     })
 }

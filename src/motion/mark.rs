@@ -70,6 +70,7 @@ async fn look_again(tx: &mut Tx, order: &Order) -> Result<(), Refusal> {
 async fn insert_copy(tx: &mut Tx, disk: &OrderDisk) -> Result<Volume, Refusal> {
     // The copy's row begins with the name of the file that will be made: both are new and unique.
     let id = tx.volume_copy_insert(&disk.volume, &disk.stem, &disk.target_place()).await?;
+    tx.pool_charge(disk.target.id, disk.volume.size_bytes).await?;
     let missing = || Refusal::failed("The row of the copy could not be read back");
     let copy = tx.volume_in(id).await?.ok_or_else(missing)?;
     step(tx, &copy, VolumeEvent::MigrationCopyRequested).await

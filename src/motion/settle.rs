@@ -91,7 +91,8 @@ async fn settle_disk(
     }
 }
 
-/// The end of a cold move: the copy takes the original's place and public id, or is thrown away.
+/// The end of a cold move: the copy takes the original's place and public id, or is thrown away. Both pools are charged until
+/// the one that is superfluous is deleted.
 async fn settle_copy(tx: &mut Tx, disk: &OrderDisk, moved: bool) -> Result<(), Refusal> {
     let Some(copy) = &disk.copy else { return Ok(()) };
     let source =
@@ -114,7 +115,6 @@ async fn settle_copy(tx: &mut Tx, disk: &OrderDisk, moved: bool) -> Result<(), R
     if let Some(offering_id) = disk.offering_id {
         tx.volume_offering(copy.id, offering_id).await?;
     }
-    tx.pool_shift(disk.source.id, disk.target.id, disk.volume.size_bytes).await?;
     Ok(())
 }
 

@@ -116,11 +116,25 @@ impl Tx {
     /// # Errors
     /// See [`Tx::volume_transition`].
     pub async fn pool_shift(&mut self, source: i64, target: i64, bytes: i64) -> Result<(), StoreError> {
+        self.pool_release(source, bytes).await?;
+        self.pool_charge(target, bytes).await
+    }
+
+    /// Promises bytes of a pool to a volume.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn pool_charge(&mut self, pool_id: i64, bytes: i64) -> Result<(), StoreError> {
         // The row of a pool carries the pool's id in host_id (`contract/entities.md` 3.27).
-        for (pool_id, change) in [(source, -bytes), (target, bytes)] {
-            self.capacity_add(pool_id, CapacityKind::StorageAllocated, change).await?;
-        }
-        Ok(())
+        self.capacity_add(pool_id, CapacityKind::StorageAllocated, bytes).await
+    }
+
+    /// Takes a promise of [`Tx::pool_charge`] back.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn pool_release(&mut self, pool_id: i64, bytes: i64) -> Result<(), StoreError> {
+        self.pool_charge(pool_id, -bytes).await
     }
 }
 

@@ -136,8 +136,13 @@ impl Bench {
 
     /// Waits until a fault has struck.
     pub async fn struck(&self, id: u64) {
+        self.struck_times(id, 1).await;
+    }
+
+    /// Waits until a fault has struck so often.
+    pub async fn struck_times(&self, id: u64, times: u64) {
         let faults = &self.world.world().faults;
-        let struck = async || faults.view().iter().any(|view| view.id == id && view.struck > 0);
+        let struck = async || faults.view().iter().any(|view| view.id == id && view.struck >= times);
         wait_for("the fault to strike", struck).await;
     }
 
@@ -285,7 +290,7 @@ impl Bench {
     }
 
     /// What hosts and pools are charged with is what is on them.
-    async fn check_capacity(&self, case: &str) {
+    pub async fn check_capacity(&self, case: &str) {
         let sql = "SELECT v.host_id, CAST(SUM(o.ram_size) AS SIGNED) AS mib FROM vm_instance v \
             JOIN service_offering o ON o.id = v.service_offering_id WHERE v.state = 'Running' GROUP BY v.host_id";
         let mut memory: BTreeMap<i64, i64> = BTreeMap::new();

@@ -133,10 +133,10 @@ async fn in_the_middle_of_the_copy() {
             let case = format!("{kind}: {what:?} cancelled in the middle");
             let bench = Bench::start(&plan(net + 10), database).await;
             let id = bench.fault(FaultRule::on(command, Fault::Stall { fraction: 0.5 }));
-            for _ in 0..rounds() {
+            for round in 1..=rounds() as u64 {
                 let job_id = bench.job().await;
                 let cancel = async {
-                    bench.struck(id).await;
+                    bench.struck_times(id, round).await;
                     bench.wish(&bench.motion, job_id).await;
                 };
                 let (result, ()) = tokio::join!(run_as(&bench, &bench.motion, what, job_id), cancel);
@@ -155,6 +155,7 @@ async fn in_the_middle_of_the_copy() {
                 .map(|host| host.counts().get("stackmotion.CancelMotionCommand").copied().unwrap_or(0))
                 .sum();
             assert_eq!(told, rounds() as u64, "{case}: the host is told once");
+            println!("{case}: {} times", rounds());
             bench.world.stop().await;
         }
     }
