@@ -43,10 +43,18 @@ impl Motion {
             let (order, verdict) = self.resume(&row).await?;
             return volume_result(&order, &verdict);
         }
+        let volume_id = Some(request.volume_id);
+        let vm_id = self.store.volume_by_id(request.volume_id).await?.and_then(|volume| volume.vm_id);
+        let held = self.turn_at_once(job_id, vm_id, volume_id).await?;
         let plan = volume_checks::check(&self.store, mover, request).await?;
-        let _held = self.turn(job_id, plan.volume.vm_id, Some(plan.volume.id), false).await?;
-        // Whoever was first may have changed everything.
-        let plan = volume_checks::check(&self.store, mover, request).await?;
+        // One that was attached or detached a moment ago has another lock.
+        let (plan, _held) = match held.filter(|_| plan.volume.vm_id == vm_id) {
+            Some(held) => (plan, held),
+            None => {
+                let held = self.turn(job_id, plan.volume.vm_id, volume_id, false).await?;
+                (volume_checks::check(&self.store, mover, request).await?, held)
+            }
+        };
         let order = self.volume_order(job_id, plan).await?;
         let (order, verdict) = self.carry_out(order).await?;
         volume_result(&order, &verdict)
@@ -92,9 +100,15 @@ impl Motion {
             let (order, verdict) = self.resume(&row).await?;
             return vm_result(&order, &verdict);
         }
-        vm_checks::check_plain(&self.store, mover, request).await?;
-        let _held = self.turn(job_id, Some(request.vm_id), None, false).await?;
+        let held = self.turn_at_once(job_id, Some(request.vm_id), None).await?;
         let plan = vm_checks::check_plain(&self.store, mover, request).await?;
+        let (plan, _held) = match held {
+            Some(held) => (plan, held),
+            None => {
+                let held = self.turn(job_id, Some(request.vm_id), None, false).await?;
+                (vm_checks::check_plain(&self.store, mover, request).await?, held)
+            }
+        };
         self.move_vm(job_id, Kind::LiveVm, plan).await
     }
 
@@ -112,9 +126,15 @@ impl Motion {
             let (order, verdict) = self.resume(&row).await?;
             return vm_result(&order, &verdict);
         }
-        vm_storage_checks::check(&self.store, mover, request).await?;
-        let _held = self.turn(job_id, Some(request.vm_id), None, false).await?;
+        let held = self.turn_at_once(job_id, Some(request.vm_id), None).await?;
         let plan = vm_storage_checks::check(&self.store, mover, request).await?;
+        let (plan, _held) = match held {
+            Some(held) => (plan, held),
+            None => {
+                let held = self.turn(job_id, Some(request.vm_id), None, false).await?;
+                (vm_storage_checks::check(&self.store, mover, request).await?, held)
+            }
+        };
         self.move_vm(job_id, Kind::LiveVmWithStorage, plan).await
     }
 
@@ -170,6 +190,32 @@ impl Motion {
         offline::run(self, job_id, request).await
     }
 
+    /// The turn of a job if nobody is in the way. Mostly it is so, and then one check is enough. Else a request is checked before
+    /// it waits, so that what cannot be is refused at once, and again afterwards: whoever was first may have changed everything.
+    async fn turn_at_once(
+        &self,
+        job_id: i64,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+    ) -> Result<Option<Held>, Refusal> {
+        let key = key_of(vm_id, volume_id);
+        let Some(held) = self.locks.try_hold(&key) else { return Ok(None) };
+        Ok(self.is_its_turn(&key, job_id, vm_id, volume_id).await?.then_some(held))
+    }
+
+    /// Whether no other gateway and no motion that was left is in the way of a job that has the lock of this process; from then
+    /// on the turn is the job's until it ends.
+    async fn is_its_turn(
+        &self,
+        key: &str,
+        job_id: i64,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+    ) -> Result<bool, Refusal> {
+        Ok(self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none()
+            && self.store.lock_take(key, job_id).await?)
+    }
+
     /// Waits for the turn of a job: nobody else moves this VM or volume, neither here nor through another gateway, also no
     /// motion that an earlier process left and that its own job has not taken up yet. Gateways tell each other by a row, which
     /// the job holds until it ends. A job that has begun something waits also when it is cancelled.
@@ -186,9 +232,7 @@ impl Motion {
         loop {
             let held =
                 if has_begun { self.locks.hold(&key).await } else { self.lock_unless_cancelled(&key, job_id).await? };
-            if self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none()
-                && self.store.lock_take(&key, job_id).await?
-            {
+            if self.is_its_turn(&key, job_id, vm_id, volume_id).await? {
                 return Ok(held);
             }
             drop(held);

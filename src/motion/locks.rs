@@ -18,15 +18,21 @@ pub struct Held {
 impl Locks {
     /// Waits until the name is free and holds it.
     pub async fn hold(&self, name: &str) -> Held {
-        let lock = {
-            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Locks that nobody holds or waits for are forgotten, so that the map does not grow with the estate.
-            if locks.len() > 1024 {
-                locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-            }
-            Arc::clone(locks.entry(name.to_owned()).or_default())
-        };
-        Held { _guard: lock.lock_owned().await }
+        Held { _guard: self.named(name).lock_owned().await }
+    }
+
+    /// Holds the name if it is free and nobody waits for it.
+    pub fn try_hold(&self, name: &str) -> Option<Held> {
+        self.named(name).try_lock_owned().ok().map(|guard| Held { _guard: guard })
+    }
+
+    fn named(&self, name: &str) -> Arc<AsyncMutex<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Locks that nobody holds or waits for are forgotten, so that the map does not grow with the estate.
+        if locks.len() > 1024 {
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        }
+        Arc::clone(locks.entry(name.to_owned()).or_default())
     }
 }
 
@@ -45,7 +51,10 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
+        assert!(locks.try_hold("vm:1").is_none());
+        assert!(locks.try_hold("vm:3").is_some());
         drop(first);
+        assert!(locks.try_hold("vm:1").is_none(), "who waits comes first");
         waiting.await.expect("the second gets the lock");
     }
 }

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
+
 use super::cancel::Wishes;
 use super::clean;
 use super::clock::{Clock, WallClock};
@@ -196,20 +198,20 @@ impl Motion {
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
-        if verdict::is_there_already(order, hypervisor).await {
+        let (before, obstacle) = join(verdict::before(order, hypervisor), clean::obstacle(order, hypervisor)).await;
+        if before.is_there {
             tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
             return Ok(Said::Yes(Told::default()));
         }
-        if let Some(obstacle) = clean::obstacle(order, hypervisor).await {
+        if let Some(obstacle) = obstacle {
             return Ok(Said::No(obstacle));
         }
-        let before = verdict::facts_before(order, hypervisor).await;
         if self.unwanted(order.job_id).await?.is_some() {
             return Ok(Said::No("Nothing was sent to the host.".to_owned()));
         }
         self.probe(Step::Announce, true).await;
-        self.store.motion_sent(order.id, &before).await?;
-        order.remember(before);
+        self.store.motion_sent(order.id, &before.facts).await?;
+        order.remember(before.facts);
         self.probe(Step::Announce, false).await;
         self.probe(Step::Send, true).await;
         tracing::info!(motion = %order.uuid, kind = order.kind.word(), strategy = strategy.name(), "sending");

@@ -6,6 +6,9 @@
 
 use std::borrow::Cow;
 
+use futures_util::future::join;
+use tokio::sync::OnceCell;
+
 use super::hypervisor::{
     Answer, Effect, FileFact, HostRef, Hypervisor, MotionState, Told, VmDisk, VmPresence, same_folder,
 };
@@ -113,31 +116,31 @@ impl Said {
     }
 }
 
-/// What the hosts show of the disks of an order before anything is sent, by volume: by it they are known again afterwards. What an
-/// agent cannot tell is left out.
-pub(super) async fn facts_before(order: &Order, hypervisor: &dyn Hypervisor) -> Vec<(i64, DiskFacts)> {
-    let source = order.source_ref();
-    let mut facts = Vec::new();
-    if order.kind == Kind::ColdVolume {
-        for disk in &order.disks {
-            let here = disk_ref(&disk.volume, &disk.source);
-            if let Ok(Some(files)) = hypervisor.files(&source, &here.pool, &here.stem).await
-                && let Some(file) = files.first()
-            {
-                facts.push((disk.volume.id, seen(file.identity.clone(), file.size_bytes)));
-            }
-        }
-        return facts;
-    }
-    let Some(vm) = order.vm.as_ref().filter(|_| !order.disks.is_empty()) else { return facts };
-    let Ok(Some(listed)) = hypervisor.vm_disks(&source, &vm.instance_name).await else { return facts };
-    for disk in &order.disks {
-        let stem = disk.volume.path.as_deref();
-        if let Some(found) = listed.iter().find(|found| Some(found.stem.as_str()) == stem) {
-            facts.push((disk.volume.id, seen(found.identity.clone(), found.size_bytes)));
-        }
-    }
-    facts
+/// What the hosts show of an order before anything is sent.
+#[derive(Debug)]
+pub(super) struct Before {
+    /// Everything is where the order wants it: an earlier attempt that was given up has been finished by its host. To send it
+    /// again would fail, or move twice.
+    pub is_there: bool,
+    /// The disks, by volume: by it they are known again afterwards. What an agent cannot tell is left out.
+    pub facts: Vec<(i64, DiskFacts)>,
+}
+
+/// Looks at the hosts before anything is sent.
+pub(super) async fn before(order: &Order, hypervisor: &dyn Hypervisor) -> Before {
+    let said = Said::Nothing(String::new());
+    // Nobody has heard of a motion that was not sent.
+    let asked = Asked { state_before: Some(Ok(None)), ..Asked::new(hypervisor, order, &said) };
+    let is_there = async {
+        let look = match order.kind {
+            Kind::LiveVolume => asked.live_volume().await,
+            Kind::LiveVm | Kind::LiveVmWithStorage => asked.live_vm().await,
+            Kind::ColdVolume => return false,
+        };
+        matches!(look, Look::Over(verdict) if verdict.outcome == Outcome::Done)
+    };
+    let (is_there, facts) = join(is_there, asked.facts()).await;
+    Before { is_there, facts }
 }
 
 fn seen(identity: Option<String>, size_bytes: u64) -> DiskFacts {
@@ -158,16 +161,6 @@ fn difference(before: &DiskFacts, after: &DiskFacts) -> Option<String> {
     }
 }
 
-/// Whether everything is where an order wants it before anything was sent: an earlier attempt that was given up has been finished
-/// by its host. To send it again would fail, or move twice.
-pub(super) async fn is_there_already(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
-    if order.kind == Kind::ColdVolume {
-        return false;
-    }
-    let nothing = Said::Nothing(String::new());
-    matches!(look(hypervisor, order, &nothing).await, Look::Over(verdict) if verdict.outcome == Outcome::Done)
-}
-
 /// What may be said of a disk that was found at its target and does not differ from what it was.
 fn sameness(disk: &OrderDisk) -> &'static str {
     match disk.before.as_ref().map(|before| before.identity.is_some()) {
@@ -179,7 +172,7 @@ fn sameness(disk: &OrderDisk) -> &'static str {
 
 /// One look at the hosts of an order.
 pub async fn look(hypervisor: &dyn Hypervisor, order: &Order, said: &Said) -> Look {
-    let mut asked = Asked { hypervisor, order, said, source: order.source_ref(), state_before: None };
+    let mut asked = Asked::new(hypervisor, order, said);
     if !said.is_definite() {
         // Asked before the places are: what ends between the two questions has not ended where it was seen.
         asked.state_before = Some(asked.ask_state().await);
@@ -241,9 +234,45 @@ struct Asked<'a> {
     source: HostRef,
     /// How far the motion was before anybody was asked where things are, unless the agent has said that it is over.
     state_before: Option<Result<Option<MotionState>, String>>,
+    /// The disks of the VM on the source, asked for once.
+    here: OnceCell<Answer<Option<Vec<VmDisk>>>>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    fn new(hypervisor: &'a dyn Hypervisor, order: &'a Order, said: &'a Said) -> Self {
+        Self { hypervisor, order, said, source: order.source_ref(), state_before: None, here: OnceCell::new() }
+    }
+
+    /// The disks that the source lists of a VM.
+    async fn disks_here(&self, vm: &str) -> &Answer<Option<Vec<VmDisk>>> {
+        self.here.get_or_init(|| self.hypervisor.vm_disks(&self.source, vm)).await
+    }
+
+    /// See [`Before::facts`].
+    async fn facts(&self) -> Vec<(i64, DiskFacts)> {
+        let mut facts = Vec::new();
+        if self.order.kind == Kind::ColdVolume {
+            for disk in &self.order.disks {
+                let here = disk_ref(&disk.volume, &disk.source);
+                if let Ok(Some(files)) = self.hypervisor.files(&self.source, &here.pool, &here.stem).await
+                    && let Some(file) = files.first()
+                {
+                    facts.push((disk.volume.id, seen(file.identity.clone(), file.size_bytes)));
+                }
+            }
+            return facts;
+        }
+        let Some(vm) = self.order.vm.as_ref().filter(|_| !self.order.disks.is_empty()) else { return facts };
+        let Ok(Some(listed)) = self.disks_here(&vm.instance_name).await else { return facts };
+        for disk in &self.order.disks {
+            let stem = disk.volume.path.as_deref();
+            if let Some(found) = listed.iter().find(|found| Some(found.stem.as_str()) == stem) {
+                facts.push((disk.volume.id, seen(found.identity.clone(), found.size_bytes)));
+            }
+        }
+        facts
+    }
+
     fn over(&self, outcome: Outcome, vm_moved: bool, disks_moved: Vec<bool>, verified: String) -> Look {
         Look::Over(self.verdict(outcome, vm_moved, disks_moved, verified))
     }
@@ -270,13 +299,13 @@ impl Asked<'_> {
 
     async fn live_volume(&self) -> Look {
         let (Some(vm), Some(disk)) = (&self.order.vm, self.order.disks.first()) else { return Look::CannotTell };
-        let disks = match self.hypervisor.vm_disks(&self.source, &vm.instance_name).await {
+        let disks = match self.disks_here(&vm.instance_name).await {
             Ok(Some(disks)) => disks,
             Ok(None) => return self.cannot_tell(&vm.instance_name).await,
             Err(_) => return self.vm_is_gone(&vm.instance_name).await,
         };
         let host = &self.source.name;
-        match self.place(disk, &disks) {
+        match self.place(disk, disks) {
             Place::Target(folder) => {
                 let same = sameness(disk);
                 let text =
@@ -345,6 +374,7 @@ impl Asked<'_> {
     async fn live_vm(&self) -> Look {
         let (Some(vm), Some(target)) = (&self.order.vm, self.order.target_ref()) else { return Look::CannotTell };
         let name = &vm.instance_name;
+        // The source first: a VM that moves between the two questions is then on both, and never on none.
         let here = match self.hypervisor.vm_presence(&self.source, name).await {
             Ok(presence) => presence != VmPresence::Absent,
             Err(error) => return Look::Unreachable(error.text),
