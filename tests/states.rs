@@ -147,6 +147,8 @@ async fn motions_change_in_the_database_as_the_matrix_says() {
             bytes_total: 0,
             stall_s: 600,
             stall_origin: "default".to_owned(),
+            unreachable_s: 300,
+            unreachable_origin: "default".to_owned(),
             disks: Vec::new(),
         };
         let mut tx = store.begin().await.expect("a transaction");

@@ -29,7 +29,7 @@ use crate::hypervisors::hyperv::{self, client, monitor, pin};
 use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
-use crate::motion::{Motion, Patience, Stall};
+use crate::motion::{Limit, Motion, Patience};
 use crate::settings::{AgentSettings, HttpSettings, Settings, SettingsError};
 use crate::store::{KeyPair, Store, StoreError, Survey};
 use crate::upstream::{HttpUpstream, TrustError};
@@ -315,11 +315,13 @@ fn machine_name() -> String {
 }
 
 fn patience(settings: &AgentSettings) -> Patience {
+    let limit =
+        |(seconds, origin): &(u64, String)| Limit { limit: Duration::from_secs(*seconds), origin: origin.clone() };
     Patience {
         poll: Duration::from_millis(settings.poll_ms),
-        unreachable: Duration::from_secs(settings.unreachable_s),
+        unreachable: limit(&settings.unreachable),
         late_answer: Duration::from_millis(settings.late_answer_ms),
-        stall: Stall { limit: Duration::from_secs(settings.stall.0), origin: settings.stall.1.clone() },
+        stall: limit(&settings.stall),
         ..Patience::default()
     }
 }
@@ -343,6 +345,9 @@ async fn ask_again(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
         rounds.tick().await;
         if !lead.is_mine() {
             continue;
+        }
+        if let Err(refusal) = motion.take_up_orphans().await {
+            tracing::warn!(reason = %refusal.text, "motions that nobody ends could not be looked for");
         }
         if let Err(refusal) = motion.ask_again().await {
             tracing::warn!(reason = %refusal.text, "unknown outcomes could not be asked about");

@@ -27,10 +27,10 @@ pub struct AccessArgs {
     #[arg(long)]
     pub url: Option<String>,
     /// The API key.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub api_key: Option<String>,
     /// The secret key. Prefer the environment or a profile: other users of the machine can see flags.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub secret_key: Option<String>,
     /// The profile of cloudmonkey's configuration to use.
     #[arg(long, short, env = "STACKMOTION_PROFILE")]

@@ -119,6 +119,7 @@ pub mod register_user_keys;
 pub mod remove_migration_leftover;
 pub mod reset_api_limit;
 pub mod resolve_drift;
+pub mod resolve_migration;
 pub mod stream_events;
 pub mod update_host;
 pub mod update_hypervisor_capabilities;
@@ -218,6 +219,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<remove_migration_leftover::RemoveMigrationLeftover>(),
     Entry::sync::<list_drift::ListDrift>(),
     Entry::job::<resolve_drift::ResolveDrift>(),
+    Entry::job::<resolve_migration::ResolveMigration>(),
     Entry::stand_in::<create_disk_offering::CreateDiskOffering>(),
     Entry::stand_in::<create_pod::CreatePod>(),
     Entry::stand_in::<create_service_offering::CreateServiceOffering>(),

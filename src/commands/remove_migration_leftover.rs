@@ -11,6 +11,9 @@ crate::command! {
     pub struct RemoveMigrationLeftover {
         /// The file, as `listMigrationLeftovers` shows it.
         id: Id<MotionFileRef>,
+        /// True to say that the file is not there any more: it is taken from the list, unless its host shows it, and nothing is
+        /// deleted. For agents that cannot list files.
+        is_gone "isgone": Option<bool>,
     }
     name "removeMigrationLeftover", kind Sync, http Post, response Bare<SuccessView>, roles [Admin],
     java "org.stackmotion.api.command.RemoveMigrationLeftoverCmd"
@@ -18,7 +21,11 @@ crate::command! {
 
 impl SyncCommand for RemoveMigrationLeftover {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let done = ctx.motion.remove_leftover(self.id.number()).await?;
+        let id = self.id.number();
+        let done = match self.is_gone {
+            Some(true) => ctx.motion.forget_leftover(id, &ctx.caller.username).await?,
+            _ => ctx.motion.remove_leftover(id).await?,
+        };
         Ok(Reply::bare(SuccessView { success: true, display_text: Some(done) }))
     }
 }

@@ -6,7 +6,7 @@ use super::access::Mover;
 use super::locks::Held;
 use super::mark::{along_with_volumes, moving_dump};
 use super::order::{Kind, Order, OrderDisk, port};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, advice};
 use super::saga::Motion;
 use super::verdict::{Outcome, Verdict, sentence};
 use super::vm_checks::{self, PlainRequest, VmPlan};
@@ -219,7 +219,7 @@ impl Motion {
     /// Waits for the turn of a job: nobody else moves this VM or volume, neither here nor through another gateway, also no
     /// motion that an earlier process left and that its own job has not taken up yet. Gateways tell each other by a row, which
     /// the job holds until it ends. A job that has begun something waits also when it is cancelled.
-    async fn turn(
+    pub(super) async fn turn(
         &self,
         job_id: i64,
         vm_id: Option<i64>,
@@ -283,7 +283,7 @@ fn volume_result(order: &Order, verdict: &Verdict) -> Result<i64, Refusal> {
     if verdict.outcome == Outcome::Done {
         return Ok(disk.copy.as_ref().map_or(disk.volume.id, |copy| copy.id));
     }
-    let reason = told(verdict);
+    let reason = told(order, verdict);
     if order.kind == Kind::ColdVolume {
         return Err(cold::failure(disk, &reason));
     }
@@ -302,7 +302,7 @@ fn vm_result(order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
     if verdict.outcome == Outcome::Done {
         return Ok(());
     }
-    let reason = told(verdict);
+    let reason = told(order, verdict);
     if order.kind == Kind::LiveVm {
         return Err(Refusal::failed(reason));
     }
@@ -315,17 +315,18 @@ fn vm_result(order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
 }
 
 /// The agent's own reason; where the outcome is not simply "not done", what was verified stands with it.
-pub(super) fn told(verdict: &Verdict) -> String {
+pub(super) fn told(order: &Order, verdict: &Verdict) -> String {
     let reason = verdict.reason.as_deref().map(str::trim);
     let reason = reason.map(|reason| if reason.is_empty() { "The agent gave no reason." } else { reason });
     match (verdict.outcome, reason) {
         (Outcome::NotDone, Some(reason)) => reason.to_owned(),
         (Outcome::NotDone | Outcome::Done, None) => format!("The agent reported success. {}", verdict.verified),
         (Outcome::Unknown, reason) => format!(
-            "What became of it is not known: {} {} The host will be asked again; until it answers, the database shows the old \
-             place and the volume takes no new migration.",
+            "What became of it is not known: {} {} The database shows the old place until it is known, and what was to move takes \
+             no new migration. {}",
             sentence(reason.unwrap_or_default()),
-            verdict.verified
+            verdict.verified,
+            advice(&order.uuid, order.vm.as_ref().map(|vm| vm.instance_name.as_str()))
         ),
         (_, reason) => format!("{} {}", sentence(reason.unwrap_or("The agent reported success.")), verdict.verified),
     }

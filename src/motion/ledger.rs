@@ -5,13 +5,13 @@
 //! answer stays open, and is asked for again.
 
 use super::clean;
-use super::hypervisor::{HostRef, Hypervisor, MotionState, PoolRef, same_folder};
+use super::hypervisor::{DiskRef, HostRef, Hypervisor, MotionState, PoolRef, VmDisk, same_folder};
 use super::order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
 use super::refusal::Refusal;
 use super::saga::Motion;
 use super::settle;
 use super::verdict::{Outcome, Verdict};
-use crate::store::{FileRole, FileState, MotionFileRow, NewMotionFile, Row, Store, StoreError};
+use crate::store::{FileRole, FileState, MotionFileRow, MotionRow, NewMotionFile, Row, Store, StoreError};
 
 /// How many motions with open files are looked at in one go.
 const AT_ONCE: i64 = 100;
@@ -163,14 +163,9 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] that says why it is not safe, or what the host said; the file is as it was.
     pub async fn remove_leftover(&self, file_id: i64) -> Result<String, Refusal> {
-        let gone = || Refusal::parameter("There is no such file in the ledger");
-        let row = self.store.motion_file_by_id(file_id).await?.ok_or_else(gone)?;
-        let motion = self.store.motion_by_id(row.migration_id).await?.ok_or_else(gone)?;
+        let (row, motion) = self.leftover(file_id).await?;
         let _held = self.hold(&motion).await?;
-        let facts = self.store.leftover_rows(&[file_id]).await?;
-        if let (false, reason) = is_superfluous(facts.first().ok_or_else(gone)?)? {
-            return Err(Refusal::failed(format!("The file was not removed. {reason}")));
-        }
+        self.must_be_superfluous(file_id).await?;
         let order = Order::from_journal(&self.store, &motion).await?;
         let hypervisor = self.hypervisor(&order)?;
         let verdict = settle::read_back(&self.store, &order, &motion).await?;
@@ -185,20 +180,18 @@ impl Motion {
             Found::CannotTell(text) | Found::NoAnswer(text) => {
                 return Err(Refusal::failed(format!(
                     "The file was not removed: it cannot be shown that nobody uses it. {text} Look at {}\\{} on the host \
-                     yourself.",
+                     yourself, delete it there if nobody needs it, and call this again with isgone=true.",
                     hypervisor.folder(&place.1),
                     row.file.stem
                 )));
             }
         }
-        self.must_be_unused(&order, &row, &place, hypervisor.as_ref()).await?;
+        self.must_be_unused(&order, &row, &place.1, hypervisor.as_ref()).await?;
         let mut disks = order.disks.iter().filter(|disk| disk.volume.id == row.file.volume_id);
-        let disk = disks.next().ok_or_else(gone)?;
-        let file = super::hypervisor::DiskRef {
-            stem: row.file.stem.clone(),
-            pool: place.1.clone(),
-            ..disk.target_file(&disk.volume)
-        };
+        let disk = disks.next().ok_or_else(no_file)?;
+        let file = DiskRef { stem: row.file.stem.clone(), pool: place.1.clone(), ..disk.target_file(&disk.volume) };
+        // Hosts were asked meanwhile: another gateway may have begun something with this very name.
+        self.must_be_superfluous(file_id).await?;
         let deleted = hypervisor.delete_volume(&place.0, &file).await;
         deleted.map_err(|error| Refusal::failed(format!("The file was not removed: {}", error.text)))?;
         match Found::look(hypervisor.as_ref(), &place.0, &place.1, &row.file.stem).await {
@@ -214,6 +207,43 @@ impl Motion {
         }
     }
 
+    /// Takes a file from the list that a person says is not there any more. Nothing is deleted; a host that lists the file is
+    /// believed instead. Gives what was done.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when there is no such entry, or the host lists the file.
+    pub async fn forget_leftover(&self, file_id: i64, by: &str) -> Result<String, Refusal> {
+        let (row, motion) = self.leftover(file_id).await?;
+        let _held = self.hold(&motion).await?;
+        self.must_be_superfluous(file_id).await?;
+        let order = Order::from_journal(&self.store, &motion).await?;
+        let (host, pool) = self.place_of(&row).await?;
+        let seen = match Found::look(self.hypervisor(&order)?.as_ref(), &host, &pool, &row.file.stem).await {
+            Found::There(_, text) => {
+                return Err(Refusal::failed(format!("The file is not gone: {text} Nothing was changed.")));
+            }
+            Found::Away(text) | Found::CannotTell(text) | Found::NoAnswer(text) => text,
+        };
+        let note = format!("{by} stated that it is gone. {seen}");
+        self.store.motion_file_note(row.id, FileState::Gone, None, &note).await?;
+        Ok(note)
+    }
+
+    async fn leftover(&self, file_id: i64) -> Result<(MotionFileRow, MotionRow), Refusal> {
+        let row = self.store.motion_file_by_id(file_id).await?.ok_or_else(no_file)?;
+        let motion = self.store.motion_by_id(row.migration_id).await?.ok_or_else(no_file)?;
+        Ok((row, motion))
+    }
+
+    /// Refuses what the database says that somebody needs.
+    async fn must_be_superfluous(&self, file_id: i64) -> Result<(), Refusal> {
+        let facts = self.store.leftover_rows(&[file_id]).await?;
+        match is_superfluous(facts.first().ok_or_else(no_file)?)? {
+            (true, _) => Ok(()),
+            (false, reason) => Err(Refusal::failed(format!("The file was not removed. {reason}"))),
+        }
+    }
+
     /// The host and the pool of a file.
     async fn place_of(&self, row: &MotionFileRow) -> Result<(HostRef, PoolRef), Refusal> {
         let missing = |what: &str| Refusal::failed(format!("The {what} of the file does not exist any more"));
@@ -222,43 +252,75 @@ impl Motion {
         Ok((host_ref(&host, port(&self.store, Some(&host)).await?), pool_ref(&pool)))
     }
 
-    /// Makes sure that the machine of the disk has another file than this one, wherever it runs now.
+    /// Makes sure that the disk is another file than this one: its machine lists it elsewhere, or, where none runs, the file that
+    /// the database names is there and whole.
     async fn must_be_unused(
         &self,
         order: &Order,
         row: &MotionFileRow,
-        (_, pool): &(HostRef, PoolRef),
+        pool: &PoolRef,
         hypervisor: &dyn Hypervisor,
     ) -> Result<(), Refusal> {
-        let Some(vm) = &order.vm else { return Ok(()) };
-        let Some(host_id) = vm.host_id else { return Ok(()) };
-        let Some(host) = self.store.host_by_id(host_id).await? else { return Ok(()) };
-        let host = host_ref(&host, port(&self.store, Some(&host)).await?);
         let unsure = |text: &str| {
-            Refusal::failed(format!(
-                "The file was not removed: it cannot be shown that {} does not use it. {text}",
-                vm.instance_name
-            ))
+            Refusal::failed(format!("The file was not removed: it cannot be shown that nobody uses it. {text}"))
         };
-        match hypervisor.vm_disks(&host, &vm.instance_name).await {
-            Ok(Some(listed)) if listed.is_empty() => Err(unsure(&format!("Host {} lists no disk of it.", host.name))),
-            Ok(Some(listed)) => {
-                let folder = hypervisor.folder(pool);
-                let used = listed
-                    .iter()
-                    .any(|disk| disk.stem.eq_ignore_ascii_case(&row.file.stem) && same_folder(&disk.folder, &folder));
-                if used {
-                    return Err(Refusal::failed(format!(
-                        "The file was not removed: host {} lists it as a disk of {}.",
-                        host.name, vm.instance_name
-                    )));
-                }
-                Ok(())
+        let gone = || Refusal::failed("The file was not removed: its volume does not exist any more, so ask its host");
+        let disk = order.disks.iter().find(|disk| disk.volume.id == row.file.volume_id).ok_or_else(gone)?;
+        // After a cold move the copy is the disk.
+        let volume = disk.copy.as_ref().filter(|_| row.file.role == FileRole::Source).unwrap_or(&disk.volume);
+        let stem = volume.path.clone().unwrap_or_default();
+        let running = order.vm.as_ref().and_then(|vm| Some((vm, vm.host_id?)));
+        let Some((vm, host_id)) = running else {
+            let Some(pool_id) = volume.pool_id else { return Err(unsure("The volume has no pool.")) };
+            let Some(at) = self.store.pool_by_id(pool_id).await? else {
+                return Err(unsure("The volume's pool is gone."));
+            };
+            let files = hypervisor.files(&order.source_ref(), &pool_ref(&at), &stem).await;
+            return match files {
+                Ok(Some(files)) if files.iter().any(|file| file.complete) => Ok(()),
+                Ok(Some(_)) => Err(unsure(&format!("The disk {stem} is not seen in pool {}.", at.name))),
+                Ok(None) => Err(unsure("The agent cannot list files.")),
+                Err(error) => Err(unsure(&error.text)),
+            };
+        };
+        let Some(host) = self.store.host_by_id(host_id).await? else {
+            return Err(unsure("The machine's host is gone."));
+        };
+        let host = host_ref(&host, port(&self.store, Some(&host)).await?);
+        let listed = match hypervisor.vm_disks(&host, &vm.instance_name).await {
+            Ok(Some(listed)) => listed,
+            Ok(None) => return Err(unsure(&format!("The agent of host {} cannot list its disks.", host.name))),
+            Err(error) => return Err(unsure(&error.text)),
+        };
+        let folder = hypervisor.folder(pool);
+        let is_this =
+            |disk: &VmDisk| disk.stem.eq_ignore_ascii_case(&row.file.stem) && same_folder(&disk.folder, &folder);
+        if listed.iter().any(is_this) {
+            return Err(Refusal::failed(format!(
+                "The file was not removed: host {} lists it as a disk of {}.",
+                host.name, vm.instance_name
+            )));
+        }
+        // A disk with checkpoints is listed under another name, and uses the files of the chain below it.
+        let known = self.store.volumes_of_vm(vm.id).await?;
+        let is_known = |disk: &VmDisk| {
+            known.iter().any(|volume| volume.path.as_deref().is_some_and(|path| path.eq_ignore_ascii_case(&disk.stem)))
+        };
+        match listed.iter().find(|disk| !is_known(disk)) {
+            Some(strange) => Err(unsure(&format!(
+                "Host {} lists {} as a disk of {}, which is no volume in the database: it may use other files below it.",
+                host.name, strange.stem, vm.instance_name
+            ))),
+            None if listed.is_empty() => {
+                Err(unsure(&format!("Host {} lists no disk of {}.", host.name, vm.instance_name)))
             }
-            Ok(None) => Err(unsure(&format!("The agent of host {} cannot list its disks.", host.name))),
-            Err(error) => Err(unsure(&error.text)),
+            None => Ok(()),
         }
     }
+}
+
+fn no_file() -> Refusal {
+    Refusal::parameter("There is no such file in the ledger")
 }
 
 /// Whether the database says that nobody needs a file, and why or why not. The hosts have to be asked as well before it is removed.

@@ -3,7 +3,7 @@
 use super::ledger;
 use super::order::{Kind, Order, OrderDisk};
 use super::refusal::Refusal;
-use super::saga::Stall;
+use super::saga::Patience;
 use super::settle::step;
 use super::volume_checks::maintenance_text;
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
@@ -13,11 +13,11 @@ use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, transact};
 ///
 /// # Errors
 /// A [`Refusal`] with nothing changed: somebody else changed a row, or the target host has no room for the VM.
-pub(super) async fn mark(store: &Store, order: Order, strategy: &str, stall: &Stall) -> Result<Order, Refusal> {
-    transact!(store, Refusal, |tx| { mark_in(tx, order.clone(), strategy, stall).await })
+pub(super) async fn mark(store: &Store, order: Order, strategy: &str, patience: &Patience) -> Result<Order, Refusal> {
+    transact!(store, Refusal, |tx| { mark_in(tx, order.clone(), strategy, patience).await })
 }
 
-async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str, stall: &Stall) -> Result<Order, Refusal> {
+async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str, patience: &Patience) -> Result<Order, Refusal> {
     look_again(tx, &order).await?;
     if order.kind == Kind::ColdVolume {
         for disk in &mut order.disks {
@@ -33,7 +33,7 @@ async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str, stall: &Stall) -
     if order.kind.moves_vm() {
         order.vm = Some(mark_vm(tx, &order).await?);
     }
-    order.id = tx.motion_insert(&journal(&order, strategy, stall)).await?;
+    order.id = tx.motion_insert(&journal(&order, strategy, patience)).await?;
     for file in ledger::files_of(&order) {
         tx.motion_file_insert(order.id, &file).await?;
     }
@@ -94,7 +94,9 @@ async fn mark_vm(tx: &mut Tx, order: &Order) -> Result<Vm, Refusal> {
     Ok(tx.vm_transition(vm, transition, place).await?)
 }
 
-fn journal(order: &Order, strategy: &str, stall: &Stall) -> NewMotion {
+fn journal(order: &Order, strategy: &str, patience: &Patience) -> NewMotion {
+    let (stall_s, stall_origin) = patience.stall.in_seconds();
+    let (unreachable_s, unreachable_origin) = patience.unreachable.in_seconds();
     NewMotion {
         uuid: order.uuid.clone(),
         job_id: order.job_id,
@@ -104,8 +106,10 @@ fn journal(order: &Order, strategy: &str, stall: &Stall) -> NewMotion {
         source_host_id: order.source.id,
         target_host_id: order.target.as_ref().map(|host| host.id),
         bytes_total: order.bytes_total(),
-        stall_s: i64::try_from(stall.limit.as_secs()).unwrap_or(i64::MAX),
-        stall_origin: stall.origin.clone(),
+        stall_s,
+        stall_origin: stall_origin.to_owned(),
+        unreachable_s,
+        unreachable_origin: unreachable_origin.to_owned(),
         disks: order
             .disks
             .iter()

@@ -219,7 +219,7 @@ async fn one(motion: &Motion, job_id: i64, vm: &Vm, volume: Volume, target: Pool
     let (order, verdict) = motion.carry_out(order).await?;
     match (verdict.outcome, order.disks.first()) {
         (Outcome::Done, _) => Ok(pod),
-        (_, Some(disk)) => Err(cold::failure(disk, &told(&verdict))),
+        (_, Some(disk)) => Err(cold::failure(disk, &told(&order, &verdict))),
         (_, None) => Err(Refusal::failed("Failed to migrate volume")),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::verdict::sentence;
 use crate::model::IllegalTransition;
 use crate::store::{Store, StoreCause, StoreError};
 
@@ -96,10 +97,25 @@ impl From<IllegalTransition> for Refusal {
 /// 530 with what is known of the earlier motion.
 pub(super) async fn refuse_unknown(store: &Store, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<(), Refusal> {
     let Some(open) = store.motion_unknown(vm_id, volume_id).await? else { return Ok(()) };
+    let vm = match open.vm_id {
+        Some(id) => store.vm_by_id(id).await?.map(|vm| vm.instance_name),
+        None => None,
+    };
     Err(Refusal::failed(format!(
-        "What became of an earlier migration ({}) is not known yet, so nothing is moved now. Its host is asked again and again; \
-         see to it that the host answers. {}",
+        "What became of an earlier migration ({}) is not known yet, so nothing is moved now. {} {}",
         open.uuid,
-        open.reason.unwrap_or_default()
+        sentence(&open.reason.unwrap_or_default()),
+        advice(&open.uuid, vm.as_deref())
     )))
+}
+
+/// What a person can do about a motion whose outcome is not known, with the commands.
+#[must_use]
+pub fn advice(motion: &str, vm: Option<&str>) -> String {
+    let vm = vm.unwrap_or("NAME");
+    format!(
+        "Its hosts are asked again and again: see to it that they answer. If they cannot tell, listMigrations id={motion} shows what \
+         was to move where, and Get-VMHardDiskDrive -VMName {vm} on a host what it has; then say what is true: resolveMigration \
+         id={motion} found=source or found=target."
+    )
 }

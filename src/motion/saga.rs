@@ -24,6 +24,7 @@ use super::clock::{Clock, WallClock};
 use super::front::key_of;
 use super::hypervisor::{Hypervisor, Stopping, Told};
 use super::locks::{Held, Locks};
+use super::look;
 use super::order::Order;
 use super::refusal::Refusal;
 use super::strategy::{self, Strategy};
@@ -32,13 +33,27 @@ use super::watch::{self, Seen, Watch};
 use super::{mark, settle};
 use crate::store::{MotionRow, Store, StoreError};
 
-/// How long a motion may stand still.
+/// How long something may take.
 #[derive(Clone, Debug)]
-pub struct Stall {
+pub struct Limit {
     /// The limit.
     pub limit: Duration,
     /// Where the limit came from, as the job shows it.
     pub origin: String,
+}
+
+/// A limit that nobody has set elsewhere.
+impl From<Duration> for Limit {
+    fn from(limit: Duration) -> Self {
+        Self { limit, origin: "default".to_owned() }
+    }
+}
+
+impl Limit {
+    /// Whole seconds, and where they came from.
+    pub(super) fn in_seconds(&self) -> (i64, &str) {
+        (i64::try_from(self.limit.as_secs()).unwrap_or(i64::MAX), &self.origin)
+    }
 }
 
 /// How patient the gateway is. None of these ends a copy that goes on.
@@ -47,12 +62,12 @@ pub struct Patience {
     /// Between two questions to a host.
     pub poll: Duration,
     /// How long a host that does not answer is asked again before the outcome is called unknown.
-    pub unreachable: Duration,
+    pub unreachable: Limit,
     /// How long an answer may be late after the host has said that the motion is over, and how long a request may lie
     /// unread in an agent that says that it has not heard of the motion.
     pub late_answer: Duration,
     /// How long a motion may stand still before it is told to stop.
-    pub stall: Stall,
+    pub stall: Limit,
     /// How long who cancels waits for what the host says to it.
     pub cancel_answer: Duration,
 }
@@ -61,9 +76,9 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(1),
-            unreachable: Duration::from_secs(300),
+            unreachable: Duration::from_secs(300).into(),
             late_answer: Duration::from_secs(5),
-            stall: Stall { limit: Duration::from_secs(600), origin: "default".to_owned() },
+            stall: Duration::from_secs(600).into(),
             cancel_answer: Duration::from_secs(10),
         }
     }
@@ -183,7 +198,7 @@ impl Motion {
             return Err(cancelled);
         }
         self.probe(Step::Mark, true).await;
-        let mut order = mark::mark(&self.store, draft, strategy.name(), &self.patience.stall).await?;
+        let mut order = mark::mark(&self.store, draft, strategy.name(), &self.patience).await?;
         self.probe(Step::Mark, false).await;
         let said = match self.send(&mut order, strategy, hypervisor.as_ref()).await {
             Ok(said) => said,
@@ -198,12 +213,12 @@ impl Motion {
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
-        let (before, obstacle) = join(verdict::before(order, hypervisor), clean::obstacle(order, hypervisor)).await;
+        let (before, obstacle) = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor)).await;
         if before.is_there {
             tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
             return Ok(Said::Yes(Told::default()));
         }
-        if let Some(obstacle) = obstacle {
+        if let Some(obstacle) = before.astray.or(obstacle) {
             return Ok(Said::No(obstacle));
         }
         if self.unwanted(order.job_id).await?.is_some() {
@@ -246,36 +261,43 @@ impl Motion {
 
     /// Settles, however long the database is away: what the hosts said must not be lost.
     ///
-    /// Rows that somebody else has changed meanwhile are left to them; the outcome is unknown until the hosts are asked again.
+    /// Rows that somebody else has changed meanwhile, or put into a state from which the motion does not lead on, are left to
+    /// them; the outcome is unknown until the hosts are asked again.
     async fn settle(&self, order: &Order, verdict: Verdict) -> Result<Verdict, Refusal> {
         loop {
-            let problem = match settle::settle(&self.store, order, &verdict).await {
-                Ok(()) => return Ok(verdict),
+            let problem = match self.settle_or_doubt(order, &verdict).await {
+                Ok(verdict) => return Ok(verdict),
                 Err(problem) => problem,
             };
-            match &problem.cause {
-                Some(StoreError::Database(cause)) => {
-                    tracing::error!(motion = %order.uuid, %cause, "the verdict could not be written; trying again");
-                    self.clock.sleep(self.patience.poll).await;
-                }
-                Some(StoreError::Conflict { what }) => {
-                    let doubt = settle::in_doubt(verdict, what);
-                    settle::give_over(&self.store, order, &doubt).await?;
-                    return Ok(doubt);
-                }
-                _ => return Err(problem),
-            }
+            let Some(StoreError::Database(cause)) = &problem.cause else { return Err(problem) };
+            tracing::error!(motion = %order.uuid, %cause, "the verdict could not be written; trying again");
+            self.clock.sleep(self.patience.poll).await;
         }
+    }
+
+    async fn settle_or_doubt(&self, order: &Order, verdict: &Verdict) -> Result<Verdict, Refusal> {
+        let what = match settle::settle(&self.store, order, verdict).await {
+            Ok(()) => return Ok(verdict.clone()),
+            Err(Refusal { cause: Some(StoreError::Conflict { what }), .. }) => what,
+            Err(Refusal { cause: None, text, .. }) => format!("A row of it ({text})"),
+            Err(problem) => return Err(problem),
+        };
+        let doubt = settle::in_doubt(verdict.clone(), &what);
+        settle::give_over(&self.store, order, &doubt).await?;
+        Ok(doubt)
     }
 
     /// Asks the hosts until they have said what became of the motion.
     async fn judge(&self, order: &Order, hypervisor: &dyn Hypervisor, said: &Said) -> Verdict {
-        let mut patient_until = self.clock.now() + self.patience.unreachable;
+        let mut patient_until = self.clock.now() + self.patience.unreachable.limit;
+        let mut is_asked = false;
         let mut unheard_until = None;
         let mut barred = false;
         let mut watch = Watch::new(self, order, hypervisor);
         loop {
-            let wait = match verdict::look(hypervisor, order, said).await {
+            let seen = look::look(hypervisor, order, said).await;
+            let is_running = matches!(seen, Look::Running);
+            let wait = match seen {
                 Look::Over(verdict) => return verdict,
                 // A stock agent whose answer was lost may still be at work: it gets the same patience as one that is away.
                 Look::CannotTell if matches!(said, Said::Nothing(_)) && order.kind != super::Kind::ColdVolume => {
@@ -295,7 +317,7 @@ impl Motion {
                 }
                 Look::Running => {
                     unheard_until = None;
-                    patient_until = self.clock.now() + self.patience.unreachable;
+                    patient_until = self.clock.now() + self.patience.unreachable.limit;
                     match watch.look().await {
                         Seen::Still(text) => return verdict::from_words(order, &Said::Nothing(text)),
                         Seen::Running | Seen::Over(_) => None,
@@ -311,7 +333,21 @@ impl Motion {
                     return verdict::unanswered(order, said, &text);
                 }
             }
+            self.note_reconciling(order, &mut is_asked, !is_running).await;
             self.clock.sleep(self.patience.poll).await;
+        }
+    }
+
+    /// Shows that it is not known how far a motion is, or that it is known again.
+    async fn note_reconciling(&self, order: &Order, noted: &mut bool, is_asked: bool) {
+        if *noted == is_asked {
+            return;
+        }
+        match self.store.motion_reconciling(order.id, is_asked).await {
+            Ok(()) => *noted = is_asked,
+            Err(error) => {
+                tracing::warn!(motion = %order.uuid, cause = %crate::telemetry::chain(&error), "the phase was not noted");
+            }
         }
     }
 
@@ -332,6 +368,10 @@ impl Motion {
         let order = Order::from_journal(&self.store, row).await?;
         let hypervisor = self.hypervisor(&order)?;
         tracing::info!(motion = %order.uuid, phase = %row.phase, "taking a motion over");
+        if row.phase != "settled" {
+            let (stall, unreachable) = (&self.patience.stall, &self.patience.unreachable);
+            self.store.motion_limits(row.id, stall.in_seconds(), unreachable.in_seconds()).await?;
+        }
         match row.phase.as_str() {
             "marked" => {
                 let said = Said::No("The gateway was stopped before anything was sent to the host.".to_owned());
@@ -368,22 +408,50 @@ impl Motion {
         let order = Order::from_journal(&self.store, row).await?;
         let hypervisor = self.hypervisor(&order)?;
         let said = Said::Nothing(row.reason.clone().unwrap_or_default());
-        let mut look = verdict::look(hypervisor.as_ref(), &order, &said).await;
-        if matches!(look, Look::Unheard(_)) {
+        let mut seen = look::look(hypervisor.as_ref(), &order, &said).await;
+        if matches!(seen, Look::Unheard(_)) {
             self.clock.sleep(self.patience.late_answer).await;
             // One that begins at this moment is asked about another time.
             if !is_barred(&order, hypervisor.as_ref()).await {
                 return Ok(());
             }
-            look = verdict::look(hypervisor.as_ref(), &order, &said).await;
+            seen = look::look(hypervisor.as_ref(), &order, &said).await;
         }
-        if let Look::Over(verdict) | Look::Unheard(verdict) = look
+        if let Look::Over(verdict) | Look::Unheard(verdict) = seen
             && verdict.outcome != super::Outcome::Unknown
         {
             settle::correct(&self.store, &order, &verdict).await?;
             self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
         }
         Ok(())
+    }
+
+    /// Ends motions whose job has ended and that nobody has settled: a row was in its way that is gone, or somebody has ended the
+    /// job in the database. As long as they are open, everything else of the same VM waits for them.
+    ///
+    /// # Errors
+    /// See [`Store::motions_orphaned`]. A motion that cannot be ended now is logged, and does not keep the others waiting.
+    pub async fn take_up_orphans(&self) -> Result<(), Refusal> {
+        for row in self.store.motions_orphaned().await? {
+            if let Err(refusal) = self.end_orphan(&row).await {
+                tracing::warn!(motion = %row.uuid, reason = %refusal.text, "a motion that nobody ends could not be ended");
+            }
+        }
+        Ok(())
+    }
+
+    async fn end_orphan(&self, row: &MotionRow) -> Result<(), Refusal> {
+        let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
+        // Who is at work on it has the lock.
+        let Some(_held) = self.locks.try_hold(&key_of(row.vm_id, volume_id)) else { return Ok(()) };
+        let Some(row) = self.store.motion_by_id(row.id).await?.filter(|row| row.phase != "settled") else {
+            return Ok(());
+        };
+        match self.resume_held(&row).await {
+            Ok(_) => Ok(()),
+            Err(Refusal { cause: None, text, .. }) => settle::abandon(&self.store, &row, &text).await,
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Waits for the turn of a motion that is in the journal.
@@ -395,7 +463,7 @@ impl Motion {
 
 /// Makes sure that a motion of which the agent has not heard does not begin yet: the agent refuses it from now on. False when it
 /// has begun meanwhile, or the agent does not answer. An agent without our extension can only be believed.
-async fn is_barred(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
+pub(super) async fn is_barred(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
     match hypervisor.stop_motion(&order.source_ref(), &order.uuid).await {
         Ok(Some(Stopping::Barred) | None) => true,
         Ok(Some(Stopping::Told | Stopping::Refused(_))) | Err(_) => false,

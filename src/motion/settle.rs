@@ -2,7 +2,7 @@
 
 use super::learned;
 use super::order::{Kind, Order, OrderDisk};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, advice};
 use super::verdict::{Outcome, Verdict, sentence};
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
 use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace, transact};
@@ -54,10 +54,36 @@ pub(super) async fn give_over(store: &Store, order: &Order, verdict: &Verdict) -
     let alert = alert(store, order, verdict).await?;
     transact!(store, Refusal, |tx| {
         tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await?;
+        // A machine that somebody has taken out of the motion does not need the room that was kept for it.
+        if let (Some(vm), Some(target), Some(offering), true) =
+            (&order.vm, &order.target, &order.offering, order.kind.moves_vm())
+            && tx.vm_in(vm.id).await?.is_none_or(|vm| vm.state != VmState::Migrating)
+        {
+            tx.host_release(target.id, offering).await?;
+        }
         if let Some(alert) = &alert {
             tx.alert_insert(alert).await?;
         }
         Ok(())
+    })
+}
+
+/// Ends a motion that cannot be gone on with, since something that it speaks of is not in the database any more.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails.
+pub(super) async fn abandon(store: &Store, row: &MotionRow, why: &str) -> Result<(), Refusal> {
+    tracing::error!(motion = %row.uuid, reason = why, "a motion cannot be gone on with");
+    close_row(store, row, Outcome::Unknown, &format!("Nothing could be verified: {}", sentence(why))).await
+}
+
+/// Writes the end of a motion, and touches nothing else.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails.
+pub(super) async fn close_row(store: &Store, row: &MotionRow, outcome: Outcome, verified: &str) -> Result<(), Refusal> {
+    transact!(store, Refusal, |tx| {
+        Ok(tx.motion_settle(row.id, outcome.word(), row.reason.as_deref(), verified).await?)
     })
 }
 
@@ -99,10 +125,7 @@ async fn settle_copy(tx: &mut Tx, disk: &OrderDisk, moved: bool) -> Result<(), R
         step(tx, &disk.volume, if moved { VolumeEvent::OperationSucceeded } else { VolumeEvent::OperationFailed });
     let original = source.await?;
     if !moved {
-        let copy = step(tx, copy, VolumeEvent::MigrationCopyFailed).await?;
-        let copy = step(tx, &copy, VolumeEvent::DestroyRequested).await?;
-        step(tx, &copy, VolumeEvent::ExpungingRequested).await?;
-        return Ok(());
+        return drop_copy(tx, disk).await;
     }
     step(tx, copy, VolumeEvent::MigrationCopySucceeded).await?;
     let create = Usage { kind: "VOLUME.CREATE", volume: copy, size_bytes: Some(copy.size_bytes) };
@@ -176,7 +199,9 @@ async fn alert(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option
             (ALERT_STORAGE_MISC, subject, "The volume was not moved.")
         }
     };
-    let begin = if verdict.outcome == Outcome::Unknown { "The hosts have to be asked again." } else { begin };
+    let vm = order.vm.as_ref().map(|vm| vm.instance_name.as_str());
+    let doubt = advice(&order.uuid, vm);
+    let begin = if verdict.outcome == Outcome::Unknown { doubt.as_str() } else { begin };
     let reason = sentence(verdict.reason.as_deref().unwrap_or_default());
     Ok(Some(Alert {
         kind,
@@ -251,25 +276,47 @@ async fn correction(store: &Store, order: &Order, verdict: &Verdict) -> Result<A
     })
 }
 
+/// Rows that are still as the motion left them are settled now as they would have been; others only where that is possible
+/// without undoing what somebody has decided since.
 async fn correct_rows(tx: &mut Tx, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
     for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
-        let here = disk.volume.pool_id == Some(disk.source.id);
-        let movable = matches!(disk.volume.state, VolumeState::Ready | VolumeState::Migrating);
-        if *moved && disk.moves() && movable && here {
-            let volume = step(tx, &disk.volume, VolumeEvent::OperationSucceeded).await?;
-            place(tx, &volume, disk).await?;
-        } else if disk.volume.state == VolumeState::Migrating {
-            step(tx, &disk.volume, VolumeEvent::OperationFailed).await?;
+        if disk.volume.state == VolumeState::Migrating {
+            settle_disk(tx, order, disk, *moved, verdict).await?;
+            continue;
         }
-        let found = if *moved { disk.target.id } else { disk.source.id };
+        let mut found = if *moved { disk.target.id } else { disk.source.id };
+        match order.kind {
+            Kind::LiveVm => {}
+            // The original was never touched; somebody has decided that it is the disk.
+            Kind::ColdVolume => {
+                drop_copy(tx, disk).await?;
+                found = disk.source.id;
+            }
+            Kind::LiveVolume | Kind::LiveVmWithStorage => {
+                let here = disk.volume.pool_id == Some(disk.source.id);
+                if *moved && disk.moves() && here && disk.volume.state == VolumeState::Ready {
+                    let volume = step(tx, &disk.volume, VolumeEvent::OperationSucceeded).await?;
+                    place(tx, &volume, disk).await?;
+                }
+            }
+        }
         tx.motion_disk_found(order.id, disk.volume.id, Some(found), verdict.outcome.word()).await?;
     }
-    if let (true, Some(vm), Some(target)) = (verdict.vm_moved, &order.vm, &order.target)
-        && vm.state == VmState::Running
-        && vm.host_id == Some(order.source.id)
-    {
+    let (Some(vm), Some(target), true) = (&order.vm, &order.target, order.kind.moves_vm()) else { return Ok(()) };
+    if vm.state == VmState::Migrating {
+        settle_vm(tx, order, verdict.vm_moved).await?;
+    } else if verdict.vm_moved && vm.state == VmState::Running && vm.host_id == Some(order.source.id) {
         correct_vm(tx, order, vm, target).await?;
     }
+    Ok(())
+}
+
+/// Throws the row of a copy away that has not become the disk.
+async fn drop_copy(tx: &mut Tx, disk: &OrderDisk) -> Result<(), Refusal> {
+    let Some(copy) = disk.copy.as_ref().filter(|copy| copy.state == VolumeState::Creating) else { return Ok(()) };
+    let copy = step(tx, copy, VolumeEvent::MigrationCopyFailed).await?;
+    let copy = step(tx, &copy, VolumeEvent::DestroyRequested).await?;
+    step(tx, &copy, VolumeEvent::ExpungingRequested).await?;
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub struct AgentSettings {
     /// Between two questions to a host about a motion.
     pub poll_ms: u64,
     /// How long a host that does not answer is asked again before the outcome of a motion is called unknown.
-    pub unreachable_s: u64,
+    pub unreachable: (u64, String),
     /// How long an answer may be late after the host has said that the motion is over.
     pub late_answer_ms: u64,
     /// How long a motion may stand still, in seconds, and where that was said.
@@ -384,6 +384,11 @@ impl Reader<'_> {
         }
     }
 
+    /// A number, and where it stands.
+    fn with_origin(&self, name: &'static str) -> (u64, String) {
+        (self.number(name), self.0.get(name).1.to_string())
+    }
+
     fn agent(&self) -> AgentSettings {
         let pins = self.text("agent.pins").split(',').filter_map(|item| item.split_once('='));
         AgentSettings {
@@ -392,9 +397,9 @@ impl Reader<'_> {
             connect_timeout_ms: self.number("agent.connect_timeout_ms"),
             ping_interval_s: self.number("agent.ping_interval_s"),
             poll_ms: self.number("motion.poll_ms"),
-            unreachable_s: self.number("motion.unreachable_s"),
+            unreachable: self.with_origin("motion.unreachable_s"),
             late_answer_ms: self.number("motion.late_answer_ms"),
-            stall: (self.number("motion.stall_s"), self.0.get("motion.stall_s").1.to_string()),
+            stall: self.with_origin("motion.stall_s"),
             pin_on_first_use: self.switch("agent.pin_on_first_use"),
             pins: pins.map(|(name, pin)| (name.trim().to_owned(), pin.trim().to_owned())).collect(),
         }

@@ -33,6 +33,10 @@ pub struct NewMotion {
     pub stall_s: i64,
     /// Where that limit came from.
     pub stall_origin: String,
+    /// For how many seconds hosts that do not answer are asked what became of it.
+    pub unreachable_s: i64,
+    /// Where that limit came from.
+    pub unreachable_origin: String,
     /// The disks.
     pub disks: Vec<MotionDisk>,
 }
@@ -128,6 +132,12 @@ pub struct MotionRow {
     pub stall_s: Option<i64>,
     /// Where that limit came from.
     pub stall_origin: Option<String>,
+    /// For how many seconds hosts that do not answer are asked what became of it.
+    pub unreachable_s: Option<i64>,
+    /// Where that limit came from.
+    pub unreachable_origin: Option<String>,
+    /// Since when its hosts are asked what is true; none while nobody has to ask.
+    pub reconciling: Option<Timestamp>,
     /// Why it was not done, or what is not known.
     pub reason: Option<String>,
     /// What was verified, and how.
@@ -147,8 +157,8 @@ pub struct MotionRow {
 }
 
 pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase, outcome, vm_id, source_host_id, target_host_id, \
-    bytes_total, bytes_done, host_phase, bytes_per_second, progress_source, changed_at, stall_s, stall_origin, reason, verified, \
-    created, sent_at, updated, ended, \
+    bytes_total, bytes_done, host_phase, bytes_per_second, progress_source, changed_at, stall_s, stall_origin, unreachable_s, \
+    unreachable_origin, reconciling, reason, verified, created, sent_at, updated, ended, \
     (SELECT c.state FROM motion_cancel c WHERE c.job_id = motion_migration.job_id) AS cancel_state, \
     (SELECT c.answer FROM motion_cancel c WHERE c.job_id = motion_migration.job_id) AS cancel_answer FROM motion_migration";
 
@@ -186,6 +196,9 @@ impl MotionRow {
             changed: row.get("changed_at")?,
             stall_s: row.get("stall_s")?,
             stall_origin: row.get("stall_origin")?,
+            unreachable_s: row.get("unreachable_s")?,
+            unreachable_origin: row.get("unreachable_origin")?,
+            reconciling: row.get("reconciling")?,
             reason: row.get("reason")?,
             verified: row.get("verified")?,
             created: row.get("created")?,
@@ -207,8 +220,8 @@ impl Tx {
         let now = Timestamp::now();
         let (vm_id, vm_name) = new.vm.clone().unzip();
         let sql = "INSERT INTO motion_migration (uuid, job_id, kind, strategy, phase, vm_id, vm_name, source_host_id, \
-            target_host_id, bytes_total, stall_s, stall_origin, created, updated) \
-            VALUES (?, ?, ?, ?, 'marked', ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            target_host_id, bytes_total, stall_s, stall_origin, unreachable_s, unreachable_origin, created, updated) \
+            VALUES (?, ?, ?, ?, 'marked', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let args = args![
             &new.uuid,
             new.job_id,
@@ -221,6 +234,8 @@ impl Tx {
             new.bytes_total,
             new.stall_s,
             &new.stall_origin,
+            new.unreachable_s,
+            &new.unreachable_origin,
             now,
             now
         ];
@@ -319,6 +334,37 @@ impl Store {
         })
     }
 
+    /// Notes the limits that a motion goes by from now on: another gateway may have taken it over.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_limits(
+        &self,
+        motion_id: i64,
+        (stall_s, stall_origin): (i64, &str),
+        (unreachable_s, unreachable_origin): (i64, &str),
+    ) -> Result<(), StoreError> {
+        transact!(self, StoreError, |tx| {
+            let sql = "UPDATE motion_migration SET stall_s = ?, stall_origin = ?, unreachable_s = ?, unreachable_origin = ? \
+                WHERE id = ? AND phase <> 'settled'";
+            tx.run(sql, args![stall_s, stall_origin, unreachable_s, unreachable_origin, motion_id]).await?;
+            Ok(())
+        })
+    }
+
+    /// Notes that the hosts of a motion have to be asked what is true, or do not have to any more.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_reconciling(&self, motion_id: i64, is_asked: bool) -> Result<(), StoreError> {
+        transact!(self, StoreError, |tx| {
+            let now = Timestamp::now();
+            let sql = "UPDATE motion_migration SET reconciling = ?, updated = ? WHERE id = ? AND phase <> 'settled'";
+            tx.run(sql, args![is_asked.then_some(now), now, motion_id]).await?;
+            Ok(())
+        })
+    }
+
     /// The motions of a job, oldest first.
     ///
     /// # Errors
@@ -337,12 +383,33 @@ impl Store {
         row.as_ref().map(MotionRow::read).transpose()
     }
 
+    /// The motion with this public id.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_by_uuid(&self, uuid: &str) -> Result<Option<MotionRow>, StoreError> {
+        let row = self.db().row(&format!("{MOTION} WHERE uuid = ?"), args![uuid]).await?;
+        row.as_ref().map(MotionRow::read).transpose()
+    }
+
     /// The motions whose outcome is not known, oldest first.
     ///
     /// # Errors
     /// See [`Tx::motion_insert`].
     pub async fn motions_unknown(&self) -> Result<Vec<MotionRow>, StoreError> {
         let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' ORDER BY id");
+        self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
+    }
+
+    /// The motions that are not settled and whose job has ended or is gone, oldest first.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motions_orphaned(&self) -> Result<Vec<MotionRow>, StoreError> {
+        let sql = format!(
+            "{MOTION} WHERE phase <> 'settled' AND NOT EXISTS \
+             (SELECT 1 FROM async_job j WHERE j.id = motion_migration.job_id AND j.job_status = 0) ORDER BY id"
+        );
         self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
     }
 

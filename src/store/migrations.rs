@@ -28,6 +28,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (15, "history", include_str!("../../migrations/0015_history.sql")),
     (16, "drift", include_str!("../../migrations/0016_drift.sql")),
     (17, "large lists", include_str!("../../migrations/0017_large_lists.sql")),
+    (18, "doubt", include_str!("../../migrations/0018_doubt.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

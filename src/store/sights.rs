@@ -378,6 +378,8 @@ mod tests {
             bytes_total: 100,
             stall_s: 600,
             stall_origin: "test".to_owned(),
+            unreachable_s: 300,
+            unreachable_origin: String::new(),
             disks: Vec::new(),
         };
         let moving = transact!(store, StoreError, |tx| {

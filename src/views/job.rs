@@ -12,9 +12,10 @@ crate::response! {
     pub struct MigrationView as "migration" {
         /// The id of the motion.
         id: String,
-        /// `marked` before the host was told, `sent` while it works, `settled` at the end.
+        /// `marked` before the host was told, `sent` while it works, `reconciling` while the hosts are asked what is true of it,
+        /// `settled` at the end.
         phase: String,
-        /// `done`, `not-done` or `unknown`, at the end.
+        /// `done`, `not-done`, `partly` or `unknown`, at the end.
         outcome: Option<String>,
         /// How the disks or the machine are moved.
         strategy: String,
@@ -38,6 +39,10 @@ crate::response! {
         stall_s "stallseconds": Option<i64>,
         /// Where that limit came from: `default`, or where the setting `motion.stall_s` stands.
         stall_origin "stallorigin": Option<String>,
+        /// For how many seconds hosts that do not answer are asked what became of it, before that is called unknown.
+        unreachable_s "unreachableseconds": Option<i64>,
+        /// Where that limit came from: `default`, or where the setting `motion.unreachable_s` stands.
+        unreachable_origin "unreachableorigin": Option<String>,
         /// How far the wish that it stop has come: `wanted`, `asked`, `refused` or `ended`.
         cancel_state "cancelstate": Option<String>,
         /// What the host said to that wish.
@@ -46,6 +51,8 @@ crate::response! {
         verified: Option<String>,
         /// Why it was not done, or what is not known.
         reason: Option<String>,
+        /// What a person can do about an outcome that is unknown, with the commands.
+        advice: Option<String>,
         /// When it was last heard of.
         updated: Timestamp,
     }
@@ -166,7 +173,10 @@ pub fn migration(motion: &MotionRow) -> MigrationView {
     let left = (motion.bytes_total - motion.bytes_done).max(0);
     MigrationView {
         id: motion.uuid.clone(),
-        phase: motion.phase.clone(),
+        phase: motion
+            .reconciling
+            .filter(|_| !is_over)
+            .map_or_else(|| motion.phase.clone(), |_| "reconciling".to_owned()),
         outcome: motion.outcome.clone(),
         strategy: motion.strategy.clone(),
         bytes_total: motion.bytes_total,
@@ -179,10 +189,13 @@ pub fn migration(motion: &MotionRow) -> MigrationView {
         changed: motion.changed,
         stall_s: motion.stall_s,
         stall_origin: motion.stall_origin.clone(),
+        unreachable_s: motion.unreachable_s,
+        unreachable_origin: motion.unreachable_origin.clone(),
         cancel_state: motion.cancel_state.clone(),
         cancel_answer: motion.cancel_answer.clone(),
         verified: motion.verified.clone(),
         reason: motion.reason.clone(),
+        advice: (motion.outcome.as_deref() == Some("unknown")).then(|| crate::motion::advice(&motion.uuid, None)),
         updated: motion.updated,
     }
 }

@@ -124,6 +124,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("removeMigrationLeftover", "x-------"),
     ("resetApiLimit", "x-------"),
     ("resolveDrift", "x-------"),
+    ("resolveMigration", "x-------"),
     ("updateHost", "x-------"),
     ("updateHypervisorCapabilities", "x-------"),
     ("updateStoragePool", "x-------"),

@@ -20,7 +20,7 @@ async fn demand_11_no_correction_of_a_host_is_silent() {
             stackmotion::motion::PlainRequest { vm_id: bench.vm_id("web"), host_id: Some(bench.host_id("c1-h2")) };
         let away = bench.fault(FaultRule::on("CheckVirtualMachineCommand", Fault::HttpStatus { status: 500 }));
         bench.fault(FaultRule::on("MigrateCommand", Fault::RestartAndForget { after: true }).nth(1));
-        let impatient = Patience { unreachable: Duration::from_millis(1), ..patience() };
+        let impatient = Patience { unreachable: Duration::from_millis(1).into(), ..patience() };
         let motion = Motion::new(bench.store.clone(), impatient)
             .with_hypervisor(HYPERV, std::sync::Arc::clone(&bench.hyperv) as _);
         let refusal = motion.migrate_vm(1, &ROOT, request).await.expect_err(kind);

@@ -57,7 +57,7 @@ pub fn plan(net: u8) -> Plan {
 pub fn patience() -> Patience {
     Patience {
         poll: Duration::from_millis(30),
-        unreachable: Duration::from_secs(4),
+        unreachable: Duration::from_secs(4).into(),
         late_answer: Duration::from_millis(300),
         cancel_answer: LONG,
         ..Patience::default()

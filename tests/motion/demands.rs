@@ -281,7 +281,7 @@ async fn demand_11_every_failed_move_and_every_correction_is_told() {
     // One whose outcome cannot be heard, and is learned later.
     let away = bench.fault(FaultRule::on("VmDisksCommand", Fault::HttpStatus { status: 500 }));
     bench.fault(FaultRule::on(VOLUME, Fault::RestartAndForget { after: true }).nth(1));
-    let impatient = Patience { unreachable: Duration::from_millis(1), ..patience() };
+    let impatient = Patience { unreachable: Duration::from_millis(1).into(), ..patience() };
     let motion = bench.motion_with(impatient);
     let text = run_as(&bench, &motion, What::Volume, 4).await.expect_err("nobody can tell");
     assert!(text.contains("is not known"), "{text}");

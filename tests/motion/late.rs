@@ -64,7 +64,7 @@ async fn one_motion_that_cannot_be_asked_about_does_not_hold_up_the_others() {
         // What became of it cannot be heard: the agent forgets the motion, and is away when it is asked.
         let away = bench.fault(FaultRule::on("VmDisksCommand", Fault::HttpStatus { status: 500 }));
         bench.fault(FaultRule::on(VOLUME, Fault::RestartAndForget { after: true }).nth(1));
-        let impatient = Patience { unreachable: Duration::from_millis(1), ..patience() };
+        let impatient = Patience { unreachable: Duration::from_millis(1).into(), ..patience() };
         let motion =
             Motion::new(bench.store.clone(), impatient).with_hypervisor(HYPERV, Arc::clone(&bench.hyperv) as _);
         let refusal = motion.migrate_volume(2, &ROOT, &bench.volume_request()).await.expect_err(kind);

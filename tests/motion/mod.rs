@@ -4,6 +4,8 @@ pub mod bench;
 mod cancel;
 mod crash;
 mod demands;
+#[cfg(debug_assertions)]
+mod doubt;
 mod faults;
 mod good;
 mod http_storm;

@@ -12,7 +12,7 @@ use stackmotion::motion::hypervisor::{
     AgentError, Answer, DiskRef, Effect, FileFact, HostRef, Hypervisor, MotionState, MotionStatus, PoolRef, Stopping,
     Told, VmDisk, VmMove, VmPresence, VolumeCopy, VolumeMove,
 };
-use stackmotion::motion::{Clock, Motion, Patience, Stall};
+use stackmotion::motion::{Clock, Limit, Motion, Patience};
 
 use super::bench::{Bench, ROOT, patience, plan};
 use super::crash::{What, run_as};
@@ -158,9 +158,9 @@ async fn slow(bench: &Bench, days: u64, stops_at: u64, stopping: Option<Stopping
     });
     let patience = Patience {
         poll: Duration::from_secs(300),
-        unreachable: Duration::from_secs(300),
+        unreachable: Duration::from_secs(300).into(),
         late_answer: Duration::from_secs(5),
-        stall: Stall { limit: Duration::from_secs(600), origin: "a test".to_owned() },
+        stall: Limit { limit: Duration::from_secs(600), origin: "a test".to_owned() },
         ..Patience::default()
     };
     let motion = Motion::new(bench.store.clone(), patience)
@@ -235,7 +235,7 @@ async fn a_real_copy_that_stands_still_is_stopped_and_cleaned() {
             let case = format!("{kind}: {what:?} stands still");
             let bench = Bench::start(&plan(110), database).await;
             bench.fault(FaultRule::on(command, Fault::Stall { fraction: 0.5 }));
-            let stall = Stall { limit: Duration::from_millis(500), origin: "a test".to_owned() };
+            let stall = Limit { limit: Duration::from_millis(500), origin: "a test".to_owned() };
             let motion = bench.motion_with(Patience { stall, ..patience() });
             let job_id = bench.job().await;
             let text = run_as(&bench, &motion, what, job_id).await.expect_err(&case);

@@ -159,7 +159,9 @@ impl Trial {
     }
 
     fn motion(&self, probe: Probe) -> Motion {
-        self.bench.motion_with(Patience { unreachable: Duration::from_millis(200), ..patience() }).with_probe(probe)
+        self.bench
+            .motion_with(Patience { unreachable: Duration::from_millis(200).into(), ..patience() })
+            .with_probe(probe)
     }
 
     /// What has to hold at the end of the job.

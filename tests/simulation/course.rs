@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stackmotion::args;
 use stackmotion::model::HYPERV;
-use stackmotion::motion::{Motion, Patience, Probe, Stall};
+use stackmotion::motion::{Limit, Motion, Patience, Probe};
 use stackmotion::store::Server;
 
 use super::dice::Dice;
@@ -190,9 +190,9 @@ impl Course<'_> {
         let server = store.server_register(&name, "1", "127.0.0.1", LEASE).await.expect("a gateway");
         let patience = Patience {
             poll: Duration::from_secs(1),
-            unreachable: Duration::from_secs(12),
+            unreachable: Duration::from_secs(12).into(),
             late_answer: Duration::from_secs(3),
-            stall: Stall { limit: Duration::from_secs(20), origin: "the simulation".to_owned() },
+            stall: Limit { limit: Duration::from_secs(20), origin: "the simulation".to_owned() },
             cancel_answer: Duration::from_secs(10),
         };
         let (sim, at) = (Arc::clone(&self.sim), name.clone());

@@ -1,0 +1,292 @@
+//! What is not known: rows that somebody else has changed, disks that are where nobody sent them, agents that cannot tell, and
+//! what a person states in the end. No row stays on its way, nothing is claimed that was not seen, and nobody needs SQL.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use stackmotion::agent::faults::{Fault, FaultRule};
+use stackmotion::agent::state::Disk;
+use stackmotion::args;
+use stackmotion::motion::{Found, Motion, Patience, Probe, Statement, Step};
+
+use super::bench::{Bench, patience, plan};
+use super::crash::{What, run_as};
+use super::places::{Way, count, phases};
+use crate::support::database;
+
+const KINDS: [What; 4] = [What::Volume, What::VmWithVolumes, What::Vm, What::Cold];
+
+/// Runs a statement when a step begins.
+fn meddling(bench: &Bench, at: Step, sql: &'static str) -> Arc<Motion> {
+    let db = bench.store.db().clone();
+    let probe: Probe = Arc::new(move |step, before| -> BoxFuture<'static, ()> {
+        let db = db.clone();
+        Box::pin(async move {
+            if (step, before) == (at, true) {
+                db.run(sql, vec![]).await.expect("the statement of somebody else");
+            }
+        })
+    });
+    bench.another_motion(Some(probe))
+}
+
+/// A process that dies when a step begins.
+async fn dies_at(bench: &Bench, at: Step, what: What) {
+    let reached = Arc::new(tokio::sync::Notify::new());
+    let told = Arc::clone(&reached);
+    let probe: Probe = Arc::new(move |step, before| -> BoxFuture<'static, ()> {
+        if (step, before) == (at, true) {
+            told.notify_one();
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(std::future::ready(()))
+    });
+    let motion = bench.another_motion(Some(probe));
+    tokio::select! {
+        () = reached.notified() => {}
+        result = run_as(bench, &motion, what, 1) => panic!("{what:?} never came to {at:?}: {result:?}"),
+    }
+}
+
+async fn outcome(bench: &Bench) -> Option<String> {
+    let row = bench.store.motions_of_job(1).await.expect("the journal").pop().expect("a motion");
+    row.outcome
+}
+
+async fn motion_id(bench: &Bench) -> i64 {
+    bench.store.motions_of_job(1).await.expect("the journal").pop().expect("a motion").id
+}
+
+fn says(found: Found) -> Statement {
+    Statement { found, by: "admin".to_owned(), note: Some("looked myself".to_owned()) }
+}
+
+fn impatient(bench: &Bench) -> Motion {
+    bench.motion_with(Patience { unreachable: std::time::Duration::from_millis(100).into(), ..patience() })
+}
+
+/// A row that was written at the very end is not written over; everything else waits with it, and follows when the hosts are
+/// asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_somebody_changed_are_settled_when_the_hosts_are_asked_again() {
+    for what in KINDS {
+        for (kind, database) in database::each().await {
+            let case = format!("{kind}, {what:?}");
+            let bench = Bench::start(&plan(200), database).await;
+            let sql = match what {
+                What::Vm => "UPDATE vm_instance SET update_count = update_count + 1",
+                _ => "UPDATE volumes SET update_count = update_count + 1",
+            };
+            let motion = meddling(&bench, Step::Settle, sql);
+            let text = run_as(&bench, &motion, what, 1).await.expect_err(&case);
+            assert!(text.contains("changed by somebody else") || text.contains("not known"), "{case}: {text}");
+            assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"), "{case}");
+            let again = run_as(&bench, &bench.motion, what, 2).await.expect_err(&case);
+            assert!(!again.is_empty(), "{case}: nothing moves while that is so");
+            bench.motion.ask_again().await.expect("the hosts answer");
+            assert_eq!(Way::of(what).seen(&bench).await, Way::of(what).to, "{case}");
+            assert_eq!(outcome(&bench).await.as_deref(), Some("done"), "{case}");
+            bench.check(&case).await;
+            bench.world.stop().await;
+        }
+    }
+}
+
+/// A machine that somebody has called running while it moved: there is no way on from there, and still an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_was_called_running_meanwhile_is_settled() {
+    for what in [What::VmWithVolumes, What::Vm] {
+        for (kind, database) in database::each().await {
+            let case = format!("{kind}, {what:?}");
+            let bench = Bench::start(&plan(201), database).await;
+            dies_at(&bench, Step::Judge, what).await;
+            let sql =
+                "UPDATE vm_instance SET state = 'Running', host_id = ?, update_count = update_count + 1 WHERE id = ?";
+            let args = args![bench.host_id("c1-h1"), bench.vm_id("shared")];
+            bench.store.db().run(sql, args).await.expect("a row");
+            let text = run_as(&bench, &bench.motion, what, 1).await.expect_err(&case);
+            assert!(text.contains("not known"), "{case}: {text}");
+            assert_eq!(phases(&bench).await, ["settled"], "{case}: nobody waits for it for ever");
+            bench.motion.ask_again().await.expect("the hosts answer");
+            assert_eq!(Way::of(what).seen(&bench).await, Way::of(what).to, "{case}");
+            bench.check(&case).await;
+            bench.world.stop().await;
+        }
+    }
+}
+
+/// A motion whose job has ended is ended by whoever looks after all; one that cannot be read any more is called unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn motions_that_nobody_ends_are_ended() {
+    for (kind, database) in database::each().await {
+        let bench = Bench::start(&plan(202), database).await;
+        dies_at(&bench, Step::Judge, What::Volume).await;
+        bench.motion.take_up_orphans().await.expect("the hosts answer");
+        assert_eq!(Way::of(What::Volume).seen(&bench).await, ["c1-p2"], "{kind}");
+        assert_eq!(outcome(&bench).await.as_deref(), Some("done"), "{kind}");
+        bench.check(kind).await;
+        bench.world.stop().await;
+    }
+    let bench = Bench::start(&plan(202), database::sqlite().await).await;
+    dies_at(&bench, Step::Send, What::Volume).await;
+    bench.store.db().run("UPDATE motion_migration SET kind = 'of another time'", vec![]).await.expect("a row");
+    bench.motion.take_up_orphans().await.expect("the database answers");
+    assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"));
+    bench.motion.resolve(5, motion_id(&bench).await, &says(Found::Source)).await.expect("it is closed");
+    assert_eq!(outcome(&bench).await.as_deref(), Some("not-done"));
+    bench.world.stop().await;
+}
+
+/// As a checkpoint or somebody at the host does it.
+fn change_disk(bench: &Bench, disk: &str, change: impl Fn(&mut Disk)) {
+    let file = bench.disk(disk).file_name();
+    let name = bench.estate.vm("shared").expect("a VM").instance_name.clone();
+    let changed = bench.world.world().change(|state| {
+        let host = state.find(&name).expect("the machine").0.to_owned();
+        let vm = state.vm_mut(&host, &name).expect("the machine");
+        change(vm.disks.iter_mut().find(|disk| disk.file == file).expect("the disk"));
+    });
+    changed.expect("the world is saved");
+}
+
+fn with_checkpoint(disk: &mut Disk) {
+    disk.file = format!("child-{}", disk.file);
+}
+
+fn elsewhere(disk: &mut Disk) {
+    disk.folder = r"\\fs9\elsewhere".to_owned();
+}
+
+/// What is not where the database says is not sent anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_astray_is_not_moved() {
+    for what in [What::Volume, What::VmWithVolumes] {
+        for words in ["checkpoints", "resolveDrift"] {
+            let case = format!("{what:?}, {words}");
+            let bench = Bench::start(&plan(203), database::sqlite().await).await;
+            change_disk(&bench, "DATA-shared", if words == "checkpoints" { with_checkpoint } else { elsewhere });
+            let text = run_as(&bench, &bench.motion, what, 1).await.expect_err(&case);
+            assert!(text.contains(words) && text.contains("Nothing was moved"), "{case}: {text}");
+            let sent = bench.world.hosts().flat_map(|host| host.counts().into_keys());
+            assert!(!sent.into_iter().any(|class| class.contains(".Migrate")), "{case}: nothing was sent");
+            assert_eq!(Way::of(what).seen(&bench).await, Way::of(what).from, "{case}");
+            bench.world.stop().await;
+        }
+    }
+}
+
+/// A disk that its host lists in neither pool is in neither: it is not said to be in the old one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_went_elsewhere_is_said_to_be_nowhere() {
+    for what in [What::Volume, What::VmWithVolumes] {
+        let bench = Bench::start(&plan(204), database::sqlite().await).await;
+        dies_at(&bench, Step::Judge, what).await;
+        change_disk(&bench, "DATA-shared", elsewhere);
+        let text = run_as(&bench, &bench.motion, what, 1).await.expect_err("it is not where it was to go");
+        assert!(text.contains("not known") && text.contains("resolveMigration id="), "{what:?}: {text}");
+        assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"), "{what:?}");
+        let found = count(&bench, "SELECT COUNT(*) FROM motion_disk WHERE found_pool_id IS NOT NULL", vec![]).await;
+        assert_eq!(found, 0, "{what:?}: no pool is named");
+        bench.world.stop().await;
+    }
+}
+
+fn stock(net: u8) -> stackmotion::demo::Plan {
+    let mut plan = plan(net);
+    for host in plan.clusters.iter_mut().flat_map(|cluster| &mut cluster.hosts) {
+        host.plain = true;
+    }
+    plan
+}
+
+/// A stock agent cannot tell what became of a motion whose answer was lost. A person can.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stock_agent_cannot_tell_a_person_states() {
+    let cases = [(Fault::DropAfter, Found::Target), (Fault::DropBefore, Found::Source)];
+    for (fault, found) in cases {
+        for (kind, database) in database::each().await {
+            let case = format!("{kind}, {found:?}");
+            let bench = Bench::start(&stock(205), database).await;
+            let way = Way::of(What::Volume);
+            bench.fault(FaultRule::on("MigrateVolumeCommand", fault.clone()).nth(1));
+            let text = run_as(&bench, &impatient(&bench), What::Volume, 1).await.expect_err(&case);
+            assert!(text.contains("not known") && text.contains("resolveMigration id="), "{case}: {text}");
+            bench.motion.ask_again().await.expect("the host answers, and cannot tell");
+            assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"), "{case}");
+            let refused = run_as(&bench, &bench.motion, What::Volume, 2).await.expect_err(&case);
+            assert!(
+                refused.contains("earlier migration") && refused.contains("Get-VMHardDiskDrive"),
+                "{case}: {refused}"
+            );
+            let id = motion_id(&bench).await;
+            bench
+                .motion
+                .resolve(5, id, &says(found))
+                .await
+                .unwrap_or_else(|refusal| panic!("{case}: {}", refusal.text));
+            let (place, end) = if found == Found::Target { (way.to, "done") } else { (way.from, "not-done") };
+            assert_eq!(way.seen(&bench).await, place, "{case}");
+            let row = bench.store.motion_by_id(id).await.expect("the journal").expect("a motion");
+            assert_eq!(row.outcome.as_deref(), Some(end), "{case}");
+            let verified = row.verified.unwrap_or_default();
+            assert!(verified.starts_with("admin stated") && verified.contains("(looked myself)"), "{case}: {verified}");
+            let twice = bench.motion.resolve(6, id, &says(found)).await.expect_err(&case).text;
+            assert!(twice.contains("is known"), "{case}: {twice}");
+            let way = if found == Found::Target { way.back() } else { way };
+            if found == Found::Source {
+                assert_eq!(run_as(&bench, &bench.motion, What::Volume, 7).await, Ok(()), "{case}: it moves again");
+                assert_eq!(way.seen(&bench).await, way.to, "{case}");
+            }
+            bench.world.stop().await;
+        }
+    }
+}
+
+/// The hosts come first: a statement that they contradict is refused, and so is one about what is not in doubt.
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_can_tell_are_not_overruled() {
+    let bench = Bench::start(&plan(206), database::sqlite().await).await;
+    dies_at(&bench, Step::Judge, What::Volume).await;
+    let early = bench.motion.resolve(5, motion_id(&bench).await, &says(Found::Target)).await.expect_err("it is open");
+    assert!(early.text.contains("has not ended"), "{}", early.text);
+    let silence = bench.fault(FaultRule { command: None, ..FaultRule::on("", Fault::DropBefore) });
+    run_as(&bench, &impatient(&bench), What::Volume, 1).await.expect_err("nobody answers");
+    assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"));
+    bench.world.world().faults.remove(Some(silence));
+    let id = motion_id(&bench).await;
+    let refused = bench.motion.resolve(6, id, &says(Found::Source)).await.expect_err("it is at its target").text;
+    assert!(refused.contains("show something else") && refused.contains("Nothing was changed"), "{refused}");
+    bench.motion.resolve(7, id, &says(Found::Target)).await.expect("the host says so too");
+    let verified = bench.store.motion_by_id(id).await.expect("the journal").expect("a motion").verified;
+    assert!(verified.is_some_and(|text| text.contains("lists the disk")), "what was seen counts, not what was said");
+    bench.check("after all").await;
+    bench.world.stop().await;
+}
+
+/// The file of a chain below a disk with checkpoints is not removed, and an entry that no agent can close is closed by a person.
+#[tokio::test(flavor = "multi_thread")]
+async fn leftovers_that_may_be_in_use_stay_and_others_can_be_forgotten() {
+    let left = "SELECT id FROM motion_file WHERE state IN ('left', 'possible', 'unseen') ORDER BY id LIMIT 1";
+    let bench = Bench::start(&plan(207), database::sqlite().await).await;
+    bench.fault(FaultRule::on("MigrateVolumeCommand", Fault::DieAt { fraction: 0.5 }));
+    bench.fault(FaultRule::on("DeleteCommand", Fault::Refuse { details: "in use".to_owned() }));
+    run_as(&bench, &bench.motion, What::Volume, 1).await.expect_err("its agent died");
+    bench.world.world().faults.remove(None);
+    let id = count(&bench, left, vec![]).await;
+    change_disk(&bench, "DATA-shared", with_checkpoint);
+    let refused = bench.motion.remove_leftover(id).await.expect_err("it may be in use").text;
+    assert!(refused.contains("no volume in the database"), "{refused}");
+    let refused = bench.motion.forget_leftover(id, "admin").await.expect_err("it is there").text;
+    assert!(refused.contains("not gone"), "{refused}");
+    bench.world.stop().await;
+
+    let bench = Bench::start(&stock(208), database::sqlite().await).await;
+    assert_eq!(run_as(&bench, &bench.motion, What::Volume, 1).await, Ok(()));
+    let id = count(&bench, left, vec![]).await;
+    let refused = bench.motion.remove_leftover(id).await.expect_err("the agent cannot list files").text;
+    assert!(refused.contains("isgone=true"), "{refused}");
+    let told = bench.motion.forget_leftover(id, "admin").await.expect("a person says so");
+    assert!(told.starts_with("admin stated that it is gone."), "{told}");
+    assert_eq!(count(&bench, "SELECT COUNT(*) FROM motion_file WHERE state = 'unseen'", vec![]).await, 0);
+    bench.world.stop().await;
+}
