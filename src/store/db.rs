@@ -457,6 +457,17 @@ impl Tx {
     /// # Errors
     /// As [`Db::rows`]: nothing was changed then. [`StoreError::InDoubt`] when the database did not come back to say.
     pub async fn commit(self) -> Result<(), StoreError> {
+        #[cfg(debug_assertions)]
+        if matches!(self.about, About::Job(_)) {
+            super::probe::pass(true);
+            self.commit_now().await?;
+            super::probe::pass(false);
+            return Ok(());
+        }
+        self.commit_now().await
+    }
+
+    async fn commit_now(self) -> Result<(), StoreError> {
         let _noticed = self.db.once_done(self.touched, self.about);
         let mut tx = match self.inner {
             Inner::Sqlite(tx) => return Ok(tx.commit().await?),

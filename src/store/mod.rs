@@ -33,6 +33,8 @@ mod leftovers;
 mod lists;
 mod migrations;
 mod mysql;
+#[cfg(debug_assertions)]
+pub mod probe;
 mod rows;
 mod servers;
 mod sessions;

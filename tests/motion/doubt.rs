@@ -9,10 +9,11 @@ use stackmotion::agent::state::Disk;
 use stackmotion::args;
 use stackmotion::motion::{Found, Motion, Patience, Probe, Statement, Step};
 
-use super::bench::{Bench, patience, plan};
+use super::bench::{Bench, patience, plan, wait_for};
 use super::crash::{What, run_as};
-use super::places::{Way, count, phases};
+use super::places::{PACE, Way, count, phases};
 use crate::support::database;
+use crate::support::gateway::{Ambush, Gateway};
 
 const KINDS: [What; 4] = [What::Volume, What::VmWithVolumes, What::Vm, What::Cold];
 
@@ -289,4 +290,57 @@ async fn leftovers_that_may_be_in_use_stay_and_others_can_be_forgotten() {
     assert!(told.starts_with("admin stated that it is gone."), "{told}");
     assert_eq!(count(&bench, "SELECT COUNT(*) FROM motion_file WHERE state = 'unseen'", vec![]).await, 0);
     bench.world.stop().await;
+}
+
+/// As an operator sees and does it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_is_unknown_is_shown_and_resolved_over_the_api() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&stock(212), database).await;
+        let settings = ["motion.unreachable_s=2", "motion.poll_ms=20"];
+        let gateway = Gateway::start(&bench, folder.path(), &url, &settings, Ambush::None).await;
+        bench.fault(FaultRule::on("MigrateVolumeCommand", Fault::DropAfter).nth(1));
+        let job = uuid::Uuid::new_v4().to_string();
+        let (command, params) = Way::of(What::Volume).call(&bench, &job);
+        let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        gateway.client.call(command, &params).await.expect("a job");
+        wait_for("the phase in between", async || {
+            let seen = gateway.client.call("queryAsyncJobResult", &[("jobid", &job)]).await.expect("the job");
+            assert_eq!(seen["jobstatus"], 0, "{kind}: {seen}");
+            seen["migration"]["phase"] == "reconciling"
+        })
+        .await;
+        let failed = gateway.client.wait(&job, PACE, |_| {}).await.expect_err(kind).to_string();
+        assert!(failed.contains("not known") && failed.contains("resolveMigration id="), "{kind}: {failed}");
+        let unknown = async || gateway.client.call("listMigrations", &[("outcome", "unknown")]).await.expect("a list");
+        let listed = unknown().await;
+        let motion = &listed["migration"][0];
+        let id = motion["id"].as_str().unwrap_or_else(|| panic!("{kind}: {listed}"));
+        assert!(motion["advice"].as_str().is_some_and(|text| text.contains(id)), "{kind}: {listed}");
+        assert_eq!(motion["unreachableseconds"], 2, "{kind}: {listed}");
+        assert_ne!(motion["unreachableorigin"], "default", "{kind}: {listed}");
+        assert_eq!(motion["stallorigin"], "default", "{kind}: {listed}");
+        for wrong in [[("id", id), ("found", "nowhere")], [("id", "x"), ("found", "source")]] {
+            let refused = gateway.client.call("resolveMigration", &wrong).await.expect_err(kind).to_string();
+            assert!(refused.contains("431"), "{kind}: {refused}");
+        }
+        let said = [("id", id), ("found", "target"), ("note", "seen on the host")];
+        let job = gateway.client.call("resolveMigration", &said).await.expect("a job");
+        let job = job["jobid"].as_str().expect("an id");
+        let end = gateway.client.wait(job, PACE, |_| {}).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert_eq!(end["migration"]["outcome"], "done", "{kind}: {end}");
+        let verified = end["migration"]["verified"].as_str().unwrap_or_default();
+        assert!(
+            verified.starts_with("admin stated that everything is at its target (seen on the host)."),
+            "{verified}"
+        );
+        assert_eq!(unknown().await["count"].as_i64().unwrap_or_default(), 0, "{kind}");
+        let told = gateway.client.call("listEvents", &[("type", "MIGRATION.RESOLVE")]).await.expect("events");
+        assert!(told["event"][0]["description"].as_str().is_some_and(|text| text.contains(id)), "{kind}: {told}");
+        assert_eq!(Way::of(What::Volume).seen(&bench).await, ["c1-p2"], "{kind}");
+        drop(gateway);
+        bench.check(kind).await;
+        bench.world.stop().await;
+    }
 }

@@ -2,6 +2,8 @@
 //! every kind of motion, on every database. Another process on the same data ends the job that the client was promised,
 //! and everything is where the database says. Places are the gateway's own lists, so that a new one cannot escape.
 //!
+//! The same at every commit of the job, whatever is written there, until there is none left.
+//!
 //! `crash.rs` does the same inside the test, where more can be seen; here nothing is left but what was written down.
 
 use std::os::unix::process::ExitStatusExt as _;
@@ -19,6 +21,8 @@ use crate::support::gateway::{Ambush, Gateway};
 
 const JOB: &str = "00000000-0000-4000-8000-00000000dead";
 const SIGKILL: i32 = 9;
+/// The longest that a process may take from the end of a job to what follows it.
+const AFTER_THE_END: std::time::Duration = std::time::Duration::from_millis(200);
 
 impl Place {
     /// How far the journal is when the process has died there; none when nothing was begun.
@@ -109,7 +113,10 @@ async fn killed_at(what: What, place: Place, net: u8, kind: &str, database: data
 async fn kill_everywhere(what: What, net: u8) {
     for place in Place::all() {
         for (kind, database) in database::each().await {
-            killed_at(what, place, net, kind, database).await;
+            // The commits below lie between these places; what differs between databases is seen there.
+            if kind == "sqlite" || matches!(what, What::Vm | What::Stopped) {
+                killed_at(what, place, net, kind, database).await;
+            }
         }
     }
 }
@@ -137,4 +144,80 @@ async fn a_cold_volume() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_vm() {
     kill_everywhere(What::Stopped, 76).await;
+}
+
+/// Kills at a commit of the job, and lets another process end it. False when there was no such commit.
+async fn killed_at_commit(way: Way, commit: &str, net: u8, (kind, database): (&str, database::Database)) -> bool {
+    let case = format!("{kind}, {:?} killed at {commit}", way.what);
+    let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+    let bench = Bench::start(&plan(net), database).await;
+    let mut first = start(&bench, folder.path(), &url, Ambush::KillAt(commit.to_owned())).await;
+    let (command, params) = way.call(&bench, JOB);
+    let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let _ = first.client.call(command, &params).await;
+    let over = "SELECT COUNT(*) FROM async_job WHERE job_status <> 0";
+    let mut has_died = false;
+    wait_for(&format!("{case}: an end"), async || {
+        has_died = first.has_ended();
+        has_died || count(&bench, over, vec![]).await > 0
+    })
+    .await;
+    // The last commit is the one that ends the job.
+    tokio::time::sleep(AFTER_THE_END).await;
+    has_died |= first.has_ended();
+    drop(first);
+    let second = start(&bench, folder.path(), &url, Ambush::None).await;
+    if count(&bench, "SELECT COUNT(*) FROM async_job", vec![]).await == 0 {
+        second.client.call(command, &params).await.expect("it was not accepted, and is now");
+    }
+    let _ = tokio::time::timeout(LONG, second.client.wait(JOB, PACE, |_| {})).await.expect(&case);
+    let job = second.client.call("queryAsyncJobResult", &[("jobid", JOB)]).await.expect(&case);
+    let has_moved = job["jobstatus"] == 1;
+    let text = job["jobresult"]["errortext"].as_str().unwrap_or_default();
+    assert!(has_moved || text.contains("The gateway was stopped "), "{case}: {job}");
+    assert_eq!(has_moved, way.is_told(&bench, &job), "{case}: {job}");
+    assert_eq!(way.seen(&bench).await, if has_moved { way.to } else { way.from }, "{case}: {job}");
+    drop(second);
+    assert_eq!(phases(&bench).await, ["settled"], "{case}");
+    for state in ["Started", "Completed"] {
+        let sql = "SELECT COUNT(*) FROM event e JOIN motion_job j ON e.start_id = j.start_event_id WHERE e.state = ?";
+        assert_eq!(count(&bench, sql, args![state]).await, 1, "{case}: {state} is told once");
+    }
+    bench.check(&case).await;
+    bench.world.stop().await;
+    has_died
+}
+
+async fn kill_at_every_commit(what: What, net: u8) {
+    let mut places = 0;
+    for number in 1.. {
+        let mut has_died = false;
+        for side in ["before", "after"] {
+            for database in database::each().await {
+                has_died |= killed_at_commit(Way::of(what), &format!("commit:{number}:{side}"), net, database).await;
+            }
+        }
+        if !has_died {
+            break;
+        }
+        places += 1;
+    }
+    println!("{what:?}: killed before and after {places} commits");
+    // It is accepted, claimed, begun, has its turn, is marked, sent, settled, its files are noted, and it ends.
+    assert!(places >= 9, "{what:?}: only {places} commits were met");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_volume_at_every_commit() {
+    kill_at_every_commit(What::Volume, 209).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vm_with_its_volumes_at_every_commit() {
+    kill_at_every_commit(What::VmWithVolumes, 210).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cold_volume_at_every_commit() {
+    kill_at_every_commit(What::Cold, 211).await;
 }
