@@ -19,6 +19,7 @@ mod lists;
 mod motion;
 mod motion_golden;
 mod nodes;
+mod recorded;
 mod secrets;
 mod security;
 mod simulation;

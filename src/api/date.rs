@@ -37,21 +37,50 @@ pub fn parse_with_zone(text: &str) -> Option<OffsetDateTime> {
     Some(PrimitiveDateTime::new(day, time).assume_offset(offset))
 }
 
-/// Reads a parameter of type date: with a zone, as `yyyy-MM-dd HH:mm:ss` in UTC, or the day that the text begins with.
+/// Reads a parameter of type date: with a zone, as `yyyy-MM-dd HH:mm:ss` in UTC, or the day that the text begins with. In
+/// the latter two, numbers below ten may have one digit: `2030-1-2 3:04:05`.
 ///
 /// A day alone means its first second, or its last when `end_of_day` is set.
 pub fn parse_parameter(text: &str, end_of_day: bool) -> Option<OffsetDateTime> {
     if let Some(when) = parse_with_zone(text) {
         return Some(when);
     }
-    if let Some((day, clock)) = text.split_once(' ')
-        && let (Some(day), Some(time)) = (parse_day(day), parse_clock(clock))
-    {
-        return Some(PrimitiveDateTime::new(day, time).assume_utc());
-    }
-    let day = parse_day(text.get(..10)?)?;
-    let time = if end_of_day { Time::from_hms(23, 59, 59).ok()? } else { Time::MIDNIGHT };
+    let (day, rest) = day_at_start(text)?;
+    let clock = rest.strip_prefix(' ').and_then(short_clock);
+    let time = match clock {
+        Some(time) => time,
+        None if end_of_day => Time::from_hms(23, 59, 59).ok()?,
+        None => Time::MIDNIGHT,
+    };
     Some(PrimitiveDateTime::new(day, time).assume_utc())
+}
+
+/// A number of at most `most` digits at the start, and what follows it.
+fn number_at_start(text: &str, most: usize) -> Option<(u32, &str)> {
+    let len = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at_checked(len)?;
+    Some((number.parse().ok()?, rest))
+}
+
+/// The day that a text begins with, and the rest.
+fn day_at_start(text: &str) -> Option<(Date, &str)> {
+    let (year, rest) = number_at_start(text, 4).filter(|(_, rest)| text.len() - rest.len() == 4)?;
+    let (month, rest) = number_at_start(rest.strip_prefix('-')?, 2)?;
+    let (day, rest) = number_at_start(rest.strip_prefix('-')?, 2)?;
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()?;
+    Some((date, rest))
+}
+
+/// `h:m:s` and nothing else, or `hh:mm`.
+fn short_clock(text: &str) -> Option<Time> {
+    let (hour, rest) = number_at_start(text, 2)?;
+    let (minute, rest) = number_at_start(rest.strip_prefix(':')?, 2)?;
+    let Some((second, "")) = rest.strip_prefix(':').and_then(|rest| number_at_start(rest, 2)) else {
+        return parse_clock(text);
+    };
+    let part = |number: u32| u8::try_from(number).ok();
+    Time::from_hms(part(hour)?, part(minute)?, part(second)?).ok()
 }
 
 fn digits(text: &str, len: usize) -> Option<u32> {
@@ -163,6 +192,20 @@ mod tests {
         assert_eq!(wire(parse_parameter("2030-01-02", false).unwrap()), "2030-01-02T00:00:00+0000");
         assert_eq!(wire(parse_parameter("2030-01-02T03:04:05", true).unwrap()), "2030-01-02T23:59:59+0000");
         assert_eq!(wire(parse_parameter("2030-01-02 03:04:05", true).unwrap()), "2030-01-02T03:04:05+0000");
+        for (text, meant) in [
+            ("2030-1-2", "2030-01-02T00:00:00+0000"),
+            ("2030-1-12 3:4:5", "2030-01-12T03:04:05+0000"),
+            ("2030-01-02 03:04", "2030-01-02T03:04:00+0000"),
+            // What is no time of day is ignored, like anything behind a day.
+            ("2030-1-2 25:00:00", "2030-01-02T00:00:00+0000"),
+            ("2030-1-2 3:4:5 UTC", "2030-01-02T00:00:00+0000"),
+            ("2030-01-02ä", "2030-01-02T00:00:00+0000"),
+        ] {
+            assert_eq!(wire(parse_parameter(text, false).unwrap()), meant, "{text}");
+        }
+        for bad in ["2030-1", "2030-1-", "2030-13-1", "2030-2-30", "30-1-2", "20300-1-2", "2030--1-2", "+030-1-2", ""] {
+            assert!(parse_parameter(bad, false).is_none(), "{bad}");
+        }
         assert!(parse_parameter("yesterday", false).is_none());
         assert!(parse_parameter("ääääääääää", false).is_none());
     }

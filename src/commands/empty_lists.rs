@@ -1,5 +1,5 @@
 //! Lists of things that there are none of here. Clients ask for them on their way to something else, and an empty list is
-//! what they go on with; a refusal would break their screen (`contract/ui.md 2`, `contract/entities.md 5.9`).
+//! what they go on with; a refusal would break their screen or call (`contract/ui.md 2`, `contract/entities.md 5.9 and 6.4`).
 
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Page, Reply};
@@ -53,6 +53,9 @@ empty_lists! {
     /// Lists stores for templates and snapshots. There are none here.
     ListImageStores ImageStoreView = "listImageStores", "imagestore", [Admin, ResourceAdmin],
         "org.apache.cloudstack.api.command.admin.storage.ListImageStoresCmd";
+    /// Lists rules that let an address outside stand for a machine. There are none here.
+    ListIpForwardingRules IpForwardingRuleView = "listIpForwardingRules", "ipforwardingrule",
+        [Admin, ResourceAdmin, DomainAdmin, User], "org.apache.cloudstack.api.command.user.nat.ListIpForwardingRulesCmd";
     /// Lists images of discs. There are none here.
     ListIsos IsoView = "listIsos", "iso", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.iso.ListIsosCmd";
@@ -69,6 +72,14 @@ empty_lists! {
     /// Lists other web sites that vouch for users. There are none here; anybody may ask.
     ListOauthProvider OauthProviderView = "listOauthProvider", "oauthprovider", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.oauth2.api.command.ListOAuthProvidersCmd";
+    /// Lists rules that let a port outside stand for one of a machine. There are none here.
+    ListPortForwardingRules PortForwardingRuleView = "listPortForwardingRules", "portforwardingrule",
+        [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.firewall.ListPortForwardingRulesCmd";
+    /// Lists addresses that the world outside reaches. There are none here.
+    ListPublicIpAddresses PublicIpAddressView = "listPublicIpAddresses", "publicipaddress",
+        [Admin, ResourceAdmin, DomainAdmin, User],
+        "org.apache.cloudstack.api.command.user.address.ListPublicIpAddressesCmd";
     /// Lists pictures of things. There are none here.
     ListResourceIcon ResourceIconView = "listResourceIcon", "icon", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.resource.ListResourceIconCmd";

@@ -58,10 +58,17 @@ crate::response! {
     }
 }
 
+/// What is shown in a session of somebody who has to change the password first. Other calls are not refused: the web
+/// interface makes its menus from this list, and that is all that CloudStack does about it (`contract/api-protocol.md 8.1`).
+const BEFORE_NEW_PASSWORD: [&str; 4] = ["login", "logout", "updateUser", "listApis"];
+
 impl SyncCommand for ListApis {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let all = COMMANDS.iter().map(|entry| entry.spec);
-        let allowed: Vec<_> = all.clone().filter(|spec| may_call(&ctx.caller, spec)).collect();
+        let mut allowed: Vec<_> = all.clone().filter(|spec| may_call(&ctx.caller, spec)).collect();
+        if ctx.caller.key.is_none() && ctx.store.must_change_password(ctx.caller.user_id).await? {
+            allowed.retain(|spec| BEFORE_NEW_PASSWORD.contains(&spec.name));
+        }
         let views = match self.name.as_deref().filter(|name| !name.is_empty()) {
             None => views(&allowed, &allowed),
             Some(name) => match allowed.iter().find(|spec| spec.name == name) {

@@ -4,6 +4,7 @@ use super::filters;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::{DomainRef, ServiceOfferingRef, VmRef, ZoneRef};
+use crate::model::signed;
 use crate::store::OfferingFilter;
 use crate::views::{self, ServiceOfferingView};
 
@@ -16,7 +17,7 @@ crate::command! {
         id: Option<Id<ServiceOfferingRef>>,
         /// Only offerings with exactly this name.
         name: Option<String> [java("serviceOfferingName")],
-        /// Has no effect here.
+        /// Only offerings that this machine may change to.
         virtual_machine_id "virtualmachineid": Option<Id<VmRef>>,
         /// Only offerings for system machines. Root admins only.
         is_system "issystem": Option<bool>,
@@ -42,7 +43,7 @@ impl SyncCommand for ListServiceOfferings {
         }
         let filter = OfferingFilter {
             id: self.id.map(|id| id.number()),
-            keyword: self.page.keyword,
+            keyword: self.page.keyword.clone(),
             name: self.name,
             state: filters::offering_state(self.state),
             system: self.is_system.unwrap_or_default() && ctx.caller.is_root_admin(),
@@ -51,7 +52,27 @@ impl SyncCommand for ListServiceOfferings {
             viewer: filters::viewer(&ctx.caller),
             ..OfferingFilter::default()
         };
-        let (count, ids) = ctx.store.service_offerings_page(&filter, window).await?;
+        let (count, ids) = match self.virtual_machine_id {
+            None => ctx.store.service_offerings_page(&filter, window).await?,
+            Some(id) => {
+                let all = offerings_for(ctx, id, &filter).await?;
+                (signed(all.len()), self.page.cut(all))
+            }
+        };
         Ok(Reply::list(count, views::service_offerings(&ctx.store, &ids).await?))
     }
+}
+
+/// What a machine may change to. Offerings are few, so pages are cut here.
+async fn offerings_for(ctx: &Ctx, id: Id<VmRef>, filter: &OfferingFilter) -> Result<Vec<i64>, ApiError> {
+    let unknown = || ApiError::invalid_parameter(format!("unable to find a virtual machine with id {}", id.number()));
+    let vm = ctx.store.vm_by_id(id.number()).await?.filter(|vm| !vm.removed).ok_or_else(unknown)?;
+    filters::may_look(ctx, vm.account_id, vm.domain_id).await?;
+    let disks = ctx.store.volumes_of_vm(vm.id).await?;
+    let root = disks.into_iter().find(|disk| disk.kind == "ROOT");
+    let pool = match root.and_then(|disk| disk.pool_id) {
+        Some(pool_id) => ctx.store.pool_by_id(pool_id).await?,
+        None => None,
+    };
+    Ok(ctx.store.service_offerings_for(filter, &vm, pool.is_some_and(|pool| pool.is_local())).await?)
 }

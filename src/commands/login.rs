@@ -56,5 +56,7 @@ crate::response! {
         issuer_for_2fa "issuerfor2fa": String,
         /// The id of this server; root admins only.
         management_server_id "managementserverid": Option<String>,
+        /// True for users who have to change their password; absent for all others.
+        must_change_password "passwordchangerequired": Option<bool>,
     }
 }

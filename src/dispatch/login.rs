@@ -324,6 +324,7 @@ impl Gateway {
             provider_for_2fa: provider.filter(|provider| !provider.is_empty()),
             issuer_for_2fa: "CloudStack".to_owned(),
             management_server_id: self.server_uuid.clone().filter(|_| who.account_type == ROOT_ADMIN),
+            must_change_password: user.must_change_password.then_some(true),
         }
     }
 

@@ -23,6 +23,10 @@ const CONTENT_POLICY: [&str; 6] =
 const X_DESCRIPTION: HeaderName = HeaderName::from_static("x-description");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The most bytes of a description: what CloudStack's container has room for in all headers together, and what many clients
+/// and proxies take (`contract/api-protocol.md 1.1`). The whole text is in the body.
+const LONGEST_DESCRIPTION: usize = 8192;
+
 /// What the container says whenever it sets a cookie.
 const NOT_TO_BE_KEPT: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
@@ -187,6 +191,7 @@ pub fn bare(status: StatusCode) -> HttpResponse {
 fn header_text(text: &str) -> Option<HeaderValue> {
     let bytes: Vec<u8> = text
         .chars()
+        .take(LONGEST_DESCRIPTION)
         .map(|letter| match u32::from(letter) {
             0..=31 | 127 => b' ',
             code => u8::try_from(code).unwrap_or(b' '),
@@ -203,6 +208,14 @@ mod tests {
     fn a_description_cannot_start_a_new_header() {
         let value = header_text("first\r\nSet-Cookie: x=1 Größe 日").unwrap();
         assert_eq!(value.as_bytes(), b"first  Set-Cookie: x=1 Gr\xf6\xdfe  ");
+    }
+
+    #[test]
+    fn a_long_description_is_cut_between_letters() {
+        let long = "é日".repeat(LONGEST_DESCRIPTION);
+        let value = header_text(&long).unwrap();
+        assert_eq!(value.as_bytes(), b"\xe9 ".repeat(LONGEST_DESCRIPTION / 2));
+        assert_eq!(header_text(&"x".repeat(LONGEST_DESCRIPTION)).unwrap().len(), LONGEST_DESCRIPTION);
     }
 
     #[test]

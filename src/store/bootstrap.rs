@@ -41,12 +41,14 @@ const ROLES: [(i64, &str, &str, &str); 8] = [
 /// Commands that default roles may call by a rule, and the roles: what a fresh CloudStack has about the commands that are
 /// served here and those that the web client asks for (`contract/api-protocol.md` 9.3, `contract/entities.md` 0.4). Where
 /// no rule speaks, the declaration of the command decides.
-const ALLOWED: [(&str, &[i64]); 61] = [
+const ALLOWED: [(&str, &[i64]); 68] = [
     ("archiveEvents", &[2, 3, 4]),
     ("addHost", &[2]),
+    ("cancelStorageMaintenance", &[7]),
+    ("cloudianIsEnabled", &[6, 7, 8]),
     ("createAccount", &[2, 3]),
-    ("createDiskOffering", &[2, 3]),
-    ("createServiceOffering", &[2, 3]),
+    ("createDiskOffering", &[2, 3, 7]),
+    ("createServiceOffering", &[2, 3, 7]),
     ("createUser", &[2, 3]),
     ("deleteEvents", &[2, 3, 4]),
     ("deleteHost", &[2]),
@@ -59,6 +61,7 @@ const ALLOWED: [(&str, &[i64]); 61] = [
     ("listAccounts", &[2, 3, 4, 6, 8]),
     ("listAffinityGroups", &[2, 3, 4, 6, 8]),
     ("listAlerts", &[2]),
+    ("listAnnotations", &[2, 3, 4]),
     ("listApis", &[2, 3, 4, 6, 8]),
     ("listAsyncJobs", &[2, 3, 4, 6, 8]),
     ("listCapabilities", &[2, 3, 4, 6, 8]),
@@ -72,12 +75,15 @@ const ALLOWED: [(&str, &[i64]); 61] = [
     ("listHosts", &[2]),
     ("listHypervisors", &[2, 3, 4, 6, 8]),
     ("listInstanceGroups", &[2, 3, 4, 6, 8]),
+    ("listIpForwardingRules", &[2, 3, 4, 6, 8]),
     ("listIsos", &[2, 3, 4, 6, 8]),
+    ("listLdapConfigurations", &[2, 3, 4, 6, 8]),
     ("listNetworks", &[2, 3, 4, 6, 8]),
     ("listNics", &[2, 3, 4, 6, 8]),
     ("listOsCategories", &[2, 3, 4, 6, 8]),
     ("listOsTypes", &[2, 3, 4, 6, 8]),
     ("listPods", &[2]),
+    ("listPortForwardingRules", &[2, 3, 4, 6, 8]),
     ("listProjects", &[2, 3, 4, 6, 8]),
     ("listPublicIpAddresses", &[2, 3, 4, 6, 8]),
     ("listResourceDetails", &[2, 3, 4, 6, 8]),
@@ -103,10 +109,11 @@ const ALLOWED: [(&str, &[i64]); 61] = [
     ("registerUserKeys", &[2, 3, 4]),
     ("streamEvents", &[2, 3, 4, 6, 8]),
     ("updateUser", &[2, 3, 4]),
+    ("validateUserTwoFactorAuthenticationCode", &[5, 6, 7, 8]),
 ];
 
 /// Rules with patterns, in their order: role, pattern, allowed. They come after the others of their role.
-const PATTERNS: [(i64, &str, bool); 18] = [
+const PATTERNS: [(i64, &str, bool); 19] = [
     (1, "*", true),
     (5, "list*", true),
     (5, "getUploadParamsFor*", false),
@@ -124,6 +131,7 @@ const PATTERNS: [(i64, &str, bool); 18] = [
     (7, "cancelHostMaintenance", true),
     (7, "enableStorageMaintenance", true),
     (7, "*", false),
+    (8, "getUploadParamsFor*", true),
     (8, "*", false),
 ];
 

@@ -68,6 +68,8 @@ pub struct LoginUser {
     pub second_factor: Option<(String, Secret)>,
     /// Failed logins since the last one that succeeded.
     pub failed_logins: i64,
+    /// Whether the password has to be changed.
+    pub must_change_password: bool,
 }
 
 impl Store {
@@ -179,8 +181,10 @@ impl Store {
         } else {
             None
         };
+        let identity = identity(&row)?;
+        let must_change_password = self.must_change_password(identity.user_id).await?;
         Ok(Some(LoginUser {
-            identity: identity(&row)?,
+            identity,
             password: Secret::new(row.get("password")?),
             source: row.get("source")?,
             first_name: row.get("firstname")?,
@@ -189,7 +193,18 @@ impl Store {
             is_registered: row.get("is_registered")?,
             second_factor,
             failed_logins: row.get("incorrect_login_attempts")?,
+            must_change_password,
         }))
+    }
+
+    /// Whether a user was told to change the password and has not done so.
+    ///
+    /// # Errors
+    /// See [`Store::session_create`].
+    pub async fn must_change_password(&self, user_id: i64) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT id FROM user_details WHERE user_id = ? AND name = 'PasswordChangeRequired' AND value = 'true'";
+        Ok(self.db().row(sql, args![user_id]).await?.is_some())
     }
 
     /// Counts a failed login. With `disable` the user cannot log in any more until an administrator says so.

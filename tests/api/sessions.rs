@@ -61,7 +61,7 @@ pub async fn call(world: &World, login: &Login, pairs: &[(&str, &str)]) -> RawRe
 }
 
 /// The case with the words for sessions replaced by what the logins made for it left.
-async fn with_sessions(world: &World, case: &Case) -> (Case, HashMap<String, Login>) {
+pub async fn with_sessions(world: &World, case: &Case) -> (Case, HashMap<String, Login>) {
     let mut text = serde_json::to_string(case).unwrap();
     let mut logins = HashMap::new();
     for user in ["admin", "alice", "bob"] {
@@ -175,6 +175,74 @@ async fn what_a_session_is_told_about_commands() {
     // None of it ended a session.
     assert_eq!(call(&world, &alice, &[("command", "listZones")]).await.status, 200);
     assert_eq!(sessions(&world).await, 2);
+}
+
+/// The names in the answer to `listApis`.
+fn commands_of(answer: &RawResponse) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let list = body["listapisresponse"]["api"].as_array().cloned().unwrap_or_default();
+    assert_eq!(body["listapisresponse"]["count"], list.len(), "{}", answer.body);
+    list.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_to_change_the_password_is_told_and_shown_how() {
+    let world = World::start().await;
+    let new = [
+        ("command", "createUser"),
+        ("account", "alice"),
+        ("username", "newcomer"),
+        ("email", "newcomer@example.test"),
+        ("firstname", "New"),
+        ("lastname", "Comer"),
+        ("password", "password-newcomer"),
+        ("passwordchangerequired", "true"),
+        ("response", "json"),
+    ];
+    let made = world.get("admin", &new).await;
+    assert_eq!(made.status, 200, "{}", made.body);
+    let made: serde_json::Value = serde_json::from_str(&made.body).unwrap();
+    let id = made["createuserresponse"]["user"]["id"].as_str().unwrap();
+
+    let told = |answer: &RawResponse| {
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        body["loginresponse"].get("passwordchangerequired").cloned()
+    };
+    let first = try_login(&world, "newcomer", "password-newcomer").await;
+    assert_eq!(told(&first), Some(true.into()), "{}", first.body);
+    assert!(first.body.ends_with(r#""passwordchangerequired":true}}"#), "the last of all: {}", first.body);
+    let newcomer = Login::of(&first);
+    let few = ["listApis", "login", "logout", "updateUser"];
+    for named in [None, Some("listZones")] {
+        let mut pairs = vec![("command", "listApis")];
+        pairs.extend(named.map(|name| ("name", name)));
+        let mut shown = commands_of(&call(&world, &newcomer, &pairs).await);
+        shown.sort();
+        assert_eq!(shown, few, "{named:?}");
+    }
+    // The list is all there is to it: other calls are answered as ever.
+    assert_eq!(call(&world, &newcomer, &[("command", "listZones")]).await.status, 200);
+
+    let change = [
+        ("command", "updateUser"),
+        ("id", id),
+        ("currentpassword", "password-newcomer"),
+        ("password", "another-password"),
+    ];
+    let changed = call(&world, &newcomer, &change).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let all = commands_of(&call(&world, &newcomer, &[("command", "listApis")]).await);
+    assert!(all.len() > few.len() && all.iter().any(|name| name == "listZones"), "{all:?}");
+    assert_eq!(told(&try_login(&world, "newcomer", "another-password").await), None);
+
+    // Keys are no matter of passwords.
+    let sql = "INSERT INTO user_details (user_id, name, value) \
+        SELECT id, 'PasswordChangeRequired', 'true' FROM user WHERE username = 'alice'";
+    world.store.db().run(sql, vec![]).await.unwrap();
+    let alice = login(&world, "alice").await;
+    assert_eq!(commands_of(&call(&world, &alice, &[("command", "listApis")]).await).len(), few.len());
+    let signed = world.get("alice", &[("command", "listApis"), ("response", "json")]).await;
+    assert_eq!(commands_of(&signed).len(), all.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

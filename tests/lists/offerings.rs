@@ -115,3 +115,84 @@ async fn offerings_fit_pools_disks_and_machines() {
         assert!(plain.get("suitableforvirtualmachine").is_none(), "{kind}");
     }
 }
+
+#[tokio::test]
+async fn a_machine_may_change_to_some_service_offerings() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        reset(store, &golden_json("lists/rows.json")).await;
+        let row = |table: &str, id: i64, change: Json| {
+            let rows = golden_json("lists/rows.json");
+            let mut row = rows[table].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone();
+            row.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            row
+        };
+        // Like Medium, each with one thing that is other.
+        let service = |id: i64, change: Json| {
+            let mut made = row("service_offering", 2, change);
+            made["id"] = id.into();
+            made["uuid"] = format!("00000000-0000-4000-8000-{id:012}").into();
+            made["unique_name"] = format!("service-{id}").into();
+            made
+        };
+        let disk = |id: i64, change: Json| {
+            let mut made = row("disk_offering", 2, change);
+            made["id"] = id.into();
+            made["uuid"] = format!("00000000-0000-4000-9000-{id:012}").into();
+            made["unique_name"] = format!("disk-{id}").into();
+            made
+        };
+        let rows = json!({
+            "disk_offering": [disk(900, json!({"use_local_storage": 1})), disk(901, json!({"tags": "fast, ssd"}))],
+            "service_offering": [
+                service(900, json!({"name": "local", "disk_offering_id": 900})),
+                service(901, json!({"name": "tagged", "disk_offering_id": 901})),
+                service(902, json!({"name": "slower", "speed": 499})),
+                service(903, json!({"name": "less memory", "ram_size": 511})),
+                service(904, json!({"name": "fixed", "dynamic_scaling_enabled": 0})),
+                service(905, json!({"name": "strict", "disk_offering_strictness": 1})),
+                service(906, json!({"name": "own numbers", "cpu": null, "speed": null, "ram_size": null, "customized": 1})),
+                service(907, json!({"name": "no more", "state": "Inactive"})),
+            ],
+        });
+        seed(store, &rows).await;
+        let of = async |user: &str, vm: i64, more: &[(&str, &str)]| {
+            let vm = uuid(store, "vm_instance", vm).await;
+            let mut args = vec![("virtualmachineid".to_owned(), vm), ("response".to_owned(), "json".to_owned())];
+            args.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            let answer = call(store, user, "listServiceOfferings", &args).await;
+            let body: Json = serde_json::from_str(&answer.body).expect("JSON");
+            let inside = &body["listserviceofferingsresponse"];
+            let list = inside["serviceoffering"].as_array().cloned().unwrap_or_default();
+            let names: Vec<_> = list.iter().map(|one| one["name"].as_str().expect("a name").to_owned()).collect();
+            (answer.status, inside["count"].as_i64(), names)
+        };
+        let change = async |sql: &str| _ = store.db().run(sql, vec![]).await.expect(sql);
+
+        const RUNNING: [&str; 3] = ["Medium Instance", "tagged", "own numbers"];
+        let listed =
+            |names: &[&str]| (200, Some(names.len() as i64), names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(of("admin", 3, &[]).await, listed(&RUNNING), "{kind}: not its own, nothing smaller");
+        let page = of("admin", 3, &[("page", "2"), ("pagesize", "2")]).await;
+        assert_eq!(page, (200, Some(3), vec!["own numbers".to_owned()]), "{kind}");
+        assert_eq!(of("admin", 3, &[("name", "slower")]).await.2.len(), 0, "{kind}");
+        assert_eq!(of("admin", 8, &[]).await.2.len(), 6, "{kind}: one that is off may shrink, and be fixed");
+        assert_eq!(of("alice", 10, &[]).await, listed(&RUNNING), "{kind}: her own machine");
+        assert_eq!(of("alice", 3, &[]).await.0, 531, "{kind}: not alice's machine");
+
+        change("UPDATE disk_offering SET tags = 'ssd' WHERE id = 1").await;
+        assert_eq!(of("admin", 3, &[]).await, listed(&["tagged"]), "{kind}: no tag is lost");
+        change("UPDATE disk_offering SET tags = NULL WHERE id = 1").await;
+        change("UPDATE service_offering SET disk_offering_strictness = 1, disk_offering_id = 2 WHERE id = 1").await;
+        assert_eq!(of("admin", 3, &[]).await, listed(&["strict"]), "{kind}: as strict, with the same disk offering");
+        change("UPDATE service_offering SET disk_offering_strictness = 0 WHERE id = 1").await;
+        change("UPDATE storage_pool SET scope = 'HOST' WHERE id = 4").await;
+        assert_eq!(of("admin", 3, &[]).await, listed(&["local"]), "{kind}: its disk is on its host's own");
+        change("UPDATE service_offering SET customized = 1, cpu = NULL WHERE id = 1").await;
+        change("UPDATE storage_pool SET scope = 'CLUSTER' WHERE id = 4").await;
+        let again = of("admin", 3, &[]).await.2;
+        assert!(again.iter().any(|name| name == "Small Instance"), "{kind}: other numbers of the same: {again:?}");
+        change("UPDATE vm_instance SET removed = '2026-11-23 18:00:00' WHERE id = 3").await;
+        assert_eq!(of("admin", 3, &[]).await.0, 431, "{kind}");
+    }
+}

@@ -68,6 +68,12 @@ impl Request {
         query.map(|(_, value)| value.clone()).or_else(raw)
     }
 
+    /// Whether nothing of it comes from a longer story, such as a job of another case.
+    pub fn stands_alone(&self) -> bool {
+        let text = format!("{:?}{:?}{:?}{:?}", self.query, self.body, self.raw_query, self.raw_body);
+        !text.contains("{{job") && !text.contains("{{new-volume")
+    }
+
     /// The request as it goes over the wire; `None` when it speaks of something that only a longer story makes.
     pub fn ready(&self) -> Option<RawRequest> {
         let mut query = filled(self.query.as_deref().unwrap_or_default());

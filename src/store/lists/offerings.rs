@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Condition, Window, below};
-use crate::model::DiskOffering;
+use crate::model::{DiskOffering, Vm, VmState};
 use crate::store::inventory::{DISK_OFFERING, disk_offering};
 use crate::store::{Row, Store, StoreError, Value};
 
@@ -157,6 +157,37 @@ impl Store {
         self.page("service_offering t", &condition, "t.sort_key, t.id", window).await
     }
 
+    /// The service offerings that match and that a machine may change to, in their order. `local` says whether its ROOT disk
+    /// is on a host's own disks.
+    ///
+    /// Another one than its own, for the same kind of storage, with at least the same tags for disks, and as strict about
+    /// the disk offering, which is the same where it is strict. A running machine can only grow, and only into what may
+    /// grow just as well as it may itself. The recorded case `listServiceOfferings-vm` shows no more of it.
+    ///
+    /// # Errors
+    /// See [`Store::disk_offerings_page`].
+    pub async fn service_offerings_for(
+        &self,
+        filter: &OfferingFilter,
+        vm: &Vm,
+        local: bool,
+    ) -> Result<Vec<i64>, StoreError> {
+        let (_, ids) = self.service_offerings_page(filter, Window::default()).await?;
+        let Some(own) =
+            self.service_offering_rows(&[vm.service_offering_id]).await?.first().map(Size::of).transpose()?
+        else {
+            return Ok(ids);
+        };
+        let mut found = Vec::new();
+        for row in self.service_offering_rows(&ids).await? {
+            let other = Size::of(&row)?;
+            if other.local == local && own.may_become(&other, vm.state == VmState::Running) {
+                found.push(other.id);
+            }
+        }
+        Ok(found)
+    }
+
     /// Service offerings with their disk offerings.
     ///
     /// # Errors
@@ -199,6 +230,52 @@ impl Store {
             }
         }
         Ok(all)
+    }
+}
+
+/// What decides whether a machine of one service offering may be given another.
+struct Size {
+    id: i64,
+    /// Every machine has numbers of its own.
+    customized: bool,
+    /// Processors, their speed and memory; `None` where the machine says it.
+    numbers: [Option<i64>; 3],
+    /// Whether a running machine may grow.
+    can_grow: bool,
+    /// Whether the disk offering may be no other.
+    strict: bool,
+    disk_offering: Option<i64>,
+    local: bool,
+    tags: Vec<String>,
+}
+
+impl Size {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        let flag = |name: &str| Ok::<_, StoreError>(row.get::<Option<bool>>(name)?.unwrap_or_default());
+        let tags = row.get::<Option<String>>("tags")?.unwrap_or_default();
+        let tags = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+        Ok(Self {
+            id: row.get("id")?,
+            customized: flag("customized")?,
+            numbers: [row.get("cpu")?, row.get("speed")?, row.get("ram_size")?],
+            can_grow: flag("dynamic_scaling_enabled")?,
+            strict: flag("disk_offering_strictness")?,
+            disk_offering: row.get("disk_offering_id")?,
+            local: flag("use_local_storage")?,
+            tags,
+        })
+    }
+
+    fn may_become(&self, other: &Self, running: bool) -> bool {
+        let is_another = other.id != self.id || self.customized;
+        let is_as_strict = other.strict == self.strict && (!self.strict || other.disk_offering == self.disk_offering);
+        // Where a number is the machine's own, there is nothing to compare.
+        let is_no_smaller = self.numbers.iter().zip(other.numbers).all(|(own, other)| match (own, other) {
+            (Some(own), Some(other)) => other >= *own,
+            _ => true,
+        });
+        let fits_running = !running || (is_no_smaller && other.can_grow == self.can_grow);
+        is_another && is_as_strict && fits_running && self.tags.iter().all(|tag| other.tags.contains(tag))
     }
 }
 

@@ -38,10 +38,6 @@ class Checks:
         else:
             print(f"ok {self.client}: {what}", flush=True)
 
-    def not_served(self, what, why):
-        """Says what the client cannot do with the gateway yet; neither passed nor failed."""
-        print(f"-- {self.client}: {what}: not served yet ({why})", flush=True)
-
     def end(self):
         raise SystemExit(1 if self.failed else 0)
 
