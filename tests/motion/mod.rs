@@ -6,6 +6,7 @@ mod crash;
 mod demands;
 mod faults;
 mod good;
+mod growth;
 mod http_storm;
 #[cfg(debug_assertions)]
 mod killed;
