@@ -7,11 +7,12 @@ use stackmotion::demo::{Estate, seed};
 use stackmotion::model::states::drawings;
 use stackmotion::model::{
     HostEvent, HostState, JobStatus, Machine, MotionEvent, MotionState, PoolEvent, PoolState, Scope, Transition,
-    VolumeEvent, VolumeState,
+    VmEvent, VmState, VolumeEvent, VolumeState,
 };
-use stackmotion::store::{Absence, NewMotion, PoolRows, Store, StoreError};
+use stackmotion::store::{Absence, NewMotion, PoolRows, Store, StoreError, VmPlace};
 
 use crate::motion::bench::plan;
+use crate::nodes::leases::{job, server};
 use crate::support::database;
 
 /// Set to make the golden files anew.
@@ -174,6 +175,100 @@ async fn motions_change_in_the_database_as_the_matrix_says() {
                     "SELECT CASE WHEN outcome IS NULL THEN phase ELSE outcome END FROM motion_migration WHERE id = ?";
                 let (phase, outcome) = state.next(event).unwrap_or(state).words();
                 assert_eq!(word(store, sql, id).await, outcome.unwrap_or(phase), "{kind}: {state} + {event}");
+            }
+        }
+    }
+}
+
+/// Whether the row was found to be another one than it was when it was read.
+fn is_conflict<T: std::fmt::Debug>(done: &Result<T, StoreError>) -> bool {
+    matches!(done, Err(StoreError::Conflict { .. }))
+}
+
+/// A legal step is written; an illegal one cannot even be made; and a legal one that comes too late changes nothing.
+#[tokio::test]
+async fn volumes_change_in_the_database_as_the_matrix_says() {
+    let sql = "SELECT state FROM volumes WHERE id = ?";
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let id = seeded(store).await.disks.first().expect("a disk").id;
+        let set = async |state: VolumeState| {
+            let sql = "UPDATE volumes SET state = ?, removed = NULL WHERE id = ?";
+            store.db().run(sql, args![state.as_str(), id]).await.expect("a row");
+        };
+        for &state in VolumeState::ALL {
+            for &event in VolumeEvent::ALL {
+                let case = format!("{kind}: {state} + {event}");
+                set(state).await;
+                let row = store.volume_by_id(id).await.expect("the database").expect("the volume");
+                assert_eq!(row.state, state, "{case}");
+                if let Ok(step) = state.on(event) {
+                    let mut tx = store.begin().await.expect("a transaction");
+                    let changed = tx.volume_transition(&row, step).await.expect("the database");
+                    assert_eq!(changed.state, step.to(), "{case}");
+                    // As the row was read it is not there any more.
+                    let late = tx.volume_transition(&row, step).await;
+                    assert!(is_conflict(&late), "{case}, again: {late:?}");
+                    tx.commit().await.expect("a commit");
+                }
+                assert_eq!(word(store, sql, id).await, expected(state, event), "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn machines_change_in_the_database_as_the_matrix_says() {
+    let sql = "SELECT state FROM vm_instance WHERE id = ?";
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let id = seeded(store).await.vms.first().expect("a VM").id;
+        for &state in VmState::ALL {
+            for &event in VmEvent::ALL {
+                let case = format!("{kind}: {state} + {event}");
+                let set = "UPDATE vm_instance SET state = ?, removed = NULL WHERE id = ?";
+                store.db().run(set, args![state.as_str(), id]).await.expect("a row");
+                let row = store.vm_by_id(id).await.expect("the database").expect("the VM");
+                assert_eq!(row.state, state, "{case}");
+                if let Ok(step) = state.on(event) {
+                    let place = VmPlace { host_id: row.host_id, last_host_id: row.last_host_id, pod_id: row.pod_id };
+                    let mut tx = store.begin().await.expect("a transaction");
+                    let changed = tx.vm_transition(&row, step, place).await.expect("the database");
+                    assert_eq!(changed.state, step.to(), "{case}");
+                    let late = tx.vm_transition(&row, step, place).await;
+                    assert!(is_conflict(&late), "{case}, again: {late:?}");
+                    tx.commit().await.expect("a commit");
+                }
+                assert_eq!(word(store, sql, id).await, expected(state, event), "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn jobs_change_in_the_database_as_the_matrix_says() {
+    let sql = "SELECT job_status FROM async_job WHERE id = ?";
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let server = server(store, "one").await;
+        let id = job(store, &server).await;
+        for &state in JobStatus::ALL {
+            for &to in JobStatus::ALL {
+                let event = to.event();
+                let case = format!("{kind}: {state} + {event}");
+                let set = "UPDATE async_job SET job_status = ? WHERE id = ?";
+                store.db().run(set, args![state.number(), id]).await.expect("a row");
+                let done = if to == JobStatus::InProgress {
+                    store.job_claim(id, &server).await.expect("the database").is_some()
+                } else {
+                    let mut tx = store.begin().await.expect("a transaction");
+                    let done = tx.job_finish(id, to, 0, "").await.expect("the database");
+                    tx.commit().await.expect("a commit");
+                    done
+                };
+                assert_eq!(done, state.next(event).is_some(), "{case}");
+                let row = store.db().row(sql, args![id]).await.expect("the database").expect("the job");
+                assert_eq!(row.at::<i64>(0).expect("a number"), state.next(event).unwrap_or(state).number(), "{case}");
             }
         }
     }

@@ -10,6 +10,9 @@ use tokio::sync::watch;
 use super::host::Process;
 use super::motion::{Interruption, JOB_ERROR, Motion};
 
+/// How long what stands still sleeps before it looks whether it is released.
+const NAP: Duration = Duration::from_millis(2);
+
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -48,6 +51,9 @@ pub enum Fault {
         /// 0 to 1.
         fraction: f64,
     },
+    /// The move stands still when it is past its point of no return, before the sources are removed, until the fault is
+    /// released. Then it comes to its end, whatever happened meanwhile.
+    StallAfterSwitch,
     /// The request lies unread for a while: nobody knows of it, then it is done as if it had come just now, also when
     /// whoever sent it is gone.
     StartLate {
@@ -297,6 +303,15 @@ impl Mishaps {
         Ok(())
     }
 
+    /// Lets happen what is due when nothing can be taken back any more. A world that is shut down waits for nobody.
+    pub fn happen_after_switch(&self, process: &Process) {
+        for strike in self.0.iter().filter(|strike| strike.fault == Fault::StallAfterSwitch) {
+            while !strike.is_released() && process.is_alive() {
+                std::thread::sleep(NAP);
+            }
+        }
+    }
+
     /// Whether a disk is to be passed over.
     pub fn skips(&self, stem: &str) -> bool {
         let is_it = |strike: &Strike| matches!(&strike.fault, Fault::SkipDisk { stem: skipped } if skipped == stem);
@@ -312,7 +327,7 @@ fn stand_still(strike: &Strike, motion: &Motion, process: &Process) -> Result<()
         if motion.is_cancelled() {
             return Err(Interruption::Cancelled);
         }
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(NAP);
     }
     Ok(())
 }

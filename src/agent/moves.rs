@@ -207,6 +207,7 @@ fn relocate(
         course.world.pools.release(&relocation.target);
     }
     outcome?;
+    course.mishaps.happen_after_switch(course.process);
     for relocation in relocations {
         remove(&relocation.source);
     }

@@ -77,6 +77,20 @@ pub struct HostSpec {
     pub rsa: bool,
     /// A stock agent: our additions to the protocol answer 404.
     pub plain: bool,
+    /// Additions that this agent does not have, for instance because it is older: they answer 404.
+    pub lacks: Vec<Addition>,
+}
+
+/// An addition of ours to the protocol, by the name that capabilities give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Addition {
+    /// Telling how far a motion is, and stopping it.
+    MotionStatus,
+    /// Telling which disks a VM has and where.
+    VmDisks,
+    /// Telling facts about disk files in a pool.
+    FileFacts,
 }
 
 impl Default for HostSpec {
@@ -96,6 +110,7 @@ impl Default for HostSpec {
             strict: true,
             rsa: false,
             plain: false,
+            lacks: Vec::new(),
         }
     }
 }
@@ -184,6 +199,13 @@ pub struct GuestSpec {
 impl Default for GuestSpec {
     fn default() -> Self {
         Self { disk: None, slots: 4096, interval_us: 1000 }
+    }
+}
+
+impl HostSpec {
+    /// Whether its agent has an addition of ours to the protocol.
+    pub fn has(&self, addition: Addition) -> bool {
+        !self.plain && !self.lacks.contains(&addition)
     }
 }
 

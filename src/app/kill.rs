@@ -16,7 +16,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::jobs::Jobs;
 use crate::motion::Motion;
-use crate::store::probe::at_commits_of_jobs;
+use crate::store::commit::at_commits_of_jobs;
 
 const KILL: &str = "KILL_STACKMOTION_AT";
 const HALT: &str = "HALT_STACKMOTION_IN";

@@ -413,6 +413,7 @@ fn host_spec(plan: &HostPlan) -> HostSpec {
         hypervisor_version: plan.version.clone(),
         strict: plan.strict,
         plain: plan.plain,
+        lacks: plan.lacks.clone(),
         ..HostSpec::default()
     }
 }

@@ -4,7 +4,7 @@
 //! simulated hosts live in and the rows of the database.
 
 use crate::agent::image::ImageFormat;
-use crate::agent::spec::GuestSpec;
+use crate::agent::spec::{Addition, GuestSpec};
 
 /// Size that a pool claims when the plan says nothing: the same in the world and in the database.
 pub const POOL_BYTES: u64 = 64 << 30;
@@ -48,6 +48,8 @@ pub struct HostPlan {
     pub strict: bool,
     /// Without our additions to the protocol.
     pub plain: bool,
+    /// Additions of ours that it does not have.
+    pub lacks: Vec<Addition>,
 }
 
 /// A share on a file server.
@@ -150,6 +152,7 @@ impl HostPlan {
             version: "6.2".to_owned(),
             strict: true,
             plain: false,
+            lacks: Vec::new(),
         }
     }
 }

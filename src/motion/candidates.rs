@@ -4,6 +4,7 @@
 //! Deviation, on purpose: a pool is called suitable when migrateVolume would take it, and only then. CloudStack's own
 //! list promises pools that its move refuses (`contract/hyperv-e2e.md`, "What a better system must do", 10).
 
+use super::cold;
 use super::pools::{self, SpaceLimits};
 use super::refusal::Refusal;
 use super::vm_checks::{check_hypervisor, disks_of, is_full, offering, source_host};
@@ -274,7 +275,8 @@ impl Search<'_> {
         match self.host {
             // The VM's own host has to reach the pool while the VM runs.
             Some(host) if self.running => Ok(hosts.is_empty() || hosts.contains(&host.id)),
-            _ => Ok(true),
+            // Else one host has to copy it.
+            _ => Ok(cold::common_host(store, self.source, pool).await?.is_some()),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn order(
 }
 
 /// A host that is up and reaches both pools: the first by id, so that the choice can be foreseen.
-async fn common_host(store: &Store, source: &Pool, target: &Pool) -> Result<Option<Host>, Refusal> {
+pub(super) async fn common_host(store: &Store, source: &Pool, target: &Pool) -> Result<Option<Host>, Refusal> {
     let reaching_target = store.hosts_of_pool(target.id).await?;
     for host_id in store.hosts_of_pool(source.id).await? {
         if !reaching_target.contains(&host_id) {

@@ -199,7 +199,22 @@ impl<'a> Case<'a> {
                 "Cannot migrate a volume of a virtual machine to a storage pool in a different cluster",
             ));
         }
-        Ok(())
+        self.check_reach(target, host).await
+    }
+
+    /// The host of a running VM has to reach the pool. CloudStack does not look (`contract/migration.md` 2.1), and local pools of
+    /// two hosts have the same folder: the agent would find the disk there already.
+    async fn check_reach(&self, target: &Pool, host: Option<&Host>) -> Result<(), Refusal> {
+        let Some(host) = host else { return Ok(()) };
+        let reaching = self.store.hosts_of_pool(target.id).await?;
+        if reaching.is_empty() || reaching.contains(&host.id) {
+            return Ok(());
+        }
+        Err(Refusal::parameter(format!(
+            "Cannot migrate a volume of a running virtual machine to storage pool {}: its host {} does not reach it. Move the \
+             machine with its disks to a host that does: migrateVirtualMachineWithVolume",
+            target.name, host.name
+        )))
     }
 
     async fn some_host_reaches(&self, pool: &Pool) -> Result<bool, Refusal> {

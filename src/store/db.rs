@@ -407,6 +407,10 @@ impl Tx {
         self.about = self.about.with(job_id);
     }
 
+    pub(super) fn is_of_one_job(&self) -> bool {
+        matches!(self.about, About::Job(_))
+    }
+
     /// Says that all that it writes about jobs and their motions is known to those who watch them.
     pub(super) fn tells_nothing_new(&mut self) {
         self.about = About::Known;
@@ -451,23 +455,8 @@ impl Tx {
         }
     }
 
-    /// Makes the changes last. When the connection breaks while the database does so, it is asked afterwards, over another
-    /// connection or another server, what became of it.
-    ///
-    /// # Errors
-    /// As [`Db::rows`]: nothing was changed then. [`StoreError::InDoubt`] when the database did not come back to say.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        #[cfg(debug_assertions)]
-        if matches!(self.about, About::Job(_)) {
-            super::probe::pass(true);
-            self.commit_now().await?;
-            super::probe::pass(false);
-            return Ok(());
-        }
-        self.commit_now().await
-    }
-
-    async fn commit_now(self) -> Result<(), StoreError> {
+    /// See [`Tx::commit`].
+    pub(super) async fn commit_now(self) -> Result<(), StoreError> {
         let _noticed = self.db.once_done(self.touched, self.about);
         let mut tx = match self.inner {
             Inner::Sqlite(tx) => return Ok(tx.commit().await?),

@@ -334,37 +334,6 @@ impl Store {
         })
     }
 
-    /// Notes the limits that a motion goes by from now on: another gateway may have taken it over.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn motion_limits(
-        &self,
-        motion_id: i64,
-        (stall_s, stall_origin): (i64, &str),
-        (unreachable_s, unreachable_origin): (i64, &str),
-    ) -> Result<(), StoreError> {
-        transact!(self, StoreError, |tx| {
-            let sql = "UPDATE motion_migration SET stall_s = ?, stall_origin = ?, unreachable_s = ?, unreachable_origin = ? \
-                WHERE id = ? AND phase <> 'settled'";
-            tx.run(sql, args![stall_s, stall_origin, unreachable_s, unreachable_origin, motion_id]).await?;
-            Ok(())
-        })
-    }
-
-    /// Notes that the hosts of a motion have to be asked what is true, or do not have to any more.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn motion_reconciling(&self, motion_id: i64, is_asked: bool) -> Result<(), StoreError> {
-        transact!(self, StoreError, |tx| {
-            let now = Timestamp::now();
-            let sql = "UPDATE motion_migration SET reconciling = ?, updated = ? WHERE id = ? AND phase <> 'settled'";
-            tx.run(sql, args![is_asked.then_some(now), now, motion_id]).await?;
-            Ok(())
-        })
-    }
-
     /// The motions of a job, oldest first.
     ///
     /// # Errors
@@ -381,36 +350,6 @@ impl Store {
     pub async fn motion_by_id(&self, id: i64) -> Result<Option<MotionRow>, StoreError> {
         let row = self.db().row(&format!("{MOTION} WHERE id = ?"), args![id]).await?;
         row.as_ref().map(MotionRow::read).transpose()
-    }
-
-    /// The motion with this public id.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn motion_by_uuid(&self, uuid: &str) -> Result<Option<MotionRow>, StoreError> {
-        let row = self.db().row(&format!("{MOTION} WHERE uuid = ?"), args![uuid]).await?;
-        row.as_ref().map(MotionRow::read).transpose()
-    }
-
-    /// The motions whose outcome is not known, oldest first.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn motions_unknown(&self) -> Result<Vec<MotionRow>, StoreError> {
-        let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' ORDER BY id");
-        self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
-    }
-
-    /// The motions that are not settled and whose job has ended or is gone, oldest first.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn motions_orphaned(&self) -> Result<Vec<MotionRow>, StoreError> {
-        let sql = format!(
-            "{MOTION} WHERE phase <> 'settled' AND NOT EXISTS \
-             (SELECT 1 FROM async_job j WHERE j.id = motion_migration.job_id AND j.job_status = 0) ORDER BY id"
-        );
-        self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
     }
 
     /// The job that has put a stopped VM into `Migrating`.

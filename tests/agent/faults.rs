@@ -191,6 +191,41 @@ async fn a_stalled_copy_waits_for_its_release_or_its_cancelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn past_the_switch_a_move_comes_to_its_end_whatever_happens() {
+    for restart in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let world = Arc::new(start(&spec(), folder.path()).await);
+        world.faults.add(FaultRule::on("MigrateVolumeCommand", Fault::StallAfterSwitch));
+        let asking = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move { try_call(&world, A, &one()).await }
+        });
+        until("the disk is switched", || root(&world) == ROOT_AT_TARGET).await;
+        let running = status(&world, "m-1").await;
+        assert_eq!((running.state, running.phase.as_deref()), (Some(MotionState::Running), Some("clean")));
+        assert_eq!(strays(&world), ["root-1.vhdx"], "the source is still there");
+        let command = CancelMotionCommand { motion_id: "m-1".to_owned(), base: Base::default() };
+        let refused = call(&world, A, &command).await.outcome;
+        assert!(!refused.result && refused.details.unwrap().contains("past its point of no return"));
+        assert!(!asking.is_finished());
+        if restart {
+            world.host(A).unwrap().restart();
+            assert!(asking.await.unwrap().is_err(), "nobody is left to answer");
+        } else {
+            guest_writes(&world, VM, 10).await;
+            world.faults.release(None);
+            assert!(asking.await.unwrap().unwrap().outcome.result);
+            assert_eq!(status(&world, "m-1").await.state, Some(MotionState::Done));
+        }
+        until("the source is gone", || strays(&world).is_empty()).await;
+        guest_writes(&world, VM, 10).await;
+        assert_eq!(root(&world), ROOT_AT_TARGET);
+        assert_guest_whole(&world, VM);
+        assert_tidy(&world);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_late_answer_comes_after_the_effect() {
     let folder = tempfile::tempdir().unwrap();
     let world = Arc::new(start(&spec(), folder.path()).await);

@@ -166,6 +166,31 @@ async fn the_listener_keeps_to_the_protocol() {
     assert!(details.ends_with("failed due to No such host is known"), "{details}");
 }
 
+/// An agent that has some of our additions says which, and answers 404 to the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_may_lack_additions_of_ours() {
+    use stackmotion::agent::spec::Addition;
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = spec();
+    spec.hosts[0].lacks = vec![Addition::MotionStatus];
+    spec.hosts[1].lacks = vec![Addition::VmDisks, Addition::FileFacts];
+    let world = start(&spec, folder.path()).await;
+    let (status, cancel) = (MotionStatusCommand::CLASS, CancelMotionCommand::CLASS);
+    let (disks, files) = (VmDisksCommand::CLASS, FileFactsCommand::CLASS);
+    for (ip, names, absent, present) in [
+        (A, vec!["vm-disks", "file-facts"], [status, cancel], [disks, files]),
+        (B, vec!["motion-status"], [disks, files], [status, cancel]),
+    ] {
+        assert_eq!(call(&world, ip, &CapabilitiesCommand::default()).await.extensions, names);
+        for class in absent {
+            assert_eq!(post(&world, ip, &path_of(class), b"{}".to_vec()).await.unwrap().0, 404, "{ip}: {class}");
+        }
+        for class in present {
+            assert_ne!(post(&world, ip, &path_of(class), b"{}".to_vec()).await.unwrap().0, 404, "{ip}: {class}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn side_effects_are_those_of_the_real_agent() {
     let folder = tempfile::tempdir().unwrap();

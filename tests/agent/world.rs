@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::support::*;
 use futures_util::future::join_all;
 use stackmotion::agent::faults::{Fault, FaultRule};
-use stackmotion::agent::spec::{VmSpec, WorldSpec};
+use stackmotion::agent::spec::{Addition, VmSpec, WorldSpec};
 use stackmotion::agent::{World, WorldError};
 
 /// The block of a language in the documentation.
@@ -23,6 +23,7 @@ fn the_documented_world_and_fault_are_understood() {
     assert_eq!(spec.shares[0].unc, "\\\\fs1\\pool1");
     assert_eq!(spec.vms[0].disks[1].pool, "local");
     assert!(spec.hosts[0].strict && !spec.hosts[1].strict && spec.hosts[1].plain);
+    assert_eq!(spec.hosts[2].lacks, [Addition::MotionStatus]);
     let again: WorldSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
     assert_eq!(again, spec);
     let rule: FaultRule = serde_json::from_str(&documented("json")).unwrap();

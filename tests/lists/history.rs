@@ -98,6 +98,98 @@ fn table(text: &str) -> Vec<HashMap<String, String>> {
     lines.into_iter().map(|line| names.iter().cloned().zip(line).collect()).collect()
 }
 
+/// Motions 11 to 14, a day after each other: a machine, a machine with its disks, a cold copy, and one that goes on.
+fn varied() -> Json {
+    let motion = |id: i64, kind: &str, vm: Option<i64>, hosts: (i64, Option<i64>), outcome: Option<&str>| {
+        let day = format!("2026-11-{id} 12:00:00");
+        json!({
+            "id": id, "uuid": uuid(id), "job_id": 900 + id, "kind": kind, "strategy": "S", "vm_id": vm,
+            "phase": if outcome.is_some() { "settled" } else { "sent" }, "outcome": outcome,
+            "source_host_id": hosts.0, "target_host_id": hosts.1, "bytes_total": 1, "bytes_done": 1,
+            "created": &day, "sent_at": &day, "updated": &day, "ended": outcome.map(|_| &day),
+        })
+    };
+    let disk = |id: i64, motion: i64, volume: i64, copy: Option<i64>, pools: (i64, i64)| {
+        json!({
+            "id": id, "migration_id": motion, "volume_id": volume, "copy_volume_id": copy, "stem": "s",
+            "source_pool_id": pools.0, "target_pool_id": pools.1,
+        })
+    };
+    json!({
+        "motion_migration": [
+            motion(11, "live-vm", Some(3), (3, Some(4)), Some("done")),
+            motion(12, "live-vm-with-storage", Some(5), (4, Some(3)), Some("partly")),
+            motion(13, "cold-volume", None, (1, None), Some("unknown")),
+            motion(14, "live-volume", Some(3), (3, None), None),
+        ],
+        "motion_disk": [
+            disk(1, 12, 6, None, (3, 4)), disk(2, 12, 7, None, (3, 5)), disk(3, 13, 102, Some(106), (1, 2)),
+            disk(4, 14, 4, None, (4, 3)),
+        ],
+    })
+}
+
+/// Every filter, on the list and on the table.
+#[tokio::test]
+async fn every_filter_narrows_the_list_and_the_table() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        reset(store, &golden_json("lists/rows.json")).await;
+        reset(store, &varied()).await;
+        let id_of = async |table: &str, id: i64| -> String {
+            let sql = format!("SELECT uuid FROM {table} WHERE id = ?");
+            store.db().row(&sql, args![id]).await.expect("the database").expect("a row").at(0).expect("an id")
+        };
+        let (host, pool) = (id_of("host", 3).await, id_of("storage_pool", 4).await);
+        let of_14 = id_of("volumes", 4).await;
+        for (filters, wanted) in [
+            (vec![], vec![13, 12, 11]),
+            (vec![("id", uuid(12))], vec![12]),
+            (vec![("id", uuid(14))], vec![]),
+            (vec![("hostid", host.clone())], vec![12, 11]),
+            (vec![("hostid", id_of("host", 1).await)], vec![13]),
+            (vec![("hostid", id_of("host", 2).await)], vec![]),
+            (vec![("storageid", pool.clone())], vec![12]),
+            (vec![("storageid", id_of("storage_pool", 5).await)], vec![12]),
+            (vec![("storageid", id_of("storage_pool", 2).await)], vec![13]),
+            (vec![("volumeid", id_of("volumes", 7).await)], vec![12]),
+            (vec![("volumeid", id_of("volumes", 102).await)], vec![13]),
+            (vec![("volumeid", id_of("volumes", 106).await)], vec![13]),
+            (vec![("volumeid", of_14)], vec![]),
+            (vec![("virtualmachineid", id_of("vm_instance", 3).await)], vec![11]),
+            (vec![("virtualmachineid", id_of("vm_instance", 5).await)], vec![12]),
+            (vec![("virtualmachineid", id_of("vm_instance", 6).await)], vec![]),
+            (vec![("kind", "live-vm".to_owned())], vec![11]),
+            (vec![("kind", "cold-volume".to_owned())], vec![13]),
+            (vec![("kind", "live-volume".to_owned())], vec![]),
+            (vec![("outcome", "partly".to_owned())], vec![12]),
+            (vec![("enddate", "2026-11-12".to_owned())], vec![12, 11]),
+            (vec![("enddate", "2026-11-12 11:59:59".to_owned())], vec![11]),
+            (vec![("enddate", "2026-11-12 12:00:00".to_owned())], vec![12, 11]),
+            (vec![("startdate", "2026-11-12".to_owned()), ("enddate", "2026-11-12".to_owned())], vec![12]),
+            (vec![("hostid", host), ("kind", "live-vm".to_owned())], vec![11]),
+            (vec![("storageid", pool), ("outcome", "done".to_owned())], vec![]),
+        ] {
+            let filters: Vec<_> = filters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let wanted: Vec<_> = wanted.into_iter().map(uuid).collect();
+            assert_eq!(ids(store, &filters).await, wanted, "{kind}: {filters:?}");
+            let asked = [filters.as_slice(), &[("format", "csv")]].concat();
+            let reply = super::support::reply(store, "admin", "listMigrationHistory", &asked).await;
+            let stackmotion::api::Reply::Flow(flow) = reply else { panic!("{reply:?}") };
+            let pieces: Vec<_> = flow.pieces.try_collect().await.expect("pieces");
+            let lines = table(&String::from_utf8(pieces.concat()).expect("text"));
+            let told: Vec<_> = lines.iter().map(|line| line["id"].clone()).collect();
+            assert_eq!(told, wanted, "{kind}, as a table: {filters:?}");
+        }
+        let nothing = [("kind", "teleport"), ("hostid", "nowhere"), ("volumeid", "nothing"), ("storageid", "nowhere")];
+        for (name, value) in nothing.into_iter().chain([("virtualmachineid", "nobody"), ("enddate", "soon")]) {
+            let args = [(name.to_owned(), value.to_owned())];
+            let refused = call(store, "admin", "listMigrationHistory", &args).await;
+            assert_eq!(refused.status, 431, "{kind}: {name}={value}: {}", refused.body);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_table_over_http() {
     let world = World::start().await;

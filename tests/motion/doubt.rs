@@ -337,7 +337,7 @@ async fn an_outcome_that_is_unknown_is_shown_and_resolved_over_the_api() {
         );
         assert_eq!(unknown().await["count"].as_i64().unwrap_or_default(), 0, "{kind}");
         let told = gateway.client.call("listEvents", &[("type", "MIGRATION.RESOLVE")]).await.expect("events");
-        assert!(told["event"][0]["description"].as_str().is_some_and(|text| text.contains(id)), "{kind}: {told}");
+        assert_eq!(told["event"][0]["resourcename"], "shared", "{kind}: {told}");
         assert_eq!(Way::of(What::Volume).seen(&bench).await, ["c1-p2"], "{kind}");
         drop(gateway);
         bench.check(kind).await;

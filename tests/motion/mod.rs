@@ -8,6 +8,7 @@ mod demands;
 mod doubt;
 mod faults;
 mod good;
+mod growth;
 mod http_storm;
 #[cfg(debug_assertions)]
 mod killed;

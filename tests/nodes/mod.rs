@@ -1,11 +1,12 @@
 //! Several gateways on one database: leases, claims, locks, commits whose connection breaks, and processes that are killed.
 
+mod cancelled;
 #[cfg(feature = "mariadb-tests")]
 mod commits;
 mod expiry;
 #[cfg(feature = "mariadb-tests")]
 mod galera;
-mod leases;
+pub mod leases;
 mod stream;
 mod submit;
 mod takeover;

@@ -336,5 +336,8 @@ fn begin_and_run(course: &Course<'_>, source: &Path, target: &Path) -> Result<()
     {
         tracing::warn!(target = %target.display(), %error, "a broken-off copy cannot be removed");
     }
+    if outcome.is_ok() {
+        course.mishaps.happen_after_switch(course.process);
+    }
     outcome
 }

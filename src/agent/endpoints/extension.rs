@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Call, Reply, Thrown, answer, member};
 use crate::agent::image::{Image, allocated_bytes};
 use crate::agent::pools::folder_of_filer;
+use crate::agent::spec::{Addition, HostSpec};
 use crate::agent::state::Disk;
 use crate::hypervisors::hyperv::wire::extension::{
     CancelMotionCommand, CapabilitiesCommand, FILE_FACTS, FileFactsCommand, MOTION_STATUS, MotionStatusCommand,
@@ -15,14 +16,24 @@ use crate::hypervisors::hyperv::wire::extension::{
 };
 use crate::hypervisors::hyperv::wire::{Answer, Command, naming};
 
-/// All additions.
-pub(super) const CLASSES: [&str; 5] = [
-    CapabilitiesCommand::CLASS,
-    MotionStatusCommand::CLASS,
-    CancelMotionCommand::CLASS,
-    VmDisksCommand::CLASS,
-    FileFactsCommand::CLASS,
+/// All additions, by the names that capabilities give them, with their commands.
+const ADDITIONS: [(Addition, &str, &[&str]); 3] = [
+    (Addition::MotionStatus, MOTION_STATUS, &[MotionStatusCommand::CLASS, CancelMotionCommand::CLASS]),
+    (Addition::VmDisks, VM_DISKS, &[VmDisksCommand::CLASS]),
+    (Addition::FileFacts, FILE_FACTS, &[FileFactsCommand::CLASS]),
 ];
+
+/// The additions that a host has.
+fn additions_of(host: &HostSpec) -> impl Iterator<Item = (&'static str, &'static [&'static str])> + '_ {
+    let had = ADDITIONS.into_iter().filter(|(addition, _, _)| host.has(*addition));
+    had.map(|(_, name, classes)| (name, classes))
+}
+
+/// The commands that a host knows beyond the stock protocol.
+pub(super) fn classes_of(host: &HostSpec) -> impl Iterator<Item = &'static str> + '_ {
+    let capabilities = (!host.plain).then_some(CapabilitiesCommand::CLASS);
+    capabilities.into_iter().chain(additions_of(host).flat_map(|(_, classes)| classes.iter().copied()))
+}
 
 /// Class of the answer to a command of ours.
 fn class_of<C: Command>() -> &'static str {
@@ -37,7 +48,7 @@ pub(super) fn answer_to(call: &Call, last: &str) -> Result<Reply, Thrown> {
             json!({
                 "result": true,
                 "details": null,
-                "extensions": [MOTION_STATUS, VM_DISKS, FILE_FACTS],
+                "extensions": additions_of(&call.host.spec).map(|(name, _)| name).collect::<Vec<_>>(),
                 "contextMap": {},
             }),
         )),

@@ -184,9 +184,8 @@ const CLASSES: [&str; 36] = [
 /// The right spelling of a command's class, if the host has a handler for it. Letter case does not
 /// matter on the way in.
 pub fn known_class(host: &Host, segment: &str) -> Option<&'static str> {
-    let additions: &[&'static str] = if host.spec.plain { &[] } else { &extension::CLASSES };
-    let mut classes = CLASSES.iter().chain(additions);
-    classes.find(|class| class.eq_ignore_ascii_case(segment)).copied()
+    let mut classes = CLASSES.into_iter().chain(extension::classes_of(&host.spec));
+    classes.find(|class| class.eq_ignore_ascii_case(segment))
 }
 
 /// Carries a command out.

@@ -101,7 +101,7 @@ impl Store {
     pub async fn motion_rows(&self, ids: &[i64]) -> Result<Vec<Row>, StoreError> {
         let sql = "SELECT t.id, t.uuid, t.job_id, t.kind, t.strategy, t.phase, t.outcome, t.vm_id, t.source_host_id, \
             t.target_host_id, t.bytes_total, t.bytes_done, t.host_phase, t.bytes_per_second, t.progress_source, t.changed_at, \
-            t.stall_s, t.stall_origin, t.reason, t.verified, t.created, t.sent_at, t.updated, t.ended, \
+            t.stall_s, t.stall_origin, t.unreachable_s, t.unreachable_origin, t.reconciling, t.reason, t.verified, t.created, t.sent_at, t.updated, t.ended, \
             k.state AS cancel_state, k.answer AS cancel_answer, t.vm_name AS instance_name, t.job_uuid, v.uuid AS vm_uuid, v.name AS vm_name, \
             s.uuid AS source_host_uuid, s.name AS source_host_name, h.uuid AS target_host_uuid, h.name AS target_host_name \
             FROM motion_migration t LEFT JOIN motion_cancel k ON k.job_id = t.job_id LEFT JOIN vm_instance v ON v.id = t.vm_id \
