@@ -69,9 +69,11 @@ pub(super) async fn close(
             (pool_ref(&disk.source), order.source_ref())
         };
         let found = Found::look(hypervisor, &host, &pool, &row.file.stem).await;
-        // A host that is still cleaning up after itself has not left anything yet.
+        // A host that is still cleaning up after itself has not left anything yet, and one that does not stop what was given up
+        // may still make the file.
         let is_there = matches!(found, Found::There(..));
-        if is_there && is_at_work(order, hypervisor).await {
+        let may_come = is_target && matches!(found, Found::Away(_));
+        if (is_there || may_come) && is_at_work(order, hypervisor).await {
             continue;
         }
         let (state, bytes, note) = match found {

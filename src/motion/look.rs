@@ -272,6 +272,8 @@ impl<'a> Asked<'a> {
             }
             _ => match self.state().await {
                 Ok(Some(MotionState::Running)) => Look::Running,
+                // It may have moved between the two questions, and nobody has said that it does not move any more.
+                Ok(None) if !self.said.is_definite() => Look::CannotTell,
                 Ok(_) => {
                     let where_is = if here { "both hosts have it" } else { "neither host has it" };
                     let text = format!("{name}: {where_is} ({} and {}).", self.source.name, target.name);
