@@ -211,7 +211,10 @@ impl<'a> Watch<'a> {
 
     /// Writes down how far it is, when that has changed.
     fn note(&mut self, status: &MotionStatus, source: &'static str) {
-        if !self.pulse.beat(status, self.motion.clock.now()) || status.bytes_total == 0 {
+        let is_new = self.pulse.beat(status, self.motion.clock.now());
+        // An agent that has not begun to count says nothing about what was planned.
+        let counts = status.bytes_total > 0 || self.order.bytes_total() == 0;
+        if !is_new || !counts || (status.bytes_total == 0 && status.phase.is_empty()) {
             return;
         }
         let whole = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -247,8 +250,11 @@ impl Pulse {
     fn beat(&mut self, status: &MotionStatus, now: Instant) -> bool {
         let looks = (status.bytes_done, status.bytes_total, status.phase.clone());
         let is_new = self.last.as_ref() != Some(&looks);
+        // A source that grows under its guest is no sign that its copy does.
+        let has_moved =
+            self.last.as_ref().is_none_or(|(done, _, phase)| (*done, phase) != (status.bytes_done, &status.phase));
         // With all copied, or nothing to copy, there is nothing left that would be seen to move: a machine's memory, say.
-        if is_new || status.bytes_done >= status.bytes_total {
+        if has_moved || status.bytes_done >= status.bytes_total {
             self.since = now;
         }
         self.last = Some(looks);
@@ -321,6 +327,17 @@ mod tests {
             assert!(!pulse.is_still(now));
         }
         assert!(pulse.is_still(now + LIMIT), "but one of which nothing is heard any more is");
+    }
+
+    #[test]
+    fn a_source_that_grows_is_no_sign_of_life() {
+        let mut now = Instant::now();
+        let mut pulse = Pulse::new(LIMIT, now);
+        pulse.beat(&status(10, "copy"), now);
+        now += LIMIT;
+        let grown = MotionStatus { bytes_total: 200, ..status(10, "copy") };
+        assert!(pulse.beat(&grown, now), "it is shown");
+        assert!(pulse.is_still(now));
     }
 
     #[test]
