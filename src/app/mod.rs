@@ -190,6 +190,7 @@ impl App {
             tokio::spawn(workers),
             tokio::spawn(Arc::clone(&feed).run()),
             tokio::spawn(node::forget_jobs(store.clone(), lead.clone())),
+            tokio::spawn(take_up_orphans(Arc::clone(&motion), lead.clone(), interval)),
             tokio::spawn(ask_again(Arc::clone(&motion), lead, interval)),
             tokio::spawn(hear_wishes(motion, Duration::from_millis(settings.agent.poll_ms))),
         ];
@@ -338,9 +339,10 @@ async fn hear_wishes(motion: Arc<Motion>, interval: Duration) {
     }
 }
 
-/// Asks the hosts again about motions whose outcome is not known.
-async fn ask_again(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
+/// Ends motions that nobody ends. One that goes on may take days, so nothing else waits for it.
+async fn take_up_orphans(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
     let mut rounds = tokio::time::interval(interval);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
         if !lead.is_mine() {
@@ -348,6 +350,18 @@ async fn ask_again(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
         }
         if let Err(refusal) = motion.take_up_orphans().await {
             tracing::warn!(reason = %refusal.text, "motions that nobody ends could not be looked for");
+        }
+    }
+}
+
+/// Asks the hosts again about motions whose outcome is not known.
+async fn ask_again(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
+    let mut rounds = tokio::time::interval(interval);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        if !lead.is_mine() {
+            continue;
         }
         if let Err(refusal) = motion.ask_again().await {
             tracing::warn!(reason = %refusal.text, "unknown outcomes could not be asked about");

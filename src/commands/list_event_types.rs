@@ -37,6 +37,7 @@ const TYPES: &[&str] = &[
     "VOLUME.DESTROY",
     "VOLUME.MIGRATE",
     "MIGRATION.CANCEL",
+    "MIGRATION.RESOLVE",
     "VOLUME.RESIZE",
     "VOLUME.UPDATE",
     "VM.IMPORT",

@@ -116,7 +116,9 @@ async fn clean_copy(
     let whole = if moved { is_whole(order, &disk.target_file(copy), hypervisor).await } else { Whole::Shown };
     match whole {
         Whole::Shown => {
-            if let Err(error) = hypervisor.delete_volume(&order.source_ref(), &file).await {
+            if let Err(error) = hypervisor.delete_volume(&order.source_ref(), &file).await
+                && !is_gone(order, &file, hypervisor).await
+            {
                 tracing::warn!(motion = %order.uuid, stem = %file.stem, pool = %file.pool.name, %error, "a file stays behind");
                 return Ok(());
             }
@@ -131,14 +133,32 @@ async fn clean_copy(
             return Ok(());
         }
     }
+    forget_row(store, disk, moved).await
+}
+
+/// Whether a host shows that a file is not there: the answer to its deletion may have been lost.
+async fn is_gone(order: &Order, file: &DiskRef, hypervisor: &dyn Hypervisor) -> bool {
+    matches!(hypervisor.files(&order.source_ref(), &file.pool, &file.stem).await, Ok(Some(files)) if files.is_empty())
+}
+
+/// Ends the row whose file is gone after a cold move, and with it what its pool had promised.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails.
+pub(super) async fn forget_row(store: &Store, disk: &OrderDisk, moved: bool) -> Result<(), Refusal> {
+    let Some(copy) = &disk.copy else { return Ok(()) };
+    let (superfluous_id, pool_id) = if moved { (disk.volume.id, disk.source.id) } else { (copy.id, disk.target.id) };
     transact!(store, Refusal, |tx| {
+        let Some(row) = tx.volume_in(superfluous_id).await? else { return Ok(()) };
+        if row.state != VolumeState::Expunging {
+            return Ok(());
+        }
         match step(tx, &row, VolumeEvent::OperationSucceeded).await {
             Ok(_) => {}
             Err(Refusal { cause: Some(StoreError::Conflict { .. }), .. }) => return Ok(()),
             Err(error) => return Err(error),
         }
         tx.volume_removed(superfluous_id).await?;
-        let pool_id = if moved { disk.source.id } else { disk.target.id };
         tx.pool_release(pool_id, row.size_bytes).await?;
         Ok(())
     })

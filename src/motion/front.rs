@@ -68,7 +68,13 @@ impl Motion {
                      a few minutes."
                 )));
             }
-            return cold::order(&self.store, job_id, plan.volume, (plan.source, plan.target), plan.offering_id).await;
+            let vm = match plan.volume.vm_id {
+                Some(id) => self.store.vm_by_id(id).await?,
+                None => None,
+            };
+            let disks = (plan.source, plan.target);
+            let order = cold::order(&self.store, job_id, plan.volume, disks, plan.offering_id).await?;
+            return Ok(Order { vm, ..order });
         };
         if self.store.volume_snapshot_in_progress(plan.volume.id).await? {
             return Err(Refusal::failed(

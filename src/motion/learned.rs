@@ -27,7 +27,7 @@ pub(super) fn event(order: &Order, verdict: &Verdict) -> NewEvent {
         state: "Completed",
         level: "WARN",
         description: format!(
-            "What became of the migration of {what} is known now: {outcome}. The database follows the hosts. {}",
+            "What became of the migration of {what} is known now: {outcome}. The database follows. {}",
             verdict.verified
         ),
         user_id,

@@ -137,7 +137,8 @@ impl Motion {
     pub async fn close_ledger(&self) -> Result<(), Refusal> {
         for row in self.store.motions_with_open_files(AT_ONCE).await? {
             let closed = async {
-                let _held = self.hold(&row).await?;
+                // What moves now is looked at another time.
+                let Some(_held) = self.try_hold(&row).await? else { return Ok(()) };
                 let order = Order::from_journal(&self.store, &row).await?;
                 let verdict = settle::read_back(&self.store, &order, &row).await?;
                 self.tidy(&order, &verdict, self.hypervisor(&order)?.as_ref()).await
@@ -176,6 +177,7 @@ impl Motion {
         match before {
             Found::Away(text) => {
                 self.store.motion_file_note(row.id, FileState::Gone, None, &text).await?;
+                self.forget_rows_of(&order, &row, &verdict).await?;
                 return Ok(format!("It was gone already. {text}"));
             }
             Found::There(..) => {}
@@ -228,7 +230,19 @@ impl Motion {
         };
         let note = format!("{by} stated that it is gone. {seen}");
         self.store.motion_file_note(row.id, FileState::Gone, None, &note).await?;
+        let verdict = settle::read_back(&self.store, &order, &motion).await?;
+        self.forget_rows_of(&order, &row, &verdict).await?;
         Ok(note)
+    }
+
+    /// Ends what was kept only because of a file that is gone, such as the row of a copy.
+    async fn forget_rows_of(&self, order: &Order, row: &MotionFileRow, verdict: &Verdict) -> Result<(), Refusal> {
+        for (disk, moved) in order.disks.iter().zip(&verdict.disks_moved) {
+            if disk.volume.id == row.file.volume_id {
+                clean::forget_row(&self.store, disk, *moved).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn leftover(&self, file_id: i64) -> Result<(MotionFileRow, MotionRow), Refusal> {

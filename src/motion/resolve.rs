@@ -64,53 +64,62 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] when the motion is not in doubt, goes on, or its hosts show something else; nothing is changed then.
     pub async fn resolve(&self, job_id: i64, motion_id: i64, statement: &Statement) -> Result<(), Refusal> {
-        let row = self.in_doubt(motion_id).await?;
+        let row = self.in_doubt(motion_id, statement).await?;
         let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
         let _held = self.turn(job_id, row.vm_id, volume_id, false).await?;
         // A host may have answered while this waited.
-        let row = self.in_doubt(motion_id).await?;
+        let row = self.in_doubt(motion_id, statement).await?;
         let order = match Order::from_journal(&self.store, &row).await {
             Ok(order) => order,
             // What it speaks of is gone: nothing is left to be settled but the motion itself.
-            Err(Refusal { cause: None, text, .. }) => {
+            Err(Refusal { cause: None, text, .. }) if row.outcome.as_deref() == Some("unknown") => {
                 let verified = format!("{} {}", statement.words(), sentence(&text));
                 return settle::close_row(&self.store, &row, statement.outcome(), &verified).await;
             }
             Err(problem) => return Err(problem),
         };
         let hypervisor = self.hypervisor(&order)?;
-        let verdict = match look::look(hypervisor.as_ref(), &order, &Said::Nothing(String::new())).await {
+        if row.outcome.as_deref() != Some("unknown") {
+            // This job, or a host, was first and says the same.
+            let verdict = settle::read_back(&self.store, &order, &row).await?;
+            return self.tidy(&order, &verdict, hypervisor.as_ref()).await;
+        }
+        let look = look::look(hypervisor.as_ref(), &order, &Said::Nothing(String::new())).await;
+        // What has not been heard of must not begin yet.
+        if matches!(look, Look::Unheard(_)) && !is_barred(&order, hypervisor.as_ref()).await {
+            return Err(Refusal::failed("Its host does not say that it will not begin yet. Nothing was changed."));
+        }
+        let verdict = match look {
             Look::Running => {
                 return Err(Refusal::failed("It goes on: its host is at work on it. Nothing was changed."));
             }
-            Look::Unheard(seen) | Look::Over(seen) if seen.outcome != Outcome::Unknown => {
-                if seen.outcome != statement.outcome() {
+            Look::Unheard(seen) | Look::Over(seen) => {
+                let is_known = seen.outcome != Outcome::Unknown;
+                let differs = is_known && seen.outcome != statement.outcome();
+                if differs || (seen.vm_moved && statement.found == Found::Source) {
                     return Err(Refusal::failed(format!(
-                        "The hosts show something else: {} Nothing was changed; the database follows the hosts by itself.",
+                        "The hosts show something else: {} Nothing was changed.",
                         sentence(&seen.verified)
                     )));
                 }
-                // It must not begin yet.
-                if !is_barred(&order, hypervisor.as_ref()).await && seen.outcome == Outcome::NotDone {
-                    return Err(Refusal::failed(
-                        "Its host does not say that it will not begin yet. Nothing was changed.",
-                    ));
-                }
-                seen
+                if is_known { seen } else { statement.verdict(&order, &seen.verified) }
             }
-            Look::Unheard(seen) | Look::Over(seen) => statement.verdict(&order, &seen.verified),
             Look::CannotTell => statement.verdict(&order, "The agents cannot tell."),
             Look::Unreachable(text) => statement.verdict(&order, &format!("Asked again: {}", sentence(&text))),
         };
-        settle::correct(&self.store, &order, &verdict).await?;
-        self.tidy(&order, &verdict, hypervisor.as_ref()).await
+        match settle::correct(&self.store, &order, verdict).await? {
+            Some(verdict) => self.tidy(&order, &verdict, hypervisor.as_ref()).await,
+            None => self.in_doubt(motion_id, statement).await.map(drop),
+        }
     }
 
-    async fn in_doubt(&self, motion_id: i64) -> Result<MotionRow, Refusal> {
+    /// The motion, which is in doubt or has been settled as stated already: the job may have been run before.
+    async fn in_doubt(&self, motion_id: i64, statement: &Statement) -> Result<MotionRow, Refusal> {
         let unknown = || Refusal::parameter("There is no such migration; see listMigrations");
         let row = self.store.motion_by_id(motion_id).await?.ok_or_else(unknown)?;
         match (row.phase.as_str(), row.outcome.as_deref()) {
             ("settled", Some("unknown")) => Ok(row),
+            ("settled", Some(word)) if word == statement.outcome().word() => Ok(row),
             ("settled", outcome) => Err(Refusal::parameter(format!(
                 "What became of migration {} is known: {}. There is nothing to resolve; if the database is wrong, see listDrift",
                 row.uuid,

@@ -403,7 +403,8 @@ impl Motion {
     }
 
     async fn ask_again_about(&self, row: &MotionRow) -> Result<(), Refusal> {
-        let _held = self.hold(row).await?;
+        // What moves now is asked about another time.
+        let Some(_held) = self.try_hold(row).await? else { return Ok(()) };
         // Rows are read when it is this motion's turn: whoever was first may have changed them.
         let order = Order::from_journal(&self.store, row).await?;
         let hypervisor = self.hypervisor(&order)?;
@@ -420,8 +421,9 @@ impl Motion {
         if let Look::Over(verdict) | Look::Unheard(verdict) = seen
             && verdict.outcome != super::Outcome::Unknown
         {
-            settle::correct(&self.store, &order, &verdict).await?;
-            self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
+            if let Some(verdict) = settle::correct(&self.store, &order, verdict).await? {
+                self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
+            }
         }
         Ok(())
     }
@@ -441,9 +443,9 @@ impl Motion {
     }
 
     async fn end_orphan(&self, row: &MotionRow) -> Result<(), Refusal> {
-        let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
-        // Who is at work on it has the lock.
-        let Some(_held) = self.locks.try_hold(&key_of(row.vm_id, volume_id)) else { return Ok(()) };
+        // Who is at work on it here has the lock; who is at work on it elsewhere writes nothing more from now on.
+        let Some(_held) = self.try_hold(row).await? else { return Ok(()) };
+        self.store.job_fence(row.job_id).await?;
         let Some(row) = self.store.motion_by_id(row.id).await?.filter(|row| row.phase != "settled") else {
             return Ok(());
         };
@@ -456,8 +458,17 @@ impl Motion {
 
     /// Waits for the turn of a motion that is in the journal.
     pub(super) async fn hold(&self, row: &MotionRow) -> Result<Held, Refusal> {
+        Ok(self.locks.hold(&self.key_of_row(row).await?).await)
+    }
+
+    /// The turn of a motion that is in the journal, if nobody has it.
+    pub(super) async fn try_hold(&self, row: &MotionRow) -> Result<Option<Held>, Refusal> {
+        Ok(self.locks.try_hold(&self.key_of_row(row).await?))
+    }
+
+    async fn key_of_row(&self, row: &MotionRow) -> Result<String, Refusal> {
         let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
-        Ok(self.locks.hold(&key_of(row.vm_id, volume_id)).await)
+        Ok(key_of(row.vm_id, volume_id))
     }
 }
 

@@ -54,12 +54,15 @@ pub(super) async fn give_over(store: &Store, order: &Order, verdict: &Verdict) -
     let alert = alert(store, order, verdict).await?;
     transact!(store, Refusal, |tx| {
         tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await?;
-        // A machine that somebody has taken out of the motion does not need the room that was kept for it.
         if let (Some(vm), Some(target), Some(offering), true) =
             (&order.vm, &order.target, &order.offering, order.kind.moves_vm())
-            && tx.vm_in(vm.id).await?.is_none_or(|vm| vm.state != VmState::Migrating)
         {
-            tx.host_release(target.id, offering).await?;
+            // A machine that somebody has taken out of the motion needs room on one of the two hosts only.
+            match tx.vm_in(vm.id).await? {
+                Some(vm) if vm.state == VmState::Migrating => {}
+                Some(vm) if vm.host_id == Some(target.id) => tx.host_release(order.source.id, offering).await?,
+                _ => tx.host_release(target.id, offering).await?,
+            }
         }
         if let Some(alert) = &alert {
             tx.alert_insert(alert).await?;
@@ -231,22 +234,24 @@ pub(super) async fn read_back(store: &Store, order: &Order, row: &MotionRow) -> 
     })
 }
 
-/// Corrects the rows of a motion whose outcome was not known and is now: the host has answered at last.
+/// Corrects the rows of a motion whose outcome was not known and is now: the host has answered at last. Gives the verdict as it was
+/// written; none when somebody else was first.
 ///
 /// Rows that somebody has changed since are left alone: then somebody else has decided.
 ///
 /// # Errors
 /// A [`Refusal`] when the database fails.
-pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
+pub(super) async fn correct(store: &Store, order: &Order, verdict: Verdict) -> Result<Option<Verdict>, Refusal> {
+    let verdict = as_decided(order, verdict);
     let reason = format!("Learned later: {}", verdict.verified);
-    let (alert, event) = (correction(store, order, verdict).await?, learned::event(order, verdict));
+    let (alert, event) = (correction(store, order, &verdict).await?, learned::event(order, &verdict));
     let was_open = transact!(store, Refusal, |tx| {
         match tx.motion_settle(order.id, verdict.outcome.word(), Some(&reason), &verdict.verified).await {
             Ok(()) => {}
             Err(StoreError::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        correct_rows(tx, order, verdict).await?;
+        correct_rows(tx, order, &verdict).await?;
         tx.alert_insert(&alert).await?;
         tx.event_insert(&event).await?;
         Ok(true)
@@ -254,7 +259,16 @@ pub(super) async fn correct(store: &Store, order: &Order, verdict: &Verdict) -> 
     if was_open {
         tracing::warn!(motion = %order.uuid, verified = %verdict.verified, "the outcome of an earlier motion is known now");
     }
-    Ok(())
+    Ok(was_open.then_some(verdict))
+}
+
+/// A copy does not take the place of an original that somebody has taken back meanwhile.
+fn as_decided(order: &Order, verdict: Verdict) -> Verdict {
+    let is_taken_back = |disk: &OrderDisk| disk.volume.state != VolumeState::Migrating;
+    if order.kind != Kind::ColdVolume || !order.disks.iter().any(is_taken_back) {
+        return verdict;
+    }
+    Verdict { outcome: Outcome::NotDone, disks_moved: vec![false; order.disks.len()], ..verdict }
 }
 
 /// The alert of a correction: rows that an operator has seen are changed.
@@ -284,14 +298,11 @@ async fn correct_rows(tx: &mut Tx, order: &Order, verdict: &Verdict) -> Result<(
             settle_disk(tx, order, disk, *moved, verdict).await?;
             continue;
         }
-        let mut found = if *moved { disk.target.id } else { disk.source.id };
+        let found = if *moved { disk.target.id } else { disk.source.id };
         match order.kind {
             Kind::LiveVm => {}
             // The original was never touched; somebody has decided that it is the disk.
-            Kind::ColdVolume => {
-                drop_copy(tx, disk).await?;
-                found = disk.source.id;
-            }
+            Kind::ColdVolume => drop_copy(tx, disk).await?,
             Kind::LiveVolume | Kind::LiveVmWithStorage => {
                 let here = disk.volume.pool_id == Some(disk.source.id);
                 if *moved && disk.moves() && here && disk.volume.state == VolumeState::Ready {
@@ -330,8 +341,8 @@ async fn correct_vm(tx: &mut Tx, order: &Order, vm: &Vm, target: &crate::model::
         tx.vm_transition(&now, transition, place).await?;
     }
     if let Some(offering) = &order.offering {
-        tx.host_release(order.source.id, offering).await?;
-        tx.host_charge(target.id, offering).await?;
+        // It is there, whether or not there is room for it.
+        tx.host_shift(order.source.id, target.id, offering).await?;
     }
     Ok(())
 }

@@ -211,10 +211,10 @@ impl<'a> Watch<'a> {
 
     /// Writes down how far it is, when that has changed.
     fn note(&mut self, status: &MotionStatus, source: &'static str) {
-        let is_new = self.pulse.beat(status, self.motion.clock.now());
+        let planned = self.order.bytes_total() > 0;
+        let is_new = self.pulse.beat(status, planned, self.motion.clock.now());
         // An agent that has not begun to count says nothing about what was planned.
-        let counts = status.bytes_total > 0 || self.order.bytes_total() == 0;
-        if !is_new || !counts || (status.bytes_total == 0 && status.phase.is_empty()) {
+        if !is_new || (status.bytes_total == 0 && planned) {
             return;
         }
         let whole = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -236,7 +236,7 @@ struct Pulse {
     limit: Duration,
     /// What it looked like last: bytes done, bytes in all, phase.
     last: Option<(u64, u64, String)>,
-    /// When it last looked otherwise, or was given another chance.
+    /// When it was last seen to move, or was given another chance.
     since: Instant,
     samples: VecDeque<(Instant, u64)>,
 }
@@ -246,15 +246,16 @@ impl Pulse {
         Self { limit, last: None, since: now, samples: VecDeque::new() }
     }
 
-    /// Takes what it looks like now; true when that is something new.
-    fn beat(&mut self, status: &MotionStatus, now: Instant) -> bool {
+    /// Takes what it looks like now; true when that is something new. `planned` says that there are bytes to be moved.
+    fn beat(&mut self, status: &MotionStatus, planned: bool, now: Instant) -> bool {
         let looks = (status.bytes_done, status.bytes_total, status.phase.clone());
         let is_new = self.last.as_ref() != Some(&looks);
         // A source that grows under its guest is no sign that its copy does.
         let has_moved =
             self.last.as_ref().is_none_or(|(done, _, phase)| (*done, phase) != (status.bytes_done, &status.phase));
         // With all copied, or nothing to copy, there is nothing left that would be seen to move: a machine's memory, say.
-        if has_moved || status.bytes_done >= status.bytes_total {
+        let nothing_left = status.bytes_done >= status.bytes_total && (status.bytes_total > 0 || !planned);
+        if has_moved || nothing_left {
             self.since = now;
         }
         self.last = Some(looks);
@@ -306,14 +307,14 @@ mod tests {
         let mut now = Instant::now();
         let mut pulse = Pulse::new(LIMIT, now);
         for done in 0..100 {
-            assert!(pulse.beat(&status(done, "copy"), now));
-            assert!(!pulse.beat(&status(done, "copy"), now), "nothing new");
+            assert!(pulse.beat(&status(done, "copy"), true, now));
+            assert!(!pulse.beat(&status(done, "copy"), true, now), "nothing new");
             now += LIMIT - Duration::from_secs(1);
             assert!(!pulse.is_still(now), "{done}");
         }
         now += Duration::from_secs(1);
         assert!(pulse.is_still(now));
-        pulse.beat(&status(99, "switch"), now);
+        pulse.beat(&status(99, "switch"), true, now);
         assert!(!pulse.is_still(now), "another phase is a sign of life");
     }
 
@@ -322,7 +323,7 @@ mod tests {
         let mut now = Instant::now();
         let mut pulse = Pulse::new(LIMIT, now);
         for _ in 0..10 {
-            pulse.beat(&status(100, "switch"), now);
+            pulse.beat(&status(100, "switch"), true, now);
             now += LIMIT / 2;
             assert!(!pulse.is_still(now));
         }
@@ -333,26 +334,39 @@ mod tests {
     fn a_source_that_grows_is_no_sign_of_life() {
         let mut now = Instant::now();
         let mut pulse = Pulse::new(LIMIT, now);
-        pulse.beat(&status(10, "copy"), now);
+        pulse.beat(&status(10, "copy"), true, now);
         now += LIMIT;
         let grown = MotionStatus { bytes_total: 200, ..status(10, "copy") };
-        assert!(pulse.beat(&grown, now), "it is shown");
+        assert!(pulse.beat(&grown, true, now), "it is shown");
         assert!(pulse.is_still(now));
+    }
+
+    #[test]
+    fn what_has_not_begun_to_count_is_still() {
+        let mut now = Instant::now();
+        let nothing = MotionStatus { bytes_total: 0, ..status(0, "copy") };
+        for (planned, is_still) in [(true, true), (false, false)] {
+            let mut pulse = Pulse::new(LIMIT, now);
+            pulse.beat(&nothing, planned, now);
+            now += LIMIT;
+            pulse.beat(&nothing, planned, now);
+            assert_eq!(pulse.is_still(now), is_still, "{planned}");
+        }
     }
 
     #[test]
     fn the_rate_is_that_of_late() {
         let mut now = Instant::now();
         let mut pulse = Pulse::new(LIMIT, now);
-        pulse.beat(&status(0, "copy"), now);
+        pulse.beat(&status(0, "copy"), true, now);
         assert_eq!(pulse.rate(), None);
         for done in [1, 2, 3] {
             now += RATE_WINDOW;
-            pulse.beat(&status(done * 30, "copy"), now);
+            pulse.beat(&status(done * 30, "copy"), true, now);
         }
         assert_eq!(pulse.rate(), Some(1));
         now += RATE_WINDOW;
-        pulse.beat(&status(90, "copy"), now);
+        pulse.beat(&status(90, "copy"), true, now);
         assert_eq!(pulse.rate(), Some(0), "what was before does not count");
     }
 }

@@ -17,7 +17,7 @@ impl Store {
         (unreachable_s, unreachable_origin): (i64, &str),
     ) -> Result<(), StoreError> {
         transact!(self, StoreError, |tx| {
-            let sql = "UPDATE motion_migration SET stall_s = ?, stall_origin = ?, unreachable_s = ?, unreachable_origin = ? \
+            let sql = "UPDATE motion_migration SET stall_s = ?, stall_origin = ?, unreachable_s = ?, unreachable_origin = ?, reconciling = NULL \
                 WHERE id = ? AND phase <> 'settled'";
             tx.run(sql, args![stall_s, stall_origin, unreachable_s, unreachable_origin, motion_id]).await?;
             Ok(())

@@ -229,6 +229,15 @@ pub(super) fn jobs_accepting(event: JobEvent) -> String {
 const FORGOTTEN_AT_ONCE: i64 = 1000;
 
 impl Store {
+    /// Takes a job away from whoever runs it: nothing more is written under a claim of it that was made before.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn job_fence(&self, job_id: i64) -> Result<(), StoreError> {
+        self.db().run("UPDATE motion_job SET epoch = epoch + 1 WHERE job_id = ?", args![job_id]).await?;
+        Ok(())
+    }
+
     /// Deletes finished jobs of gateways when `job.expire.minutes` have gone since their end (`contract/api-protocol.md` 7.7):
     /// the oldest ones, and not too many at once; true when there may be more. Jobs of management servers are left to them,
     /// and a job that is not over stays however old it is: a copy may take days. What was moved stays in the journal.
