@@ -420,10 +420,9 @@ impl Motion {
         }
         if let Look::Over(verdict) | Look::Unheard(verdict) = seen
             && verdict.outcome != super::Outcome::Unknown
+            && let Some(verdict) = settle::correct(&self.store, &order, verdict).await?
         {
-            if let Some(verdict) = settle::correct(&self.store, &order, verdict).await? {
-                self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
-            }
+            self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
         }
         Ok(())
     }
