@@ -8,7 +8,7 @@ use super::cold;
 use super::pools::{self, SpaceLimits};
 use super::refusal::Refusal;
 use super::vm_checks::{check_hypervisor, disks_of, is_full, offering, source_host};
-use crate::model::{Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume, VolumeState};
+use crate::model::{HYPERV, Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume, VolumeState};
 use crate::store::{Store, StoreError};
 
 /// A host that could receive a VM.
@@ -254,7 +254,7 @@ impl Search<'_> {
                 Scope::Other => false,
             };
             if listed && pool.status == "Up" && pool.id != self.source.id {
-                let suitable = self.takes(store, &pool).await?;
+                let suitable = self.takes(store, &pool, hypervisor.as_deref()).await?;
                 found.push(PoolCandidate { pool, suitable });
             }
         }
@@ -262,7 +262,7 @@ impl Search<'_> {
     }
 
     /// What migrateVolume would say of the pool.
-    async fn takes(&self, store: &Store, pool: &Pool) -> Result<bool, Refusal> {
+    async fn takes(&self, store: &Store, pool: &Pool, hypervisor: Option<&str>) -> Result<bool, Refusal> {
         if let Some(offering) = store.disk_offering_by_id(self.volume.disk_offering_id).await?
             && pools::offering_fits(pool, &offering, self.volume).is_err()
         {
@@ -275,8 +275,11 @@ impl Search<'_> {
         match self.host {
             // The VM's own host has to reach the pool while the VM runs.
             Some(host) if self.running => Ok(hosts.is_empty() || hosts.contains(&host.id)),
-            // Else one host has to copy it.
-            _ => Ok(cold::common_host(store, self.source, pool).await?.is_some()),
+            // Else one host has to copy it; what other hypervisors can do is not known here.
+            _ if hypervisor.is_some_and(|kind| kind.eq_ignore_ascii_case(HYPERV)) => {
+                Ok(cold::common_host(store, self.source, pool).await?.is_some())
+            }
+            _ => Ok(true),
         }
     }
 }

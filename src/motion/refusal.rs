@@ -71,7 +71,7 @@ impl From<StoreError> for Refusal {
     fn from(cause: StoreError) -> Self {
         let text = match &cause {
             StoreError::Conflict { what } => format!(
-                "Migration cancelled because {what} was changed by another operation at the same time; nothing was moved, try again"
+                "Migration cancelled because {what} was changed by another operation at the same time; see where it is and try again"
             ),
             cause if cause.is_locked_out() => {
                 "Migration cancelled because somebody held a lock on its rows or their table in \

@@ -108,7 +108,7 @@ pub struct MotionRow {
     pub strategy: String,
     /// `marked`, `sent` or `settled`.
     pub phase: String,
-    /// `done`, `not-done` or `unknown`, once it is settled.
+    /// `done`, `not-done`, `partly` or `unknown`, once it is settled.
     pub outcome: Option<String>,
     /// The VM.
     pub vm_id: Option<i64>,

@@ -85,12 +85,15 @@ pub async fn motions(store: &Store, ids: &[i64]) -> Result<Vec<MotionView>, Stor
 
 fn motion(row: &Row, disks: Vec<MotionDiskView>) -> Result<MotionView, StoreError> {
     let told = MotionRow::read(row)?;
+    let instance_name = text(row, "instance_name")?;
+    let progress = migration(&told);
+    let advice = progress.advice.map(|_| crate::motion::advice(&told.uuid, instance_name.as_deref()));
     Ok(MotionView {
         kind: told.kind.clone(),
         job_id: text(row, "job_uuid")?,
         vm_id: text(row, "vm_uuid")?,
         vm_name: text(row, "vm_name")?,
-        instance_name: text(row, "instance_name")?,
+        instance_name,
         source_host_id: text(row, "source_host_uuid")?,
         source_host_name: text(row, "source_host_name")?,
         host_id: text(row, "target_host_uuid")?,
@@ -100,7 +103,7 @@ fn motion(row: &Row, disks: Vec<MotionDiskView>) -> Result<MotionView, StoreErro
         started: told.sent,
         completed: told.ended,
         duration: told.duration_s(),
-        progress: Group(migration(&told)),
+        progress: Group(MigrationView { advice, ..progress }),
     })
 }
 

@@ -74,7 +74,7 @@ spelled! {
         NotDone,
         /// `settled`, `partly`: the machine moved and not all of its disks did; the rows say what was found.
         Partly,
-        /// `settled`, `unknown`: the hosts did not say. The rows stay as they were, nothing new may begin with them, and the
+        /// `settled`, `unknown`: the hosts did not say. The rows go back to where they were, nothing new may begin with them, and the
         /// hosts are asked again and again until they answer.
         Unknown,
     }
