@@ -43,7 +43,7 @@ impl AsyncCommand for ResolveMigration {
     async fn event(&self, ctx: &Ctx) -> Result<EventDraft, ApiError> {
         self.found()?;
         let row = self.motion(ctx).await?;
-        let volume = ctx.store.motion_disks(row.id).await?.first().map(|disk| (InstanceType::Volume, disk.volume_id));
+        let volume = ctx.store.motion_volume(row.id).await?.map(|id| (InstanceType::Volume, id));
         Ok(EventDraft {
             event_type: "MIGRATION.RESOLVE",
             description: format!("resolving migration {}: it is at its {}", row.uuid, self.found.to_ascii_lowercase()),

@@ -65,7 +65,7 @@ impl Motion {
     /// A [`Refusal`] when the motion is not in doubt, goes on, or its hosts show something else; nothing is changed then.
     pub async fn resolve(&self, job_id: i64, motion_id: i64, statement: &Statement) -> Result<(), Refusal> {
         let row = self.in_doubt(motion_id, statement).await?;
-        let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
+        let volume_id = self.store.motion_volume(row.id).await?;
         let _held = self.turn(job_id, row.vm_id, volume_id, false).await?;
         // A host may have answered while this waited.
         let row = self.in_doubt(motion_id, statement).await?;

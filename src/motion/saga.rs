@@ -466,8 +466,7 @@ impl Motion {
     }
 
     async fn key_of_row(&self, row: &MotionRow) -> Result<String, Refusal> {
-        let volume_id = self.store.motion_disks(row.id).await?.first().map(|disk| disk.volume_id);
-        Ok(key_of(row.vm_id, volume_id))
+        Ok(key_of(row.vm_id, self.store.motion_volume(row.id).await?))
     }
 }
 

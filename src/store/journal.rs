@@ -425,6 +425,14 @@ impl Store {
             .collect()
     }
 
+    /// The first volume of a motion, by which one without a VM is told apart; none for one that moves no disk.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn motion_volume(&self, motion_id: i64) -> Result<Option<i64>, StoreError> {
+        Ok(self.motion_disks(motion_id).await?.first().map(|disk| disk.volume_id))
+    }
+
     /// Bytes that motions under way will bring into a pool.
     ///
     /// # Errors
