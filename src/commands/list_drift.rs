@@ -9,14 +9,14 @@ use crate::store::DriftFilter;
 use crate::views::{self, DriftView};
 
 crate::command! {
-    /// Lists what database and hosts do not agree about: machines on other hosts than the database says, disks in other
+    /// Lists what database and hosts do not agree about: machines on other hosts than the database says or running though it calls them stopped, disks in other
     /// folders or of other sizes. Nothing of it is corrected by itself; `resolveDrift` does.
     pub struct ListDrift {
         /// Page, and a word in what database or host said.
         page: Page,
         /// Only this finding.
         id: Option<String>,
-        /// Only those of this kind: `vm-elsewhere`, `vm-missing`, `disk-elsewhere`, `disk-missing` or `disk-size`.
+        /// Only those of this kind: `vm-elsewhere`, `vm-missing`, `vm-running`, `disk-elsewhere`, `disk-missing` or `disk-size`.
         kind: Option<String>,
         /// Only those of this machine and its disks.
         vm_id "virtualmachineid": Option<Id<VmRef>>,

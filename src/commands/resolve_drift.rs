@@ -52,7 +52,7 @@ impl AsyncCommand for ResolveDrift {
         let row = self.finding(ctx).await?;
         let resource = match row.volume_id {
             Some(id) => (InstanceType::Volume, id),
-            None => (InstanceType::VirtualMachine, row.vm_id),
+            None => (InstanceType::VirtualMachine, row.vm_id.unwrap_or_default()),
         };
         Ok(EventDraft {
             event_type: "DRIFT.RESOLVE",

@@ -1,8 +1,11 @@
-//! One look at a machine: what the rows say, what the hosts say, and what differs.
+//! One look at a thing: what the rows say, what the hosts say, and what differs.
 
-use super::{Drift, Kind};
-use crate::model::{Host, Pool, Scope, Vm, VmState, Volume, VolumeState};
-use crate::motion::hypervisor::{HostRef, VmDisk, VmPresence, same_folder};
+use std::collections::BTreeSet;
+
+use super::disks::Disks;
+use super::{Drift, Kind, Thing};
+use crate::model::{Host, Pool, Vm, VmState, Volume, VolumeState};
+use crate::motion::hypervisor::{HostRef, VmDisk, VmPresence};
 use crate::motion::{host_ref, pool_ref, port};
 use crate::store::{NewDrift, Store, StoreError};
 
@@ -14,31 +17,58 @@ pub(super) enum Look {
     NotNow(String),
 }
 
-/// A machine as its rows and its hosts say it.
+/// A thing as its rows and its hosts say it.
 pub(super) struct Seen {
     /// What the rows say.
     pub subject: Subject,
     /// The hosts that have the machine: the one that the rows say, or all others that have it.
     pub at: Vec<(Host, VmPresence)>,
-    /// Whether the agent told of disks.
-    pub told_disks: bool,
+    /// A host that told: what is written about the thing goes to its zone, pod and cluster.
+    pub teller: Host,
+    /// Whether it was told where the machine is.
+    pub told_place: bool,
+    /// The disks of which something was told, internal ids.
+    pub told_disks: BTreeSet<i64>,
     /// What differs.
     pub findings: Vec<NewDrift>,
 }
 
-/// A machine as its rows say it.
+/// A thing as its rows say it.
 pub(super) struct Subject {
-    pub vm: Vm,
-    pub host: Host,
+    /// The machine; none where a disk belongs to none.
+    pub vm: Option<Vm>,
+    /// The host that the machine runs on, or that it ran on last.
+    pub host: Option<Host>,
+    /// The disks of the machine, or the disk alone.
     pub volumes: Vec<Volume>,
     /// The pools of its zone.
     pub pools: Vec<Pool>,
 }
 
 impl Subject {
-    /// A volume of the machine.
+    /// What it is.
+    pub fn thing(&self) -> Thing {
+        Thing::of(self.vm.as_ref().map(|vm| vm.id), self.volumes.first().map(|volume| volume.id))
+    }
+
+    /// A disk of it.
     pub fn volume(&self, id: i64) -> Option<&Volume> {
         self.volumes.iter().find(|volume| volume.id == id)
+    }
+
+    /// The pool of a disk.
+    pub fn pool(&self, volume: &Volume) -> Option<&Pool> {
+        self.pools.iter().find(|pool| Some(pool.id) == volume.pool_id)
+    }
+
+    /// The machine with its host, when it runs.
+    pub fn running(&self) -> Option<(&Vm, &Host)> {
+        self.vm.as_ref().filter(|vm| vm.state == VmState::Running).zip(self.host.as_ref())
+    }
+
+    /// The host that the machine runs on.
+    pub fn runs_at(&self) -> Option<&Host> {
+        self.running().map(|(_, host)| host)
     }
 
     /// Whether a volume is compared: its file has to be somewhere.
@@ -51,7 +81,7 @@ impl Subject {
         let rows = |subject: &Self| {
             let volumes: Vec<(i64, i64)> =
                 subject.volumes.iter().map(|volume| (volume.id, volume.update_count)).collect();
-            (subject.vm.update_count, subject.vm.host_id, volumes)
+            (subject.vm.as_ref().map(|vm| (vm.update_count, vm.host_id)), volumes)
         };
         rows(self) == rows(other)
     }
@@ -61,67 +91,98 @@ impl Subject {
 type Silent = String;
 
 impl Drift {
-    /// Looks at a machine once. Asks its host; other hosts only when that one has not got it.
+    /// Looks at a thing once. Of a machine that runs its host is asked, and others only when that one has not got it; of what
+    /// does not run, a host that reaches its pools.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub(super) async fn look(&self, vm_id: i64) -> Result<Look, StoreError> {
-        let subject = match self.subject(vm_id).await? {
+    pub(super) async fn look(&self, thing: Thing) -> Result<Look, StoreError> {
+        let subject = match self.subject(thing).await? {
             Ok(subject) => subject,
             Err(reason) => return Ok(Look::NotNow(reason)),
         };
-        let name = &subject.vm.instance_name;
-        if subject.host.status != "Up" {
-            return Ok(Look::NotNow(format!("host {} is {}", subject.host.name, subject.host.status)));
+        let look = if subject.runs_at().is_some() { self.running(subject).await? } else { self.idle(subject).await? };
+        let Look::Seen(seen) = look else { return Ok(look) };
+        match self.subject(thing).await? {
+            Ok(now) if now.is_same(&seen.subject) => Ok(Look::Seen(seen)),
+            Ok(_) => Ok(Look::NotNow("its rows changed while the hosts were asked".to_owned())),
+            Err(reason) => Ok(Look::NotNow(reason)),
         }
-        let mut silent = Vec::new();
-        let at = match self.presence(&subject.host, name).await? {
-            Err(reason) => return Ok(Look::NotNow(reason)),
-            Ok(VmPresence::Absent) => self.search(&subject, &mut silent).await?,
-            Ok(presence) => vec![(subject.host.clone(), presence)],
-        };
-        let listed = match at.as_slice() {
-            [(host, _)] => self.disks(host, name).await?,
-            _ => None,
-        };
-        match self.subject(vm_id).await? {
-            Ok(now) if now.is_same(&subject) => {}
-            Ok(_) => return Ok(Look::NotNow("its rows changed while the hosts were asked".to_owned())),
-            Err(reason) => return Ok(Look::NotNow(reason)),
-        }
-        let mut findings: Vec<NewDrift> = place_finding(&subject, &at, &silent).into_iter().collect();
-        if let (Some(listed), [(host, _)]) = (&listed, at.as_slice()) {
-            let folder = |pool: &Pool| self.hypervisor.folder(&pool_ref(pool));
-            findings.extend(Disks { subject: &subject, host, listed, folder: &folder }.findings());
-        }
-        Ok(Look::Seen(Box::new(Seen { subject, at, told_disks: listed.is_some(), findings })))
     }
 
-    /// The machine as its rows say it; a reason when it is not to be compared.
-    async fn subject(&self, vm_id: i64) -> Result<Result<Subject, String>, StoreError> {
-        let store = &self.store;
-        let Some(vm) = store.vm_by_id(vm_id).await?.filter(|vm| !vm.removed) else {
-            return Ok(Err("there is no such machine any more".to_owned()));
+    /// Looks at a machine that runs.
+    async fn running(&self, subject: Subject) -> Result<Look, StoreError> {
+        let Some((vm, host)) = subject.running() else {
+            return Ok(Look::NotNow("the machine does not run".to_owned()));
         };
-        let (VmState::Running, Some(host_id)) = (vm.state, vm.host_id) else {
-            return Ok(Err(format!("the machine is {}", vm.state)));
-        };
-        if store.vm_in_motion(vm_id).await? {
-            return Ok(Err("a migration of the machine is under way, or what became of one is not known".to_owned()));
+        if host.status != "Up" {
+            return Ok(Look::NotNow(format!("host {} is {}", host.name, host.status)));
         }
-        let Some(host) = store.host_by_id(host_id).await?.filter(|host| !host.removed) else {
-            return Ok(Err(format!("its host {host_id} is not in the inventory")));
+        let mut silent = Vec::new();
+        let at = match self.presence(host, &vm.instance_name).await? {
+            Err(reason) => return Ok(Look::NotNow(reason)),
+            Ok(VmPresence::Absent) => self.search(vm, host, &mut silent).await?,
+            Ok(presence) => vec![(host.clone(), presence)],
         };
-        let volumes = store.volumes_of_vm(vm_id).await?;
-        let pools = store.pools_of_zone(vm.zone_id).await?;
+        let listed = match at.as_slice() {
+            [(host, _)] => self.disks(host, &vm.instance_name).await?,
+            _ => None,
+        };
+        let mut findings: Vec<NewDrift> = place_finding(vm, host, &at, &silent).into_iter().collect();
+        let mut told_disks = BTreeSet::new();
+        if let (Some(listed), [(host, _)]) = (&listed, at.as_slice()) {
+            let folder = |pool: &Pool| self.hypervisor.folder(&pool_ref(pool));
+            findings.extend(Disks { subject: &subject, host, folder: &folder }.listed(listed));
+            let compared = subject.volumes.iter().filter(|volume| Subject::compares(volume));
+            told_disks.extend(compared.map(|volume| volume.id));
+        }
+        let teller = host.clone();
+        Ok(Look::Seen(Box::new(Seen { subject, at, teller, told_place: true, told_disks, findings })))
+    }
+
+    /// The thing as its rows say it; a reason when it is not to be compared.
+    async fn subject(&self, thing: Thing) -> Result<Result<Subject, String>, StoreError> {
+        let store = &self.store;
+        if store.thing_in_motion(thing.vm_id(), thing.volume_id()).await? {
+            return Ok(Err("a migration of it is under way, or what became of one is not known".to_owned()));
+        }
+        let (vm, volumes, zone_id) = match thing {
+            Thing::Vm(id) => {
+                let Some(vm) = store.vm_by_id(id).await?.filter(|vm| !vm.removed) else {
+                    return Ok(Err("there is no such machine any more".to_owned()));
+                };
+                let (volumes, zone_id) = (store.volumes_of_vm(id).await?, vm.zone_id);
+                (Some(vm), volumes, zone_id)
+            }
+            Thing::Disk(id) => match store.volume_by_id(id).await?.filter(|disk| !disk.removed) {
+                Some(disk) if disk.vm_id.is_none() => (None, vec![disk.clone()], disk.zone_id),
+                _ => return Ok(Err("there is no such disk without a machine any more".to_owned())),
+            },
+        };
+        let host_id = match &vm {
+            Some(vm) if vm.state == VmState::Running => vm.host_id,
+            Some(vm) if vm.state == VmState::Stopped => vm.last_host_id,
+            Some(vm) => return Ok(Err(format!("the machine is {}", vm.state))),
+            None => None,
+        };
+        let host = match host_id {
+            Some(id) => store.host_by_id(id).await?.filter(|host| !host.removed),
+            None => None,
+        };
+        if vm.as_ref().is_some_and(|vm| vm.state == VmState::Running) && host.is_none() {
+            return Ok(Err("its host is not in the inventory".to_owned()));
+        }
+        let pools = store.pools_of_zone(zone_id).await?;
         Ok(Ok(Subject { vm, host, volumes, pools }))
     }
 
-    async fn reference(&self, host: &Host) -> Result<HostRef, StoreError> {
+    /// A host as its agent is asked.
+    pub(super) async fn reference(&self, host: &Host) -> Result<HostRef, StoreError> {
         port_of(&self.store, host).await.map(|port| host_ref(host, port))
     }
 
-    async fn presence(&self, host: &Host, vm: &str) -> Result<Result<VmPresence, Silent>, StoreError> {
+    /// Whether a host has a machine.
+    pub(super) async fn presence(&self, host: &Host, vm: &str) -> Result<Result<VmPresence, Silent>, StoreError> {
         let asked = self.hypervisor.vm_presence(&self.reference(host).await?, vm).await;
         Ok(asked.map_err(|error| format!("host {} does not answer: {error}", host.name)))
     }
@@ -131,15 +192,20 @@ impl Drift {
         Ok(self.hypervisor.vm_disks(&self.reference(host).await?, vm).await.ok().flatten())
     }
 
-    /// The hosts of the zone that have the machine; those that do not say are named in `silent`.
-    async fn search(&self, subject: &Subject, silent: &mut Vec<String>) -> Result<Vec<(Host, VmPresence)>, StoreError> {
+    /// The other hosts of the zone that have the machine; those that do not say are named in `silent`.
+    async fn search(
+        &self,
+        vm: &Vm,
+        known: &Host,
+        silent: &mut Vec<String>,
+    ) -> Result<Vec<(Host, VmPresence)>, StoreError> {
         let mut found = Vec::new();
-        for host in self.store.hosts_of_zone(subject.vm.zone_id).await? {
-            if host.id == subject.host.id || !host.is_hyperv() {
+        for host in self.store.hosts_of_zone(vm.zone_id).await? {
+            if host.id == known.id || !host.is_hyperv() {
                 continue;
             }
             let told = match host.status.as_str() {
-                "Up" => self.presence(&host, &subject.vm.instance_name).await?.ok(),
+                "Up" => self.presence(&host, &vm.instance_name).await?.ok(),
                 _ => None,
             };
             match told {
@@ -163,9 +229,9 @@ async fn port_of(store: &Store, host: &Host) -> Result<Option<u16>, StoreError> 
     }
 }
 
-/// Whether the machine is where the rows say.
-fn place_finding(subject: &Subject, at: &[(Host, VmPresence)], silent: &[String]) -> Option<NewDrift> {
-    let (name, host) = (&subject.vm.instance_name, &subject.host);
+/// Whether a machine that runs is where the rows say.
+fn place_finding(vm: &Vm, host: &Host, at: &[(Host, VmPresence)], silent: &[String]) -> Option<NewDrift> {
+    let name = &vm.instance_name;
     if at.iter().any(|(found, _)| found.id == host.id) {
         return None;
     }
@@ -187,110 +253,33 @@ fn place_finding(subject: &Subject, at: &[(Host, VmPresence)], silent: &[String]
         let text = format!("Host {} does not have {name}; it is on {}.{not_asked}", host.name, names.join(" and on "));
         (Kind::VmElsewhere, format!("host {}", ids.join(" ")), text)
     };
-    Some(NewDrift {
+    let found_host_id = match at {
+        [(found, _)] => Some(found.id),
+        _ => None,
+    };
+    let database_says = format!("{name} runs on host {}.", host.name);
+    Some(NewDrift { found_host_id, ..of_machine(kind, mark, vm, host, database_says, host_says) })
+}
+
+/// A finding about a machine itself.
+pub(super) fn of_machine(
+    kind: Kind,
+    mark: String,
+    vm: &Vm,
+    host: &Host,
+    database_says: String,
+    host_says: String,
+) -> NewDrift {
+    NewDrift {
         kind: kind.word(),
         mark,
-        vm_id: subject.vm.id,
+        vm_id: Some(vm.id),
         volume_id: None,
         host_id: host.id,
-        found_host_id: match at {
-            [(found, _)] => Some(found.id),
-            _ => None,
-        },
+        found_host_id: None,
         pool_id: None,
         found_pool_id: None,
-        database_says: format!("{name} runs on host {}.", host.name),
+        database_says,
         host_says,
-    })
-}
-
-/// The disks of a machine as a host lists them, beside the rows.
-struct Disks<'a> {
-    subject: &'a Subject,
-    host: &'a Host,
-    listed: &'a [VmDisk],
-    folder: &'a (dyn Fn(&Pool) -> String + Sync),
-}
-
-impl Disks<'_> {
-    fn findings(&self) -> Vec<NewDrift> {
-        let compared = self.subject.volumes.iter().filter(|volume| Subject::compares(volume));
-        compared.flat_map(|volume| self.of(volume)).collect()
-    }
-
-    fn of(&self, volume: &Volume) -> Vec<NewDrift> {
-        let stem = volume.path.as_deref().unwrap_or_default();
-        let pool = self.subject.pools.iter().find(|pool| Some(pool.id) == volume.pool_id);
-        let host = &self.host.name;
-        let Some(found) = self.listed.iter().find(|disk| disk.stem.eq_ignore_ascii_case(stem)) else {
-            let others: Vec<&str> = self.listed.iter().map(|disk| disk.stem.as_str()).collect();
-            let has = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
-            let text =
-                format!("Host {host} lists no disk {stem} of {}; its disks are: {has}.", self.subject.vm.instance_name);
-            return vec![self.finding(Kind::DiskMissing, volume, "missing".to_owned(), text)];
-        };
-        let mut findings = Vec::new();
-        let in_place = |pool: &Pool| is_on(pool, self.host) && same_folder(&(self.folder)(pool), &found.folder);
-        if !pool.is_some_and(in_place) {
-            let reached = self.subject.pools.iter().filter(|pool| is_for(pool, self.host));
-            let holding: Vec<&Pool> = reached.filter(|pool| in_place(pool)).collect();
-            let place = match holding.as_slice() {
-                [one] => format!("the folder of pool {}", one.name),
-                [] => "which is the folder of no pool that the host reaches".to_owned(),
-                _ => "which is the folder of more than one pool".to_owned(),
-            };
-            let text = format!("Host {host} lists the disk {stem} in {}, {place}.", found.folder);
-            // Two hosts may have a folder of the same name each.
-            let mark = format!("host {} folder {}", self.host.id, found.folder.to_lowercase().replace('/', "\\"));
-            let found_pool_id = match holding.as_slice() {
-                [one] => Some(one.id),
-                _ => None,
-            };
-            findings.push(NewDrift { found_pool_id, ..self.finding(Kind::DiskElsewhere, volume, mark, text) });
-        }
-        if found.size_bytes > 0 && i64::try_from(found.size_bytes) != Ok(volume.size_bytes) {
-            let text = format!("Host {host} lists the disk {stem} with {} bytes.", found.size_bytes);
-            findings.push(self.finding(Kind::DiskSize, volume, format!("size {}", found.size_bytes), text));
-        }
-        findings
-    }
-
-    fn finding(&self, kind: Kind, volume: &Volume, mark: String, host_says: String) -> NewDrift {
-        let pool = self.subject.pools.iter().find(|pool| Some(pool.id) == volume.pool_id);
-        let place = pool.map_or_else(
-            || "a pool that is not in the inventory".to_owned(),
-            |pool| format!("pool {} ({})", pool.name, (self.folder)(pool)),
-        );
-        let stem = volume.path.as_deref().unwrap_or_default();
-        NewDrift {
-            kind: kind.word(),
-            mark: mark.chars().take(512).collect(),
-            vm_id: self.subject.vm.id,
-            volume_id: Some(volume.id),
-            host_id: self.subject.host.id,
-            found_host_id: (self.host.id != self.subject.host.id).then_some(self.host.id),
-            pool_id: volume.pool_id,
-            found_pool_id: None,
-            database_says: format!(
-                "Volume {} of {} is the file {stem} in {place}, {} bytes.",
-                volume.name, self.subject.vm.instance_name, volume.size_bytes
-            ),
-            host_says,
-        }
-    }
-}
-
-/// Whether the folder of a pool is the same on this host: every host has a `D:` of its own, a share is one for all.
-fn is_on(pool: &Pool, host: &Host) -> bool {
-    pool.scope != Scope::Host || pool.host_address == host.private_ip
-}
-
-/// Whether a pool is there for the machines of a host.
-fn is_for(pool: &Pool, host: &Host) -> bool {
-    match pool.scope {
-        Scope::Host => is_on(pool, host),
-        Scope::Cluster => pool.cluster_id == host.cluster_id,
-        Scope::Zone => true,
-        Scope::Other => false,
     }
 }

@@ -1,17 +1,22 @@
 //! Drift: database and hosts are compared, and what differs is written down until somebody has decided.
 //!
 //! Machines are moved by hand, with Hyper-V's own tools, by a cluster that fails over; CloudStack follows a power report
-//! without a word (`contract/hyperv-e2e.md`, claim 8.3 and demand 11). Here nothing is corrected by itself. Each machine that
-//! runs is looked at once in a round: is it on the host that the database says, and are its disks in the pools and as large
-//! as it says? What differs is looked at twice, some seconds apart, before it counts, and then raises one event and one alert.
-//! A host that does not answer is no finding, and neither is anything of a machine with a motion that is not over.
+//! without a word (`contract/hyperv-e2e.md`, claim 8.3 and demand 11). Here nothing is corrected by itself. Each machine is
+//! looked at once in a round, and each disk that belongs to none: does a machine that runs run on the host that the database
+//! says, is one that is stopped stopped, and are the disks in the pools and as large as it says? What differs is looked at twice,
+//! some seconds apart, before it counts, and then raises one event and one alert. A host that does not answer is no finding, and
+//! neither is anything of a thing with a motion that is not over.
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `look` | one look at a machine: what the rows say, what the hosts say, what differs |
+//! | `look` | one look at a thing: what the rows say, what the hosts say, what differs |
+//! | `idle` | the look at what does not run |
+//! | `disks` | a disk as its row says it, beside what a host says of it |
 //! | `record` | findings are written down, told, and closed when they are gone |
 //! | `resolve` | an administrator accepts a finding (the database follows the host) or dismisses it |
 
+mod disks;
+mod idle;
 mod look;
 mod record;
 mod resolve;
@@ -27,6 +32,7 @@ pub use resolve::{DriftRefusal, Resolver};
 
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
+use crate::motion::key_of;
 use crate::store::{Store, StoreError};
 use look::Look;
 
@@ -37,9 +43,11 @@ pub enum Kind {
     VmElsewhere,
     /// The host that the database says has not got the machine, and no other host that answers has.
     VmMissing,
+    /// A host runs the machine, and the database says that it is stopped.
+    VmRunning,
     /// The disk is in another folder than that of its pool.
     DiskElsewhere,
-    /// The machine has no disk of that file name.
+    /// The machine has no disk of that file name, or the pool of a disk that nothing runs from has no such file.
     DiskMissing,
     /// The disk has another size.
     DiskSize,
@@ -47,8 +55,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::VmElsewhere, Self::VmMissing, Self::DiskElsewhere, Self::DiskMissing, Self::DiskSize];
+    pub const ALL: [Self; 6] =
+        [Self::VmElsewhere, Self::VmMissing, Self::VmRunning, Self::DiskElsewhere, Self::DiskMissing, Self::DiskSize];
 
     /// The word in the database and on the wire.
     #[must_use]
@@ -56,10 +64,49 @@ impl Kind {
         match self {
             Self::VmElsewhere => "vm-elsewhere",
             Self::VmMissing => "vm-missing",
+            Self::VmRunning => "vm-running",
             Self::DiskElsewhere => "disk-elsewhere",
             Self::DiskMissing => "disk-missing",
             Self::DiskSize => "disk-size",
         }
+    }
+}
+
+/// What is compared as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thing {
+    /// A machine with its disks, internal id.
+    Vm(i64),
+    /// A disk that belongs to no machine, internal id.
+    Disk(i64),
+}
+
+impl Thing {
+    /// What a finding is about.
+    fn of(vm_id: Option<i64>, volume_id: Option<i64>) -> Self {
+        match vm_id {
+            Some(id) => Self::Vm(id),
+            None => Self::Disk(volume_id.unwrap_or_default()),
+        }
+    }
+
+    fn vm_id(self) -> Option<i64> {
+        match self {
+            Self::Vm(id) => Some(id),
+            Self::Disk(_) => None,
+        }
+    }
+
+    fn volume_id(self) -> Option<i64> {
+        match self {
+            Self::Vm(_) => None,
+            Self::Disk(id) => Some(id),
+        }
+    }
+
+    /// The lock that motions of it take.
+    fn key(self) -> String {
+        key_of(self.vm_id(), self.volume_id())
     }
 }
 
@@ -68,7 +115,7 @@ impl Kind {
 pub struct Manner {
     /// Between the two looks at something that differs.
     pub again_after: Duration,
-    /// The most machines that are looked at, and so hosts that are asked, at the same time.
+    /// The most machines and disks that are looked at, and so hosts that are asked, at the same time.
     pub at_once: usize,
 }
 
@@ -102,18 +149,18 @@ impl Drift {
         Self { store, hypervisor, manner, places }
     }
 
-    /// Looks at every machine that runs, spread evenly over `spread`. Ends early when `go_on` says no: another gateway does
-    /// it then.
+    /// Looks at every machine and every disk that belongs to none, spread evenly over `spread`. Ends early when `go_on` says
+    /// no: another gateway does it then.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read which machines run. A machine that cannot be looked at is logged, and does not
-    /// keep the others waiting.
+    /// [`StoreError`] when it cannot be read which there are. What cannot be looked at is logged, and does not keep the others
+    /// waiting.
     pub async fn round(&self, spread: Duration, go_on: impl Fn() -> bool) -> Result<(), StoreError> {
-        let vms = self.store.running_vms(HYPERV).await?;
-        let pause = spread / u32::try_from(vms.len()).unwrap_or(u32::MAX).max(1);
+        let things = self.things().await?;
+        let pause = spread / u32::try_from(things.len()).unwrap_or(u32::MAX).max(1);
         let begun = Instant::now();
         let mut looks = JoinSet::new();
-        for (number, vm_id) in (1_u32..).zip(vms) {
+        for (number, thing) in (1_u32..).zip(things) {
             tokio::time::sleep(pause.saturating_mul(number).saturating_sub(begun.elapsed())).await;
             if !go_on() {
                 return Ok(());
@@ -122,36 +169,44 @@ impl Drift {
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
             drop(place);
             let drift = self.clone();
-            looks.spawn(async move { drift.examine(vm_id).await });
+            looks.spawn(async move { drift.examine(thing).await });
             while looks.try_join_next().is_some() {}
         }
         while looks.join_next().await.is_some() {}
-        self.store.drift_close_stopped().await
+        self.store.drift_close_gone().await
     }
 
-    async fn examine(&self, vm_id: i64) {
-        if let Err(error) = self.compare(vm_id).await {
-            tracing::warn!(vm_id, cause = %crate::telemetry::chain(&error), "a machine could not be compared");
+    /// What is compared: first what runs, since most depends on it.
+    async fn things(&self) -> Result<Vec<Thing>, StoreError> {
+        let running = self.store.running_vms(HYPERV).await?.into_iter().map(Thing::Vm);
+        let stopped = self.store.stopped_vms(HYPERV).await?.into_iter().map(Thing::Vm);
+        let loose = self.store.loose_volumes(HYPERV).await?.into_iter().map(Thing::Disk);
+        Ok(running.chain(stopped).chain(loose).collect())
+    }
+
+    async fn examine(&self, thing: Thing) {
+        if let Err(error) = self.compare(thing).await {
+            tracing::warn!(?thing, cause = %crate::telemetry::chain(&error), "it could not be compared");
         }
     }
 
-    /// Looks at one machine, twice when something differs, and writes down what there is to say.
-    async fn compare(&self, vm_id: i64) -> Result<(), StoreError> {
-        let Some(first) = self.look_in_turn(vm_id).await? else { return Ok(()) };
+    /// Looks at one thing, twice when something differs, and writes down what there is to say.
+    async fn compare(&self, thing: Thing) -> Result<(), StoreError> {
+        let Some(first) = self.look_in_turn(thing).await? else { return Ok(()) };
         if first.findings.is_empty() {
             return self.record(&first, &[]).await;
         }
         tokio::time::sleep(self.manner.again_after).await;
-        let Some(second) = self.look_in_turn(vm_id).await? else { return Ok(()) };
+        let Some(second) = self.look_in_turn(thing).await? else { return Ok(()) };
         self.record(&second, &first.findings).await
     }
 
-    async fn look_in_turn(&self, vm_id: i64) -> Result<Option<look::Seen>, StoreError> {
+    async fn look_in_turn(&self, thing: Thing) -> Result<Option<look::Seen>, StoreError> {
         let Ok(_place) = self.places.acquire().await else { return Ok(None) };
-        match self.look(vm_id).await? {
+        match self.look(thing).await? {
             Look::Seen(seen) => Ok(Some(*seen)),
             Look::NotNow(reason) => {
-                tracing::debug!(vm_id, reason, "a machine is not compared this time");
+                tracing::debug!(?thing, reason, "it is not compared this time");
                 Ok(None)
             }
         }

@@ -1,7 +1,7 @@
 //! Findings are written down once, told once, and closed when they are gone.
 
 use super::Drift;
-use super::look::{Seen, Subject};
+use super::look::Seen;
 use crate::store::{Alert, DriftEnd, DriftRow, NewDrift, NewEvent, StoreError, Tx, transact};
 
 /// The type of the event that says that something was found.
@@ -15,9 +15,10 @@ impl Drift {
     /// # Errors
     /// [`StoreError`] when the database fails; nothing is half-written then.
     pub(super) async fn record(&self, seen: &Seen, before: &[NewDrift]) -> Result<(), StoreError> {
-        let zone = self.store.zone_name(seen.subject.host.zone_id).await?;
+        let zone = self.store.zone_name(seen.teller.zone_id).await?;
+        let thing = seen.subject.thing();
         let written = transact!(self.store, StoreError, |tx| {
-            let known = tx.drift_of_vm(seen.subject.vm.id).await?;
+            let known = tx.drift_of(thing.vm_id(), thing.volume_id()).await?;
             for row in &known {
                 follow(tx, seen, row).await?;
             }
@@ -62,9 +63,9 @@ async fn follow(tx: &mut Tx, seen: &Seen, row: &DriftRow) -> Result<(), StoreErr
 
 /// Whether the look would have seen what the row speaks of.
 fn is_judged(seen: &Seen, row: &DriftRow) -> bool {
-    let Some(volume_id) = row.volume_id else { return true };
+    let Some(volume_id) = row.volume_id else { return seen.told_place };
     match seen.subject.volume(volume_id) {
-        Some(volume) => seen.told_disks && Subject::compares(volume),
+        Some(volume) => seen.told_disks.contains(&volume.id),
         // It belongs to the machine no more.
         None => true,
     }
@@ -72,14 +73,14 @@ fn is_judged(seen: &Seen, row: &DriftRow) -> bool {
 
 /// Writes a new finding down, with its event and its alert.
 async fn raise(tx: &mut Tx, seen: &Seen, new: &NewDrift, zone: &str) -> Result<(), StoreError> {
-    let host = &seen.subject.host;
+    let host = &seen.teller;
     tracing::warn!(kind = new.kind, database = %new.database_says, host = %new.host_says, "database and host differ");
     tx.drift_insert(new).await?;
     let about_disk = new.volume_id.is_some();
     let (user_id, account_id, domain_id) = SYSTEM;
     let resource = match new.volume_id {
         Some(id) => ("Volume".to_owned(), id),
-        None => ("VirtualMachine".to_owned(), new.vm_id),
+        None => ("VirtualMachine".to_owned(), new.vm_id.unwrap_or_default()),
     };
     let event = NewEvent {
         kind: FOUND.to_owned(),
@@ -95,10 +96,11 @@ async fn raise(tx: &mut Tx, seen: &Seen, new: &NewDrift, zone: &str) -> Result<(
     tx.event_insert(&event).await?;
     // The kinds that CloudStack has for storage matters, and for states that it found to be others (`contract/entities.md` 4.8).
     let (kind, name) = if about_disk { (12, "ALERT.STORAGE.MISC") } else { (27, "ALERT.TYPE.SYNC") };
-    let what = seen.subject.vm.instance_name.as_str();
-    let what = match new.volume_id.and_then(|id| seen.subject.volume(id)) {
-        Some(volume) => format!("volume {} of {what}", volume.name),
-        None => format!("VM {what}"),
+    let vm = seen.subject.vm.as_ref().map(|vm| vm.instance_name.as_str());
+    let what = match (new.volume_id.and_then(|id| seen.subject.volume(id)), vm) {
+        (Some(volume), Some(vm)) => format!("volume {} of {vm}", volume.name),
+        (Some(volume), None) => format!("volume {}", volume.name),
+        (None, vm) => format!("VM {}", vm.unwrap_or_default()),
     };
     tx.alert_insert(&Alert {
         kind,

@@ -2,10 +2,9 @@
 
 use super::look::{Look, Seen};
 use super::record::is;
-use super::{Drift, Kind};
-use crate::model::{Host, IllegalTransition, Pool, ServiceOffering, VmEvent, Volume, VolumeEvent};
+use super::{Drift, Kind, Thing};
+use crate::model::{Host, IllegalTransition, Pool, ServiceOffering, Vm, VmEvent, Volume, VolumeEvent};
 use crate::motion::hypervisor::VmPresence;
-use crate::motion::key_of;
 use crate::store::{DriftEnd, DriftRow, NewDrift, StoreCause, StoreError, Tx, Usage, VmPlace, VolumePlace, transact};
 
 /// Who resolves, in which job.
@@ -52,8 +51,10 @@ fn refused(text: impl Into<String>) -> DriftRefusal {
 
 /// What the database is changed to.
 enum Change {
-    /// The machine is on this host.
-    Host(Box<(Host, ServiceOffering)>),
+    /// The machine is on the second host, and not on the first one.
+    Host(Box<(Vm, Host, Host, ServiceOffering)>),
+    /// The machine runs, on this host.
+    Running(Box<(Vm, Host, ServiceOffering)>),
     /// The disk is in this pool.
     Pool(Box<(Volume, Pool)>),
     /// The disk is this large.
@@ -72,14 +73,14 @@ impl Drift {
         if self.is_done(&row, "accepted", by)? {
             return Ok(());
         }
-        // As motions do it: nothing of this machine is moved until the job has ended.
-        if !self.store.lock_take(&key_of(Some(row.vm_id), None), by.job_id).await? {
+        let thing = Thing::of(row.vm_id, row.volume_id);
+        // As motions do it: nothing of it is moved until the job has ended.
+        if !self.store.lock_take(&thing.key(), by.job_id).await? {
             return Err(refused(
-                "A migration of this machine is under way or about to begin, so nothing was changed. Wait for its end and try \
-                 again.",
+                "A migration of it is under way or about to begin, so nothing was changed. Wait for its end and try again.",
             ));
         }
-        let seen = match self.look(row.vm_id).await? {
+        let seen = match self.look(thing).await? {
             Look::Seen(seen) => seen,
             Look::NotNow(reason) => {
                 return Err(refused(format!("It cannot be verified now, so nothing was changed: {reason}.")));
@@ -97,12 +98,10 @@ impl Drift {
         let change = self.change(&seen, finding).await?;
         let end = DriftEnd { user_id: Some(by.user_id), job_id: Some(by.job_id), note: note.map(str::to_owned) };
         transact!(self.store, DriftRefusal, |tx| {
-            if tx.vm_in_motion(row.vm_id).await? {
-                return Err(refused(
-                    "A migration of this machine has begun, so nothing was changed. Try again after its end.",
-                ));
+            if tx.thing_in_motion(thing.vm_id(), thing.volume_id()).await? {
+                return Err(refused("A migration of it has begun, so nothing was changed. Try again after its end."));
             }
-            apply(tx, &seen, &change).await?;
+            apply(tx, &change).await?;
             tx.drift_close(row.id, "accepted", &end).await?;
             Ok(())
         })?;
@@ -153,6 +152,7 @@ impl Drift {
         };
         match kind {
             Some(Kind::VmElsewhere) => self.to_host(seen).await,
+            Some(Kind::VmRunning) => self.to_running(seen).await,
             Some(Kind::DiskElsewhere) => self.to_pool(seen, finding, volume()?).await,
             Some(Kind::DiskSize) => {
                 let size = finding.mark.rsplit(' ').next().and_then(|size| size.parse().ok());
@@ -166,16 +166,17 @@ impl Drift {
                 finding.host_says
             ))),
             Some(Kind::DiskMissing) | None => Err(refused(format!(
-                "{} The database has no place for a disk that the machine does not have. A checkpoint in Hyper-V gives disks \
-                 another file: merge it. A disk that was taken off by hand: attach it again, or dismiss this finding and \
-                 detach or delete the volume with CloudStack.",
+                "{} The database has no place for a disk that is not there. A checkpoint in Hyper-V gives disks another file: \
+                 merge it. A disk that was taken off or moved away by hand: bring it back, or dismiss this finding and detach \
+                 or delete the volume with CloudStack.",
                 finding.host_says
             ))),
         }
     }
 
     async fn to_host(&self, seen: &Seen) -> Result<Change, DriftRefusal> {
-        let name = &seen.subject.vm.instance_name;
+        let Some((vm, source)) = seen.subject.running() else { return Err(other_state()) };
+        let name = &vm.instance_name;
         let (host, presence) = match seen.at.as_slice() {
             [one] => one,
             _ => {
@@ -191,9 +192,20 @@ impl Drift {
                 host.name
             )));
         }
-        let offering = self.store.service_offering_by_id(seen.subject.vm.service_offering_id).await?;
-        let offering = offering.ok_or_else(|| refused(format!("The service offering of {name} does not exist.")))?;
-        Ok(Change::Host(Box::new((host.clone(), offering))))
+        let offering = self.offering(vm).await?;
+        Ok(Change::Host(Box::new((vm.clone(), source.clone(), host.clone(), offering))))
+    }
+
+    async fn to_running(&self, seen: &Seen) -> Result<Change, DriftRefusal> {
+        let (Some(vm), [(host, VmPresence::Running)]) = (&seen.subject.vm, seen.at.as_slice()) else {
+            return Err(other_state());
+        };
+        Ok(Change::Running(Box::new((vm.clone(), host.clone(), self.offering(vm).await?))))
+    }
+
+    async fn offering(&self, vm: &Vm) -> Result<ServiceOffering, DriftRefusal> {
+        let offering = self.store.service_offering_by_id(vm.service_offering_id).await?;
+        offering.ok_or_else(|| refused(format!("The service offering of {} does not exist.", vm.instance_name)))
     }
 
     async fn to_pool(&self, seen: &Seen, finding: &NewDrift, volume: Volume) -> Result<Change, DriftRefusal> {
@@ -216,18 +228,27 @@ impl Drift {
     }
 }
 
+fn other_state() -> DriftRefusal {
+    refused("The machine is in another state now, so nothing was changed.")
+}
+
 /// Changes the rows, guarded by what was seen of them.
-async fn apply(tx: &mut Tx, seen: &Seen, change: &Change) -> Result<(), DriftRefusal> {
+async fn apply(tx: &mut Tx, change: &Change) -> Result<(), DriftRefusal> {
     match change {
         Change::Host(to) => {
-            let (host, offering) = &**to;
-            let (vm, source) = (&seen.subject.vm, &seen.subject.host);
+            let (vm, source, host, offering) = &**to;
             let here = VmPlace { host_id: vm.host_id, last_host_id: vm.last_host_id, pod_id: vm.pod_id };
             let there = VmPlace { host_id: Some(host.id), last_host_id: Some(source.id), pod_id: host.pod_id };
             // There is no single step from Running to Running: it is said that it moves, and that it has moved.
             let moving = tx.vm_transition(vm, vm.state.on(VmEvent::MigrationRequested)?, here).await?;
             tx.vm_transition(&moving, moving.state.on(VmEvent::OperationSucceeded)?, there).await?;
             tx.host_shift(source.id, host.id, offering).await?;
+        }
+        Change::Running(to) => {
+            let (vm, host, offering) = &**to;
+            let there = VmPlace { host_id: Some(host.id), last_host_id: vm.last_host_id, pod_id: host.pod_id };
+            tx.vm_transition(vm, vm.state.on(VmEvent::FollowAgentPowerOnReport)?, there).await?;
+            tx.host_occupy(host.id, offering).await?;
         }
         Change::Pool(to) => {
             let (volume, pool) = &**to;

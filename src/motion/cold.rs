@@ -4,7 +4,8 @@
 //! 5). Here it is one copy, by a host that reaches both pools.
 
 use super::front::empty;
-use super::order::{Kind, Order, OrderDisk, port};
+use super::hypervisor::{Hypervisor, VmPresence};
+use super::order::{Kind, Order, OrderDisk, host_ref, port};
 use super::refusal::Refusal;
 use crate::model::text::Dump;
 use crate::model::{Host, Pool, Volume};
@@ -53,6 +54,33 @@ pub(super) async fn common_host(store: &Store, source: &Pool, target: &Pool) -> 
         }
     }
     Ok(None)
+}
+
+/// Why a disk must not be copied now: its machine, which the database calls stopped, runs on the host that it ran on last, and
+/// would write to the original behind the copy. A host that does not answer is no reason, for it may be why the machine stopped.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails.
+pub(super) async fn in_use(
+    store: &Store,
+    order: &Order,
+    hypervisor: &dyn Hypervisor,
+) -> Result<Option<String>, Refusal> {
+    let (Kind::ColdVolume, Some(vm)) = (order.kind, &order.vm) else { return Ok(None) };
+    let host = match vm.last_host_id {
+        Some(id) => store.host_by_id(id).await?,
+        None => None,
+    };
+    let Some(host) = host.filter(|host| !host.removed) else { return Ok(None) };
+    let last = host_ref(&host, port(store, Some(&host)).await?);
+    let runs = hypervisor.vm_presence(&last, &vm.instance_name).await == Ok(VmPresence::Running);
+    Ok(runs.then(|| {
+        format!(
+            "Host {} runs {}, although the database says that it is stopped, so its disks cannot be copied now. See listDrift, and \
+             resolveDrift with action=accept to believe the host. Nothing was moved.",
+            host.name, vm.instance_name
+        )
+    }))
 }
 
 /// The frame around the reason of a failed cold move (`contract/migration.md` 2.6).

@@ -21,6 +21,7 @@ use futures_util::future::join;
 use super::cancel::Wishes;
 use super::clean;
 use super::clock::{Clock, WallClock};
+use super::cold;
 use super::front::key_of;
 use super::hypervisor::{Hypervisor, Stopping, Told};
 use super::locks::{Held, Locks};
@@ -213,12 +214,14 @@ impl Motion {
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
-        let (before, obstacle) = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor)).await;
+        let looks = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor));
+        let ((before, obstacle), in_use) = join(looks, cold::in_use(&self.store, order, hypervisor)).await;
+        let in_use = in_use?;
         if before.is_there {
             tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
             return Ok(Said::Yes(Told::default()));
         }
-        if let Some(obstacle) = before.astray.or(obstacle) {
+        if let Some(obstacle) = before.astray.or(in_use).or(obstacle) {
             return Ok(Said::No(obstacle));
         }
         if self.unwanted(order.job_id).await?.is_some() {

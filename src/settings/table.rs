@@ -122,7 +122,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new("motion.unreachable_s", Kind::Number { min: 1, max: 604_800 }, "300", "How long a host that does not answer is asked again before the outcome of a motion is called unknown, in seconds. A copy that goes on is never ended by a clock."),
     Setting::new("motion.late_answer_ms", Kind::Number { min: 10, max: 600_000 }, "5000", "How long an agent's answer may be late after the agent has said that the motion is over, and how long a request may lie unread in an agent that has not heard of the motion, in milliseconds."),
     Setting::new("motion.stall_s", Kind::Number { min: 1, max: 604_800 }, "600", "How long a motion may stand still before the host is told to stop it, in seconds: nothing more is copied although something is left to copy. One that moves may take days."),
-    Setting::new("drift.interval_s", Kind::Number { min: 0, max: 604_800 }, "3600", "Over which time the comparison of database and hosts is spread: every machine that runs is looked at once in it, in seconds. 0 switches it off."),
+    Setting::new("drift.interval_s", Kind::Number { min: 0, max: 604_800 }, "3600", "Over which time the comparison of database and hosts is spread: every machine, and every disk that belongs to none, is looked at once in it, in seconds. 0 switches it off."),
     Setting::new("drift.hosts_at_once", Kind::Number { min: 1, max: 1024 }, "4", "The most hosts that are asked at the same time for that comparison."),
     Setting::new("agent.pins", Kind::Map, "", "SHA-256 fingerprints of agents' certificates by address: `10.0.0.5=ab12...`."),
 ];

@@ -81,14 +81,21 @@ impl Tx {
         self.host_add(host_id, needs(offering), -1).await
     }
 
-    /// Charges the host that a VM is on with what the VM needs, whatever is left there, and gives it back on the host that it
-    /// was thought to be on.
+    /// Charges the host that a VM is on with what the VM needs, whatever is left there.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn host_occupy(&mut self, host_id: i64, offering: &ServiceOffering) -> Result<(), StoreError> {
+        self.host_add(host_id, needs(offering), 1).await
+    }
+
+    /// As [`Tx::host_occupy`], and gives it back on the host that the VM was thought to be on.
     ///
     /// # Errors
     /// See [`Tx::volume_transition`].
     pub async fn host_shift(&mut self, source: i64, target: i64, offering: &ServiceOffering) -> Result<(), StoreError> {
-        self.host_add(source, needs(offering), -1).await?;
-        self.host_add(target, needs(offering), 1).await
+        self.host_release(source, offering).await?;
+        self.host_occupy(target, offering).await
     }
 
     async fn host_add(&mut self, host_id: i64, needs: [(CapacityKind, i64); 3], sign: i64) -> Result<(), StoreError> {

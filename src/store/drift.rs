@@ -12,11 +12,11 @@ pub struct NewDrift {
     pub kind: &'static str,
     /// How it looks. The same thing that looks otherwise is another finding.
     pub mark: String,
-    /// The machine.
-    pub vm_id: i64,
+    /// The machine; none for a disk that belongs to none.
+    pub vm_id: Option<i64>,
     /// The disk; none when the machine itself is meant.
     pub volume_id: Option<i64>,
-    /// The host that the database gives the machine.
+    /// The host that the database gives the machine; for what does not run, the host that was asked.
     pub host_id: i64,
     /// The host that has it.
     pub found_host_id: Option<i64>,
@@ -41,8 +41,8 @@ pub struct DriftRow {
     pub kind: String,
     /// How it looks.
     pub mark: String,
-    /// The machine.
-    pub vm_id: i64,
+    /// The machine; none for a disk that belonged to none.
+    pub vm_id: Option<i64>,
     /// The disk.
     pub volume_id: Option<i64>,
     /// How it was resolved: `accepted`, `dismissed` or `vanished`; none while it is open.
@@ -64,10 +64,13 @@ pub struct DriftEnd {
 
 const DRIFT: &str = "SELECT id, uuid, kind, mark, vm_id, volume_id, resolution, resolved_job_id FROM motion_drift";
 
-/// A motion of a machine or of one of its disks that is not over, or whose outcome is not known.
+/// The number of no machine, in a column that has to have one.
+const NO_VM: i64 = 0;
+
+/// A motion of a machine, of one of its disks, or of a disk, that is not over, or whose outcome is not known.
 const OPEN_MOTION: &str = "SELECT m.id FROM motion_migration m WHERE (m.phase IN ('marked', 'sent') OR m.outcome = 'unknown') \
     AND (m.vm_id = ? OR m.id IN (SELECT d.migration_id FROM motion_disk d JOIN volumes v ON v.id = d.volume_id \
-    WHERE v.instance_id = ?)) LIMIT 1";
+    WHERE v.instance_id = ? OR v.id = ?)) LIMIT 1";
 
 impl DriftRow {
     fn read(row: &Row) -> Result<Self, StoreError> {
@@ -76,7 +79,7 @@ impl DriftRow {
             uuid: row.get("uuid")?,
             kind: row.get("kind")?,
             mark: row.get("mark")?,
-            vm_id: row.get("vm_id")?,
+            vm_id: Some(row.get("vm_id")?).filter(|id| *id != NO_VM),
             volume_id: row.get("volume_id")?,
             resolution: row.get("resolution")?,
             resolved_job_id: row.get("resolved_job_id")?,
@@ -95,12 +98,33 @@ impl Store {
         self.db().rows(sql, args![hypervisor]).await?.iter().map(|row| row.at(0)).collect()
     }
 
-    /// Whether a motion of a machine or of one of its disks is not over, or its outcome not known.
+    /// The internal ids of the machines of a hypervisor type that are stopped and ran before, by the host that they ran on.
     ///
     /// # Errors
     /// See [`Store::running_vms`].
-    pub async fn vm_in_motion(&self, vm_id: i64) -> Result<bool, StoreError> {
-        Ok(self.db().row(OPEN_MOTION, args![vm_id, vm_id]).await?.is_some())
+    pub async fn stopped_vms(&self, hypervisor: &str) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT id FROM vm_instance WHERE state = 'Stopped' AND hypervisor_type = ? AND removed IS NULL \
+            ORDER BY last_host_id, id";
+        self.db().rows(sql, args![hypervisor]).await?.iter().map(|row| row.at(0)).collect()
+    }
+
+    /// The internal ids of the disks that belong to no machine and are in a pool that hosts of a hypervisor type reach, by pool.
+    ///
+    /// # Errors
+    /// See [`Store::running_vms`].
+    pub async fn loose_volumes(&self, hypervisor: &str) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT v.id FROM volumes v WHERE v.instance_id IS NULL AND v.state = 'Ready' AND v.path IS NOT NULL \
+            AND v.removed IS NULL AND v.pool_id IN (SELECT r.pool_id FROM storage_pool_host_ref r JOIN host h \
+            ON h.id = r.host_id WHERE h.hypervisor_type = ? AND h.removed IS NULL) ORDER BY v.pool_id, v.id";
+        self.db().rows(sql, args![hypervisor]).await?.iter().map(|row| row.at(0)).collect()
+    }
+
+    /// Whether a motion of a machine, of one of its disks, or of a disk is not over, or its outcome not known.
+    ///
+    /// # Errors
+    /// See [`Store::running_vms`].
+    pub async fn thing_in_motion(&self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<bool, StoreError> {
+        Ok(self.db().row(OPEN_MOTION, args![vm_id, vm_id, volume_id]).await?.is_some())
     }
 
     /// What was found, by its public id.
@@ -111,18 +135,25 @@ impl Store {
         self.db().row(&format!("{DRIFT} WHERE uuid = ?"), args![uuid]).await?.as_ref().map(DriftRow::read).transpose()
     }
 
-    /// Closes what was found of machines that do not run any more: there is nothing to compare.
+    /// Closes what was found of machines and disks that are gone, or in another state than it speaks of: there is nothing to
+    /// compare.
     ///
     /// # Errors
     /// See [`Store::running_vms`].
-    pub async fn drift_close_stopped(&self) -> Result<(), StoreError> {
-        let stopped = "open_key IS NOT NULL AND vm_id NOT IN (SELECT v.id FROM vm_instance v WHERE v.removed IS NULL \
-            AND v.state IN ('Running', 'Migrating'))";
+    pub async fn drift_close_gone(&self) -> Result<(), StoreError> {
+        let gone = format!(
+            "open_key IS NOT NULL AND (vm_id <> {NO_VM} AND vm_id NOT IN (SELECT v.id FROM vm_instance v \
+             WHERE v.removed IS NULL AND (v.state = 'Migrating' \
+             OR v.state = 'Running' AND kind <> 'vm-running' \
+             OR v.state = 'Stopped' AND kind NOT IN ('vm-elsewhere', 'vm-missing'))) \
+             OR vm_id = {NO_VM} AND volume_id NOT IN (SELECT d.id FROM volumes d WHERE d.removed IS NULL \
+             AND d.instance_id IS NULL))"
+        );
         let close = format!(
             "UPDATE motion_drift SET resolution = 'vanished', resolved_at = ?, open_key = NULL, \
-             note = 'The machine does not run any more.' WHERE resolved_at IS NULL AND {stopped}"
+             note = 'The machine or disk is gone, or in another state.' WHERE resolved_at IS NULL AND {gone}"
         );
-        let forget = format!("UPDATE motion_drift SET open_key = NULL WHERE {stopped}");
+        let forget = format!("UPDATE motion_drift SET open_key = NULL WHERE {gone}");
         transact!(self, StoreError, |tx| {
             tx.run(&close, args![Timestamp::now()]).await?;
             tx.run(&forget, vec![]).await?;
@@ -132,21 +163,23 @@ impl Store {
 }
 
 impl Tx {
-    /// [`Store::vm_in_motion`], as this transaction sees it.
+    /// [`Store::thing_in_motion`], as this transaction sees it.
     ///
     /// # Errors
     /// See [`Store::running_vms`].
-    pub async fn vm_in_motion(&mut self, vm_id: i64) -> Result<bool, StoreError> {
-        Ok(self.row(OPEN_MOTION, args![vm_id, vm_id]).await?.is_some())
+    pub async fn thing_in_motion(&mut self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<bool, StoreError> {
+        Ok(self.row(OPEN_MOTION, args![vm_id, vm_id, volume_id]).await?.is_some())
     }
 
-    /// What is open or dismissed of a machine and its disks.
+    /// What is open or dismissed of a machine and its disks, or of a disk that belongs to no machine.
     ///
     /// # Errors
     /// See [`Store::running_vms`].
-    pub async fn drift_of_vm(&mut self, vm_id: i64) -> Result<Vec<DriftRow>, StoreError> {
-        let sql = format!("{DRIFT} WHERE vm_id = ? AND open_key IS NOT NULL ORDER BY id");
-        self.rows(&sql, args![vm_id]).await?.iter().map(DriftRow::read).collect()
+    pub async fn drift_of(&mut self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<Vec<DriftRow>, StoreError> {
+        let sql =
+            format!("{DRIFT} WHERE vm_id = ? AND (? IS NULL OR volume_id = ?) AND open_key IS NOT NULL ORDER BY id");
+        let args = args![vm_id.unwrap_or(NO_VM), volume_id, volume_id];
+        self.rows(&sql, args).await?.iter().map(DriftRow::read).collect()
     }
 
     /// Writes something down that was not known.
@@ -157,13 +190,14 @@ impl Tx {
         let now = Timestamp::now();
         let sql = "INSERT INTO motion_drift (uuid, kind, open_key, mark, vm_id, volume_id, host_id, found_host_id, pool_id, \
             found_pool_id, database_says, host_says, first_seen, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let key = format!("{}:{}:{}", new.kind, new.vm_id, new.volume_id.unwrap_or_default());
+        let vm_id = new.vm_id.unwrap_or(NO_VM);
+        let key = format!("{}:{vm_id}:{}", new.kind, new.volume_id.unwrap_or_default());
         let args = args![
             uuid::Uuid::new_v4().to_string(),
             new.kind,
             key,
             &new.mark,
-            new.vm_id,
+            vm_id,
             new.volume_id,
             new.host_id,
             new.found_host_id,

@@ -10,7 +10,7 @@ crate::response! {
     pub struct DriftView as "drift" {
         /// Its id, for `resolveDrift`.
         id: String,
-        /// What differs: `vm-elsewhere`, `vm-missing`, `disk-elsewhere`, `disk-missing` or `disk-size`.
+        /// What differs: `vm-elsewhere`, `vm-missing`, `vm-running`, `disk-elsewhere`, `disk-missing` or `disk-size`.
         kind: String,
         /// The machine.
         vm_id "virtualmachineid": Option<String>,
@@ -22,7 +22,7 @@ crate::response! {
         volume_id "volumeid": Option<String>,
         /// The disk's name.
         volume_name "volumename": Option<String>,
-        /// The host that the database gives the machine.
+        /// The host that the database gives the machine; for what does not run, the host that was asked.
         host_id "hostid": Option<String>,
         /// The name of that host.
         host_name "hostname": Option<String>,

@@ -1,6 +1,7 @@
 //! Drift: what is changed behind the gateway's back is found, told once, and followed or let be as an administrator says.
 
 mod found;
+mod idle;
 mod learned;
 mod resolved;
 mod served;

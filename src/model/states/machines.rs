@@ -161,6 +161,7 @@ machine! { VmState, VmEvent, begins &[Self::Running, Self::Stopped],
     },
     Self::Stopped => {
         VmEvent::StorageMigrationRequested => Self::Migrating,
+        VmEvent::FollowAgentPowerOnReport => Self::Running,
     },
     Self::Migrating => {
         VmEvent::MigrationRequested => Self::Migrating,
