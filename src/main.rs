@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use stackmotion::app::{App, StartError};
 use stackmotion::settings::{Effective, Settings, SettingsArgs, SettingsError, Sources};
 use stackmotion::store::{Store, StoreError, Survey};
-use stackmotion::{agent, bench, client, commands, demo, import, model, secrets, settings, telemetry};
+use stackmotion::{agent, bench, client, commands, demo, import, model, motion, secrets, settings, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
@@ -94,7 +94,7 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::States => {
-            print!("{}", model::states::markdown());
+            print!("{}{}", model::states::markdown(), motion::saga_markdown());
             ExitCode::SUCCESS
         }
     }

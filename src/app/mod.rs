@@ -323,6 +323,7 @@ fn patience(settings: &AgentSettings) -> Patience {
         unreachable: limit(&settings.unreachable),
         late_answer: Duration::from_millis(settings.late_answer_ms),
         stall: limit(&settings.stall),
+        unseen: settings.unseen,
         ..Patience::default()
     }
 }

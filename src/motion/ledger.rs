@@ -10,7 +10,7 @@ use super::order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
 use super::refusal::Refusal;
 use super::saga::Motion;
 use super::settle;
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, Verdict, sentence};
 use crate::store::{FileRole, FileState, MotionFileRow, MotionRow, NewMotionFile, Row, Store, StoreError};
 
 /// How many motions with open files are looked at in one go.
@@ -139,13 +139,32 @@ impl Motion {
             let closed = async {
                 // What moves now is looked at another time.
                 let Some(_held) = self.try_hold(&row).await? else { return Ok(()) };
-                let order = Order::from_journal(&self.store, &row).await?;
+                let order = match Order::from_journal(&self.store, &row).await {
+                    Ok(order) => order,
+                    Err(Refusal { cause: None, text, .. }) => return self.list_unclaimed(&row, &text).await,
+                    Err(problem) => return Err(problem),
+                };
                 let verdict = settle::read_back(&self.store, &order, &row).await?;
                 self.tidy(&order, &verdict, self.hypervisor(&order)?.as_ref()).await
             };
             if let Err(refusal) = closed.await {
                 tracing::warn!(motion = %row.uuid, reason = %refusal.text, "the files of a motion could not be looked for");
             }
+        }
+        Ok(())
+    }
+
+    /// Lists the files of a motion that speaks of something that is not in the database any more: nobody can ask for them.
+    async fn list_unclaimed(&self, motion: &MotionRow, why: &str) -> Result<(), Refusal> {
+        for row in self.store.motion_files(motion.id).await? {
+            if row.state != FileState::Expected {
+                continue;
+            }
+            let (state, note) = match self.store.volume_of_file(row.file.pool_id, &row.file.stem).await? {
+                Some(volume) => (FileState::Owned, format!("It is the disk of volume {volume}.")),
+                None => (FileState::Possible, format!("{} Look for the file on the host yourself.", sentence(why))),
+            };
+            self.store.motion_file_note(row.id, state, None, &note).await?;
         }
         Ok(())
     }
@@ -220,7 +239,16 @@ impl Motion {
         let (row, motion) = self.leftover(file_id).await?;
         let _held = self.hold(&motion).await?;
         self.must_be_superfluous(file_id).await?;
-        let order = Order::from_journal(&self.store, &motion).await?;
+        let order = match Order::from_journal(&self.store, &motion).await {
+            Ok(order) => order,
+            // See `list_unclaimed`: there is nobody to be asked, and no row that was kept because of the file.
+            Err(Refusal { cause: None, text, .. }) => {
+                let note = format!("{by} stated that it is gone. {}", sentence(&text));
+                self.store.motion_file_note(row.id, FileState::Gone, None, &note).await?;
+                return Ok(note);
+            }
+            Err(problem) => return Err(problem),
+        };
         let (host, pool) = self.place_of(&row).await?;
         let seen = match Found::look(self.hypervisor(&order)?.as_ref(), &host, &pool, &row.file.stem).await {
             Found::There(_, text) => {

@@ -1,6 +1,7 @@
 //! Motion: what is moved where, by whom, in which steps, and how it is settled.
 
 mod access;
+mod alerts;
 mod cancel;
 pub mod candidates;
 mod clean;
@@ -20,6 +21,7 @@ mod refusal;
 mod resolve;
 mod saga;
 mod settle;
+mod steps;
 pub mod strategy;
 mod verdict;
 mod vm_checks;
@@ -36,7 +38,8 @@ pub use order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
 pub use pools::tags_fit;
 pub use refusal::{Refusal, RefusalKind, advice};
 pub use resolve::{Found, Statement};
-pub use saga::{Limit, Motion, Patience, Probe, Step};
+pub use saga::{Limit, Motion, Patience, Probe};
+pub use steps::{Class, Step, saga_markdown};
 pub use verdict::{Outcome, Verdict};
 pub use vm_checks::{DiskPlan, PlainRequest, VmPlan};
 pub use vm_storage_checks::StorageRequest;

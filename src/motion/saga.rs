@@ -1,13 +1,6 @@
 //! The saga of one motion: mark, announce, send, judge, settle, clean.
 //!
-//! | step | effect | class |
-//! | --- | --- | --- |
-//! | mark | one transaction: the motion is journaled, rows go to `Migrating`, the target host is charged | undoable by settle |
-//! | announce | the journal says `sent`: from here on the hosts know best | repeatable |
-//! | send | the command goes out; returns when the host says that it is over | point of no return |
-//! | judge | the hosts are asked where everything is | repeatable |
-//! | settle | one transaction: rows leave `Migrating` and say where everything is; the journal has the verdict | repeatable, takes effect once |
-//! | clean | what a cold copy leaves behind is deleted | repeatable |
+//! What each step does, and what may be done about one that was begun, is declared in `steps`.
 //!
 //! A process that dies between two steps is followed by one that finds the journal and goes on from there: see
 //! [`Motion::resume`].
@@ -28,6 +21,7 @@ use super::locks::{Held, Locks};
 use super::look;
 use super::order::Order;
 use super::refusal::Refusal;
+use super::steps::Step;
 use super::strategy::{self, Strategy};
 use super::verdict::{self, Look, Said, Verdict};
 use super::watch::{self, Seen, Watch};
@@ -69,6 +63,8 @@ pub struct Patience {
     pub late_answer: Duration,
     /// How long a motion may stand still before it is told to stop.
     pub stall: Limit,
+    /// How long a motion of which nothing can be seen goes on before an operator is told; none: nobody is.
+    pub unseen: Option<Duration>,
     /// How long who cancels waits for what the host says to it.
     pub cancel_answer: Duration,
 }
@@ -80,31 +76,10 @@ impl Default for Patience {
             unreachable: Duration::from_secs(300).into(),
             late_answer: Duration::from_secs(5),
             stall: Duration::from_secs(600).into(),
+            unseen: Some(Duration::from_secs(4 * 60 * 60)),
             cancel_answer: Duration::from_secs(10),
         }
     }
-}
-
-/// The steps of a saga, for those who want to stand between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// See the module's table.
-    Mark,
-    /// See the module's table.
-    Announce,
-    /// See the module's table.
-    Send,
-    /// See the module's table.
-    Judge,
-    /// See the module's table.
-    Settle,
-    /// See the module's table.
-    Clean,
-}
-
-impl Step {
-    /// All steps, in their order.
-    pub const ALL: [Self; 6] = [Self::Mark, Self::Announce, Self::Send, Self::Judge, Self::Settle, Self::Clean];
 }
 
 /// Called before (`true`) and after (`false`) every step. A test that never returns from it has killed the gateway there.

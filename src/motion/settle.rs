@@ -1,23 +1,18 @@
 //! Settle: the rows leave `Migrating` and say where everything is, in one transaction with the journal's verdict.
 
-use super::learned;
 use super::order::{Kind, Order, OrderDisk};
-use super::refusal::{Refusal, advice};
+use super::refusal::Refusal;
 use super::verdict::{Outcome, Verdict, sentence};
+use super::{alerts, learned};
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent, VolumeState};
-use crate::store::{Alert, MotionRow, Store, StoreError, Tx, Usage, VmPlace, transact};
-
-/// CloudStack's number of the alert for a user VM that could not be migrated.
-const ALERT_USER_VM_MIGRATE: (i64, &str) = (17, "ALERT.USERVM.MIGRATE");
-/// CloudStack's number for storage matters that fit nowhere else (`contract/entities.md` 4.8).
-const ALERT_STORAGE_MISC: (i64, &str) = (12, "ALERT.STORAGE.MISC");
+use crate::store::{MotionRow, Store, StoreError, Tx, Usage, VmPlace, transact};
 
 /// Settles an order. What it does, it does once: a second call finds the journal settled and changes nothing.
 ///
 /// # Errors
 /// A [`Refusal`] when the database fails or somebody else has changed a row meanwhile; nothing is half-changed then.
 pub(super) async fn settle(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
-    let alert = alert(store, order, verdict).await?;
+    let alert = alerts::failed(store, order, verdict).await?;
     transact!(store, Refusal, |tx| {
         match tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await {
             Ok(()) => {}
@@ -51,7 +46,7 @@ pub(super) fn in_doubt(verdict: Verdict, what: &str) -> Verdict {
 /// # Errors
 /// A [`Refusal`] when the database fails.
 pub(super) async fn give_over(store: &Store, order: &Order, verdict: &Verdict) -> Result<(), Refusal> {
-    let alert = alert(store, order, verdict).await?;
+    let alert = alerts::failed(store, order, verdict).await?;
     transact!(store, Refusal, |tx| {
         tx.motion_settle(order.id, verdict.outcome.word(), verdict.reason.as_deref(), &verdict.verified).await?;
         if let (Some(vm), Some(target), Some(offering), true) =
@@ -77,7 +72,13 @@ pub(super) async fn give_over(store: &Store, order: &Order, verdict: &Verdict) -
 /// A [`Refusal`] when the database fails.
 pub(super) async fn abandon(store: &Store, row: &MotionRow, why: &str) -> Result<(), Refusal> {
     tracing::error!(motion = %row.uuid, reason = why, "a motion cannot be gone on with");
-    close_row(store, row, Outcome::Unknown, &format!("Nothing could be verified: {}", sentence(why))).await
+    let alert = alerts::abandoned(store, row, why).await?;
+    let verified = format!("Nothing could be verified: {}", sentence(why));
+    transact!(store, Refusal, |tx| {
+        tx.motion_settle(row.id, Outcome::Unknown.word(), row.reason.as_deref(), &verified).await?;
+        tx.alert_insert(&alert).await?;
+        Ok(())
+    })
 }
 
 /// Writes the end of a motion, and touches nothing else.
@@ -173,50 +174,6 @@ async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusa
     Ok(())
 }
 
-/// The alert that a failed move is worth: one for every move, with what the agent said and what was seen.
-async fn alert(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option<Alert>, Refusal> {
-    if verdict.outcome == Outcome::Done {
-        return Ok(None);
-    }
-    let zone = store.zone_name(order.source.zone_id).await?;
-    let ((kind, name), subject, begin) = match &order.vm {
-        Some(vm) if order.kind.moves_vm() => {
-            // CloudStack prints the zone where the pod belongs when disks move too; the pod is what an operator looks for.
-            let pod = match order.source.pod_id {
-                Some(pod_id) => store.pod_name(pod_id).await?,
-                None => String::new(),
-            };
-            let (vm, host) = (&vm.instance_name, &order.source.name);
-            let subject = format!("Unable to migrate vm {vm} from host {host} in zone {zone} and pod {pod}");
-            (ALERT_USER_VM_MIGRATE, subject, "Migrate Command failed.  Please check logs.")
-        }
-        _ => {
-            let names: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
-            let names = names.join(", ");
-            let subject = match verdict.outcome {
-                Outcome::Unknown => {
-                    format!("What became of the migration of volume {names} in zone {zone} is not known")
-                }
-                _ => format!("Unable to migrate volume {names} in zone {zone}"),
-            };
-            (ALERT_STORAGE_MISC, subject, "The volume was not moved.")
-        }
-    };
-    let vm = order.vm.as_ref().map(|vm| vm.instance_name.as_str());
-    let doubt = advice(&order.uuid, vm);
-    let begin = if verdict.outcome == Outcome::Unknown { doubt.as_str() } else { begin };
-    let reason = sentence(verdict.reason.as_deref().unwrap_or_default());
-    Ok(Some(Alert {
-        kind,
-        name,
-        zone_id: order.source.zone_id,
-        pod_id: order.source.pod_id,
-        cluster_id: order.source.cluster_id,
-        subject,
-        content: format!("{begin} {reason} {}", verdict.verified),
-    }))
-}
-
 /// The verdict of a motion that was settled before.
 ///
 /// # Errors
@@ -244,7 +201,7 @@ pub(super) async fn read_back(store: &Store, order: &Order, row: &MotionRow) -> 
 pub(super) async fn correct(store: &Store, order: &Order, verdict: Verdict) -> Result<Option<Verdict>, Refusal> {
     let verdict = as_decided(order, verdict);
     let reason = format!("Learned later: {}", verdict.verified);
-    let (alert, event) = (correction(store, order, &verdict).await?, learned::event(order, &verdict));
+    let (alert, event) = (alerts::corrected(store, order, &verdict).await?, learned::event(order, &verdict));
     let was_open = transact!(store, Refusal, |tx| {
         match tx.motion_settle(order.id, verdict.outcome.word(), Some(&reason), &verdict.verified).await {
             Ok(()) => {}
@@ -269,25 +226,6 @@ fn as_decided(order: &Order, verdict: Verdict) -> Verdict {
         return verdict;
     }
     Verdict { outcome: Outcome::NotDone, disks_moved: vec![false; order.disks.len()], ..verdict }
-}
-
-/// The alert of a correction: rows that an operator has seen are changed.
-async fn correction(store: &Store, order: &Order, verdict: &Verdict) -> Result<Alert, Refusal> {
-    let zone = store.zone_name(order.source.zone_id).await?;
-    let names: Vec<&str> = match &order.vm {
-        Some(vm) if order.kind.moves_vm() => vec![vm.instance_name.as_str()],
-        _ => order.disks.iter().map(|disk| disk.volume.name.as_str()).collect(),
-    };
-    let (kind, name) = if order.kind.moves_vm() { ALERT_USER_VM_MIGRATE } else { ALERT_STORAGE_MISC };
-    Ok(Alert {
-        kind,
-        name,
-        zone_id: order.source.zone_id,
-        pod_id: order.source.pod_id,
-        cluster_id: order.source.cluster_id,
-        subject: format!("What became of the migration of {} in zone {zone} is known now", names.join(", ")),
-        content: format!("The database has been corrected ({}). {}", verdict.outcome.word(), verdict.verified),
-    })
 }
 
 /// Rows that are still as the motion left them are settled now as they would have been; others only where that is possible

@@ -7,8 +7,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::alerts;
 use super::hypervisor::{Hypervisor, MotionState, MotionStatus, Stopping};
 use super::order::{Order, disk_ref, pool_ref};
+use super::refusal::Refusal;
 use super::saga::Motion;
 use super::strategy::Strategy;
 use super::verdict::Said;
@@ -79,17 +81,15 @@ pub(super) struct Watch<'a> {
     hypervisor: &'a dyn Hypervisor,
     pulse: Pulse,
     stop: Stop,
+    /// Since when nothing has been seen of it; none once that was told.
+    unseen: Option<Instant>,
 }
 
 impl<'a> Watch<'a> {
     pub fn new(motion: &'a Motion, order: &'a Order, hypervisor: &'a dyn Hypervisor) -> Self {
-        Self {
-            motion,
-            order,
-            hypervisor,
-            pulse: Pulse::new(motion.patience.stall.limit, motion.clock.now()),
-            stop: Stop::Free,
-        }
+        let now = motion.clock.now();
+        let pulse = Pulse::new(motion.patience.stall.limit, now);
+        Self { motion, order, hypervisor, pulse, stop: Stop::Free, unseen: Some(now) }
     }
 
     /// Asks how far the motion is, writes it down, and tells the host to stop where that is due.
@@ -182,14 +182,40 @@ impl<'a> Watch<'a> {
             },
             Ok(None) => {
                 match self.growth().await {
-                    Some(status) => self.note(&status, "growth"),
+                    Some(status) => {
+                        self.unseen = self.unseen.map(|_| self.motion.clock.now());
+                        self.note(&status, "growth");
+                    }
                     // What cannot be seen cannot be seen to stand still.
-                    None => self.pulse.restart(self.motion.clock.now()),
+                    None => {
+                        self.pulse.restart(self.motion.clock.now());
+                        self.tell_unseen().await;
+                    }
                 }
                 None
             }
             // A host that does not answer shows no sign of life.
             Err(_) => None,
+        }
+    }
+
+    /// Tells an operator, once, of a motion that nobody can see for long: there is nothing else that would.
+    async fn tell_unseen(&mut self) {
+        let (Some(limit), Some(since)) = (self.motion.patience.unseen, self.unseen) else { return };
+        let gone = self.motion.clock.now().saturating_duration_since(since);
+        if gone < limit {
+            return;
+        }
+        let store = &self.motion.store;
+        let told = async {
+            let alert = alerts::unseen(store, self.order, gone).await?;
+            transact!(store, Refusal, |tx| { Ok(tx.alert_insert(&alert).await?) })
+        };
+        match told.await {
+            Ok(()) => self.unseen = None,
+            Err(refusal) => {
+                tracing::warn!(motion = %self.order.uuid, reason = %refusal.text, "an alert could not be written; trying again");
+            }
         }
     }
 

@@ -36,6 +36,8 @@ pub struct AgentSettings {
     pub late_answer_ms: u64,
     /// How long a motion may stand still, in seconds, and where that was said.
     pub stall: (u64, String),
+    /// How long a motion of which nothing can be seen goes on before an operator is told; none: nobody is.
+    pub unseen: Option<Duration>,
     /// Whether the first certificate of an agent is trusted and remembered.
     pub pin_on_first_use: bool,
     /// SHA-256 fingerprints by address.
@@ -400,6 +402,7 @@ impl Reader<'_> {
             unreachable: self.with_origin("motion.unreachable_s"),
             late_answer_ms: self.number("motion.late_answer_ms"),
             stall: self.with_origin("motion.stall_s"),
+            unseen: Some(Duration::from_secs(self.number("motion.unseen_s"))).filter(|time| !time.is_zero()),
             pin_on_first_use: self.switch("agent.pin_on_first_use"),
             pins: pins.map(|(name, pin)| (name.trim().to_owned(), pin.trim().to_owned())).collect(),
         }

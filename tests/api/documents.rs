@@ -18,7 +18,8 @@ fn the_configuration_page() {
 
 #[test]
 fn the_page_about_state_machines() {
-    assert_is_fresh("docs/state-machines.md", &stackmotion::model::states::markdown(), "cargo run -- states");
+    let page = stackmotion::model::states::markdown() + &stackmotion::motion::saga_markdown();
+    assert_is_fresh("docs/state-machines.md", &page, "cargo run -- states");
 }
 
 #[test]

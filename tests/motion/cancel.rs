@@ -94,7 +94,7 @@ async fn cancelled_at(what: What, net: u8, (step, before): (Step, bool)) {
 
 async fn cancelled_everywhere(kind: usize) {
     let (what, _, net) = KINDS[kind];
-    for step in Step::ALL {
+    for &step in Step::ALL {
         for before in [true, false] {
             cancelled_at(what, net, (step, before)).await;
         }

@@ -115,7 +115,7 @@ fn result_was_ok(step: Step, before: bool) -> bool {
 }
 
 async fn kill_everywhere(what: What, net: u8) {
-    for step in Step::ALL {
+    for &step in Step::ALL {
         for before in [true, false] {
             for (_, database) in database::each().await {
                 killed_at(what, step, before, net, database).await;

@@ -187,8 +187,19 @@ async fn motions_that_nobody_ends_are_ended() {
     bench.store.db().run("UPDATE motion_migration SET kind = 'of another time'", vec![]).await.expect("a row");
     bench.motion.take_up_orphans().await.expect("the database answers");
     assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"));
+    let told = "SELECT COUNT(*) FROM alert WHERE subject LIKE 'Migration % cannot be gone on with'";
+    assert_eq!(count(&bench, told, vec![]).await, 1);
     bench.motion.resolve(5, motion_id(&bench).await, &says(Found::Source)).await.expect("it is closed");
     assert_eq!(outcome(&bench).await.as_deref(), Some("not-done"));
+    // What it may have made is listed, although nobody can be asked for it any more.
+    bench.motion.close_ledger().await.expect("the database answers");
+    let left = count(&bench, "SELECT id FROM motion_file WHERE state = 'possible' AND role = 'target'", vec![]).await;
+    assert_eq!(
+        count(&bench, "SELECT COUNT(*) FROM motion_file WHERE state NOT IN ('possible', 'owned')", vec![]).await,
+        0
+    );
+    let gone = bench.motion.forget_leftover(left, "admin").await.expect("a person looked");
+    assert!(gone.starts_with("admin stated that it is gone."), "{gone}");
     bench.world.stop().await;
 }
 

@@ -32,7 +32,7 @@ pub enum Place {
 
 impl Place {
     pub fn all() -> Vec<Self> {
-        let steps = Step::ALL.into_iter().flat_map(|step| [Self::Before(step), Self::After(step)]);
+        let steps = Step::ALL.iter().flat_map(|step| [Self::Before(*step), Self::After(*step)]);
         steps.chain(Moment::ALL.map(Self::At)).collect()
     }
 

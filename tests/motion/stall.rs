@@ -60,6 +60,8 @@ struct SlowHost {
     stops_at: u64,
     /// What it says when it is told to stop.
     stopping: Option<Stopping>,
+    /// Whether it tells nothing but whether it has a machine, as stock agents do.
+    is_blind: bool,
     disk: (String, String),
     target: Mutex<Option<String>>,
     stopped: AtomicU64,
@@ -88,21 +90,19 @@ impl Hypervisor for SlowHost {
         let (stem, source) = self.disk.clone();
         let target = self.target.lock().unwrap().clone();
         let folder = target.filter(|_| self.done() == self.total).unwrap_or(source);
-        Box::pin(
-            async move { Ok(Some(vec![VmDisk { stem, folder, size_bytes: GIB, identity: Some("one".to_owned()) }])) },
-        )
+        let disk = VmDisk { stem, folder, size_bytes: GIB, identity: Some("one".to_owned()) };
+        Box::pin(async move { Ok((!self.is_blind).then(|| vec![disk])) })
     }
 
     fn files<'a>(&'a self, _: &'a HostRef, _: &'a PoolRef, _: &'a str) -> BoxFuture<'a, Answer<Option<Vec<FileFact>>>> {
-        Box::pin(async { Ok(Some(Vec::new())) })
+        Box::pin(async { Ok((!self.is_blind).then(Vec::new)) })
     }
 
     fn motion_status<'a>(&'a self, _: &'a HostRef, _: &'a str) -> BoxFuture<'a, Answer<Option<MotionStatus>>> {
         let state = if self.is_stopped() { MotionState::Failed } else { MotionState::Running };
         let (bytes_done, bytes_total) = (self.done(), self.total);
-        Box::pin(async move {
-            Ok(Some(MotionStatus { state, phase: "copy".to_owned(), bytes_total, bytes_done, details: None }))
-        })
+        let status = MotionStatus { state, phase: "copy".to_owned(), bytes_total, bytes_done, details: None };
+        Box::pin(async move { Ok((!self.is_blind).then_some(status)) })
     }
 
     fn stop_motion<'a>(&'a self, _: &'a HostRef, _: &'a str) -> BoxFuture<'a, Answer<Option<Stopping>>> {
@@ -142,6 +142,16 @@ impl Hypervisor for SlowHost {
 
 /// A room whose one host is slow, and how its clock goes.
 async fn slow(bench: &Bench, days: u64, stops_at: u64, stopping: Option<Stopping>) -> (Motion, Arc<SlowHost>) {
+    slow_and(bench, days, stops_at, stopping, false).await
+}
+
+async fn slow_and(
+    bench: &Bench,
+    days: u64,
+    stops_at: u64,
+    stopping: Option<Stopping>,
+    is_blind: bool,
+) -> (Motion, Arc<SlowHost>) {
     let clock = QuickClock::new();
     let bytes_per_second = 1 << 20;
     let disk = bench.disk("DATA-shared");
@@ -152,6 +162,7 @@ async fn slow(bench: &Bench, days: u64, stops_at: u64, stopping: Option<Stopping
         bytes_per_second,
         stops_at,
         stopping,
+        is_blind,
         disk: (disk.uuid.clone(), pool.bare_path().to_owned()),
         target: Mutex::default(),
         stopped: AtomicU64::new(0),
@@ -191,6 +202,25 @@ async fn a_copy_of_three_days_comes_to_its_end() {
     );
     assert_eq!(row.bytes_per_second, Some(1 << 20), "the rate is that of the clock");
     assert_eq!(row.progress_source.as_deref(), Some("host"));
+    bench.world.stop().await;
+}
+
+/// What nobody can see is not stopped by the clock, but an operator is told of it, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_nobody_sees_goes_on_and_is_told() {
+    const TOLD: &str =
+        "SELECT content FROM alert WHERE subject LIKE 'Nobody can tell whether the migration of DATA-shared%'";
+    let bench = Bench::start(&plan(239), database::sqlite().await).await;
+    let (motion, host) = slow_and(&bench, 3, u64::MAX, None, true).await;
+    let moved = run_as(&bench, &motion, What::Volume, bench.job().await).await;
+    assert!(moved.is_ok(), "{moved:?}");
+    assert!(host.clock.gone() >= 3 * DAY, "{:?}", host.clock.gone());
+    let told = bench.store.db().rows(TOLD, args![]).await.expect("the database");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let content: String = told[0].at(0).expect("a text");
+    assert!(content.contains("for 14400 s") && content.contains("Get-VM i-"), "{content}");
+    let row = newest(&bench).await;
+    assert_eq!((row.outcome.as_deref(), row.progress_source.as_deref()), (Some("done"), None), "nothing is invented");
     bench.world.stop().await;
 }
 

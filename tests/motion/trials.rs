@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use stackmotion::agent::faults::{Fault, FaultRule};
-use stackmotion::motion::{Motion, Patience, Probe, Step};
+use stackmotion::motion::{Class, Motion, Patience, Probe, Step};
 use tokio::sync::Notify;
 
 use super::bench::{Bench, patience, plan};
@@ -204,7 +204,7 @@ impl Trial {
 
 /// Runs a trial for every step and kind, on every database.
 async fn of_all(net: u8, run: impl AsyncFn(Step, What, Trial)) {
-    for step in Step::ALL {
+    for &step in Step::ALL {
         for what in KINDS {
             for database in database::each().await {
                 run(step, what, Trial::new(step, what, net, database).await).await;
@@ -219,7 +219,7 @@ async fn every_step_is_repeated() {
         assert_eq!(trial.live(Some((step, false))).await, Life::Killed, "{}: it was not met", trial.case);
         trial.live(Some((step, false))).await;
         let life = trial.live(None).await;
-        let end = if matches!(step, Step::Mark | Step::Announce) { End::Undone } else { End::Done };
+        let end = if step.class() == Class::Undoable { End::Undone } else { End::Done };
         trial.judge(end, &life).await;
         assert_eq!(trial.live(None).await, life, "{}: the end stays what it is", trial.case);
         trial.recover(end).await;

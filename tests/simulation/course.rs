@@ -192,6 +192,7 @@ impl Course<'_> {
             poll: Duration::from_secs(1),
             unreachable: Duration::from_secs(12).into(),
             late_answer: Duration::from_secs(3),
+            unseen: None,
             stall: Limit { limit: Duration::from_secs(20), origin: "the simulation".to_owned() },
             cancel_answer: Duration::from_secs(10),
         };

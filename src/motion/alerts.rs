@@ -1,0 +1,120 @@
+//! What an operator is told by alert: a move that failed, one that nobody can follow, and one that ended in another way than was
+//! said.
+
+use std::time::Duration;
+
+use super::order::Order;
+use super::refusal::{Refusal, advice};
+use super::verdict::{Outcome, Verdict, sentence};
+use crate::model::Host;
+use crate::store::{Alert, MotionRow, Store};
+
+/// CloudStack's number of the alert for a user VM that could not be migrated.
+const ALERT_USER_VM_MIGRATE: (i64, &str) = (17, "ALERT.USERVM.MIGRATE");
+/// CloudStack's number for storage matters that fit nowhere else (`contract/entities.md` 4.8).
+const ALERT_STORAGE_MISC: (i64, &str) = (12, "ALERT.STORAGE.MISC");
+
+/// The alert that a failed move is worth: one for every move, with what the agent said and what was seen.
+///
+/// # Errors
+/// A [`Refusal`] when the database fails; the same holds for all functions of this file.
+pub(super) async fn failed(store: &Store, order: &Order, verdict: &Verdict) -> Result<Option<Alert>, Refusal> {
+    if verdict.outcome == Outcome::Done {
+        return Ok(None);
+    }
+    let zone = store.zone_name(order.source.zone_id).await?;
+    let ((kind, name), subject, begin) = match &order.vm {
+        Some(vm) if order.kind.moves_vm() => {
+            // CloudStack prints the zone where the pod belongs when disks move too; the pod is what an operator looks for.
+            let pod = match order.source.pod_id {
+                Some(pod_id) => store.pod_name(pod_id).await?,
+                None => String::new(),
+            };
+            let (vm, host) = (&vm.instance_name, &order.source.name);
+            let subject = format!("Unable to migrate vm {vm} from host {host} in zone {zone} and pod {pod}");
+            (ALERT_USER_VM_MIGRATE, subject, "Migrate Command failed.  Please check logs.")
+        }
+        _ => {
+            let names: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
+            let names = names.join(", ");
+            let subject = match verdict.outcome {
+                Outcome::Unknown => {
+                    format!("What became of the migration of volume {names} in zone {zone} is not known")
+                }
+                _ => format!("Unable to migrate volume {names} in zone {zone}"),
+            };
+            (ALERT_STORAGE_MISC, subject, "The volume was not moved.")
+        }
+    };
+    let vm = order.vm.as_ref().map(|vm| vm.instance_name.as_str());
+    let doubt = advice(&order.uuid, vm);
+    let begin = if verdict.outcome == Outcome::Unknown { doubt.as_str() } else { begin };
+    let reason = sentence(verdict.reason.as_deref().unwrap_or_default());
+    let content = format!("{begin} {reason} {}", verdict.verified);
+    Ok(Some(at(&order.source, (kind, name), subject, content)))
+}
+
+/// The alert of a correction: rows that an operator has seen are changed.
+pub(super) async fn corrected(store: &Store, order: &Order, verdict: &Verdict) -> Result<Alert, Refusal> {
+    let subject = format!(
+        "What became of the migration of {} in zone {} is known now",
+        what(order),
+        zone_of(store, order).await?
+    );
+    let content = format!("The database has been corrected ({}). {}", verdict.outcome.word(), verdict.verified);
+    Ok(at(&order.source, kind_of(order), subject, content))
+}
+
+/// The alert of a move that nobody can see: it has been going on for so long, and neither its agent nor the size of its files says
+/// whether it moves at all.
+pub(super) async fn unseen(store: &Store, order: &Order, since: Duration) -> Result<Alert, Refusal> {
+    let (what, host) = (what(order), &order.source.name);
+    let zone = zone_of(store, order).await?;
+    let vm = order.vm.as_ref().map_or("NAME", |vm| vm.instance_name.as_str());
+    let content = format!(
+        "Host {host} has been at work on migration {} for {} s, and its agent tells nothing of it before it is over. It may move or \
+         stand still: nothing is stopped by the clock. Look at the host: Get-VM {vm} | Format-List Status, OperationalStatus shows \
+         what Hyper-V does with it, and the size of the target's files whether they grow. To end it, cancel the move there; what \
+         became of it is then found out and written by itself.",
+        order.uuid,
+        since.as_secs()
+    );
+    let subject = format!("Nobody can tell whether the migration of {what} in zone {zone} moves");
+    Ok(at(&order.source, kind_of(order), subject, content))
+}
+
+/// The alert of a move that cannot be gone on with, since something that it speaks of is not in the database any more.
+pub(super) async fn abandoned(store: &Store, row: &MotionRow, why: &str) -> Result<Alert, Refusal> {
+    let (kind, name) = ALERT_STORAGE_MISC;
+    let source = store.host_by_id(row.source_host_id).await?;
+    let content = format!("{} {}", sentence(why), advice(&row.uuid, None));
+    let subject = format!("Migration {} cannot be gone on with", row.uuid);
+    Ok(match source {
+        Some(host) => at(&host, (kind, name), subject, content),
+        None => Alert { kind, name, zone_id: 0, pod_id: None, cluster_id: None, subject, content },
+    })
+}
+
+fn at(host: &Host, (kind, name): (i64, &'static str), subject: String, content: String) -> Alert {
+    let (zone_id, pod_id, cluster_id) = (host.zone_id, host.pod_id, host.cluster_id);
+    Alert { kind, name, zone_id, pod_id, cluster_id, subject, content }
+}
+
+fn kind_of(order: &Order) -> (i64, &'static str) {
+    if order.kind.moves_vm() { ALERT_USER_VM_MIGRATE } else { ALERT_STORAGE_MISC }
+}
+
+/// The names of what an order moves.
+fn what(order: &Order) -> String {
+    match &order.vm {
+        Some(vm) if order.kind.moves_vm() => vm.instance_name.clone(),
+        _ => {
+            let names: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
+            names.join(", ")
+        }
+    }
+}
+
+async fn zone_of(store: &Store, order: &Order) -> Result<String, Refusal> {
+    Ok(store.zone_name(order.source.zone_id).await?)
+}
