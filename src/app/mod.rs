@@ -7,6 +7,7 @@ mod estate;
 mod kill;
 mod node;
 mod ports;
+mod rounds;
 mod vault;
 
 use std::collections::BTreeMap;
@@ -190,9 +191,9 @@ impl App {
             tokio::spawn(workers),
             tokio::spawn(Arc::clone(&feed).run()),
             tokio::spawn(node::forget_jobs(store.clone(), lead.clone())),
-            tokio::spawn(take_up_orphans(Arc::clone(&motion), lead.clone(), interval)),
-            tokio::spawn(ask_again(Arc::clone(&motion), lead, interval)),
-            tokio::spawn(hear_wishes(motion, Duration::from_millis(settings.agent.poll_ms))),
+            tokio::spawn(rounds::take_up_orphans(Arc::clone(&motion), lead.clone(), interval)),
+            tokio::spawn(rounds::ask_again(Arc::clone(&motion), lead, interval)),
+            tokio::spawn(rounds::hear_wishes(motion, Duration::from_millis(settings.agent.poll_ms))),
         ];
         tasks.extend(comparison.map(tokio::spawn));
         if watched {
@@ -325,51 +326,6 @@ fn patience(settings: &AgentSettings) -> Patience {
         stall: limit(&settings.stall),
         unseen: settings.unseen,
         ..Patience::default()
-    }
-}
-
-/// Hears which jobs are to stop: the wish may have been made at another gateway.
-async fn hear_wishes(motion: Arc<Motion>, interval: Duration) {
-    let mut rounds = tokio::time::interval(interval);
-    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        rounds.tick().await;
-        if let Err(error) = motion.hear_wishes().await {
-            tracing::warn!(cause = %crate::telemetry::chain(&error), "it could not be read which jobs are to stop");
-        }
-    }
-}
-
-/// Ends motions that nobody ends. One that goes on may take days, so nothing else waits for it.
-async fn take_up_orphans(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
-    let mut rounds = tokio::time::interval(interval);
-    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        rounds.tick().await;
-        if !lead.is_mine() {
-            continue;
-        }
-        if let Err(refusal) = motion.take_up_orphans().await {
-            tracing::warn!(reason = %refusal.text, "motions that nobody ends could not be looked for");
-        }
-    }
-}
-
-/// Asks the hosts again about motions whose outcome is not known.
-async fn ask_again(motion: Arc<Motion>, lead: node::Lead, interval: Duration) {
-    let mut rounds = tokio::time::interval(interval);
-    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        rounds.tick().await;
-        if !lead.is_mine() {
-            continue;
-        }
-        if let Err(refusal) = motion.ask_again().await {
-            tracing::warn!(reason = %refusal.text, "unknown outcomes could not be asked about");
-        }
-        if let Err(refusal) = motion.close_ledger().await {
-            tracing::warn!(reason = %refusal.text, "the files of motions could not be looked for");
-        }
     }
 }
 

@@ -144,8 +144,7 @@ impl Motion {
                     Err(Refusal { cause: None, text, .. }) => return self.list_unclaimed(&row, &text).await,
                     Err(problem) => return Err(problem),
                 };
-                let verdict = settle::read_back(&self.store, &order, &row).await?;
-                self.tidy(&order, &verdict, self.hypervisor(&order)?.as_ref()).await
+                self.tidy_settled(&order, &row).await.map(drop)
             };
             if let Err(refusal) = closed.await {
                 tracing::warn!(motion = %row.uuid, reason = %refusal.text, "the files of a motion could not be looked for");
@@ -167,6 +166,13 @@ impl Motion {
             self.store.motion_file_note(row.id, state, None, &note).await?;
         }
         Ok(())
+    }
+
+    /// [`Motion::tidy`] for a motion that has been settled; gives its verdict.
+    pub(super) async fn tidy_settled(&self, order: &Order, row: &MotionRow) -> Result<Verdict, Refusal> {
+        let verdict = settle::read_back(&self.store, order, row).await?;
+        self.tidy(order, &verdict, self.hypervisor(order)?.as_ref()).await?;
+        Ok(verdict)
     }
 
     /// Deletes what is superfluous, and writes down what is left.

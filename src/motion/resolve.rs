@@ -81,8 +81,7 @@ impl Motion {
         let hypervisor = self.hypervisor(&order)?;
         if row.outcome.as_deref() != Some("unknown") {
             // This job, or a host, was first and says the same.
-            let verdict = settle::read_back(&self.store, &order, &row).await?;
-            return self.tidy(&order, &verdict, hypervisor.as_ref()).await;
+            return self.tidy_settled(&order, &row).await.map(drop);
         }
         let look = look::look(hypervisor.as_ref(), &order, &Said::Nothing(String::new())).await;
         // What has not been heard of must not begin yet.

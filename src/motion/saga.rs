@@ -360,8 +360,7 @@ impl Motion {
                 self.conclude(order, hypervisor.as_ref(), said).await
             }
             _ => {
-                let verdict = settle::read_back(&self.store, &order, row).await?;
-                self.tidy(&order, &verdict, hypervisor.as_ref()).await?;
+                let verdict = self.tidy_settled(&order, row).await?;
                 Ok((order, verdict))
             }
         }
