@@ -12,6 +12,7 @@
 //! | [`motion`] | what is moved where, in which steps, and how it is settled |
 //! | [`estate`] | hosts and pools: added, looked after, taken away |
 //! | [`drift`] | database and hosts compared; what differs, and who decided about it |
+//! | [`evacuation`] | hosts and pools that are to be worked on are emptied |
 //! | [`views`] | rows as clients see them |
 //! | [`hypervisors`] | the clients of the hosts' agents |
 //! | [`upstream`] | the management server that other commands are passed on to |
@@ -38,6 +39,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod drift;
 pub mod estate;
+pub mod evacuation;
 pub mod feed;
 pub mod http;
 pub mod hypervisors;

@@ -9,7 +9,7 @@ const LEVELS: &[&[&str]] = &[
     &["model", "telemetry"],
     &["api", "store"],
     &["auth", "jobs", "motion"],
-    &["drift", "estate"],
+    &["drift", "estate", "evacuation"],
     &["views", "hypervisors", "upstream"],
     &["feed"],
     &["commands"],

@@ -16,6 +16,7 @@ mod estate;
 mod hyperv;
 mod import;
 mod lists;
+mod maintenance;
 mod motion;
 mod motion_golden;
 mod nodes;

@@ -3,6 +3,7 @@
 mod desk;
 mod drift;
 mod estate;
+mod evacuation;
 #[cfg(debug_assertions)]
 mod kill;
 mod node;
@@ -24,6 +25,7 @@ use crate::commands::JobDesk;
 use crate::dispatch::Gateway;
 use crate::drift::{Drift, Manner};
 use crate::estate::{Agents, Estate};
+use crate::evacuation::Evacuation;
 use crate::feed::Feed;
 use crate::http::{HttpError, HttpServer, Limits, Listener, Options, Probe, TlsFiles, Ui};
 use crate::hypervisors::hyperv::{self, client, monitor, pin};
@@ -31,7 +33,7 @@ use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Limit, Motion, Patience};
-use crate::settings::{AgentSettings, HttpSettings, Settings, SettingsError};
+use crate::settings::{AgentSettings, HttpSettings, MaintenanceSettings, Settings, SettingsError};
 use crate::store::{KeyPair, Store, StoreError, Survey};
 use crate::upstream::{HttpUpstream, TrustError};
 
@@ -156,6 +158,7 @@ impl App {
         let (motion, jobs) = kill::arm(motion, jobs);
         let (motion, jobs) = (Arc::new(motion), Arc::new(jobs));
         let desk: Arc<dyn JobDesk> = Arc::new(desk::Desk { jobs: Arc::clone(&jobs), store: store.clone() });
+        let moves = Arc::new(evacuation::Desk(Arc::clone(&desk)));
         let runner = desk::CommandRunner {
             store: store.clone(),
             motion: Arc::clone(&motion),
@@ -192,10 +195,16 @@ impl App {
             tokio::spawn(Arc::clone(&feed).run()),
             tokio::spawn(node::forget_jobs(store.clone(), lead.clone())),
             tokio::spawn(rounds::take_up_orphans(Arc::clone(&motion), lead.clone(), interval)),
-            tokio::spawn(rounds::ask_again(Arc::clone(&motion), lead, interval)),
+            tokio::spawn(rounds::ask_again(Arc::clone(&motion), lead.clone(), interval)),
             tokio::spawn(rounds::hear_wishes(motion, Duration::from_millis(settings.agent.poll_ms))),
         ];
         tasks.extend(comparison.map(tokio::spawn));
+        // Where a management server is beside, the states of hosts and pools are its to act on.
+        if attached.is_none() {
+            let manner = evacuation_manner(&settings.maintenance);
+            let evacuation = Evacuation::new(store.clone(), moves, manner);
+            tasks.push(tokio::spawn(evacuation::empty(evacuation, lead.clone())));
+        }
         if watched {
             tasks.push(tokio::spawn(monitor::Monitor::new(hyperv, estate, watch).run()));
         }
@@ -314,6 +323,14 @@ fn http_options(settings: &HttpSettings) -> Result<Options, StartError> {
 /// The name of the machine, as the system has it.
 fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn evacuation_manner(settings: &MaintenanceSettings) -> crate::evacuation::Manner {
+    crate::evacuation::Manner {
+        again_after: settings.again_after,
+        attempts: settings.attempts,
+        at_once: settings.moves_at_once,
+    }
 }
 
 fn patience(settings: &AgentSettings) -> Patience {

@@ -9,21 +9,21 @@ use super::node::Lead;
 use crate::motion::Motion;
 
 /// Rounds in a steady rhythm. One that took long is not made up for.
-struct Rounds {
+pub(super) struct Rounds {
     ticks: Interval,
     /// Given where only the gateway that looks after the hosts has rounds.
     lead: Option<Lead>,
 }
 
 impl Rounds {
-    fn new(interval: Duration, lead: Option<Lead>) -> Self {
+    pub fn new(interval: Duration, lead: Option<Lead>) -> Self {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { ticks, lead }
     }
 
     /// Waits until the next round of this gateway is due.
-    async fn next(&mut self) {
+    pub async fn next(&mut self) {
         loop {
             self.ticks.tick().await;
             if self.lead.as_ref().is_none_or(Lead::is_mine) {

@@ -22,7 +22,9 @@ pub mod adopt_host;
 pub mod archive_alerts;
 pub mod archive_events;
 mod audit;
+pub mod cancel_host_maintenance;
 pub mod cancel_migration;
+pub mod cancel_storage_maintenance;
 pub mod cloudian_is_enabled;
 pub mod create_account;
 pub mod create_disk_offering;
@@ -42,6 +44,7 @@ pub mod disable_user;
 mod draft;
 pub mod empty_lists;
 pub mod enable_account;
+pub mod enable_storage_maintenance;
 pub mod enable_user;
 mod entry;
 mod estate_words;
@@ -110,6 +113,7 @@ pub mod migrate_volume;
 pub mod named_account;
 mod passwords;
 mod policy;
+pub mod prepare_host_for_maintenance;
 mod privilege;
 mod put_away;
 pub mod query_async_job_result;
@@ -128,6 +132,7 @@ pub mod update_user;
 pub mod update_zone;
 pub mod validate_second_factor;
 
+pub use crate::evacuation::EVACUATOR;
 pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
 pub use entry::{Action, Call, DraftFn, Entry, Prepared};
 pub use job_answers::JobAnswers;
@@ -229,6 +234,10 @@ pub static COMMANDS: &[Entry] = &[
     Entry::stand_in::<delete_host::DeleteHost>(),
     Entry::stand_in::<delete_storage_pool::DeleteStoragePool>(),
     Entry::stand_in_job::<reconnect_host::ReconnectHost>(),
+    Entry::stand_in_job::<prepare_host_for_maintenance::PrepareHostForMaintenance>(),
+    Entry::stand_in_job::<cancel_host_maintenance::CancelHostMaintenance>(),
+    Entry::stand_in_job::<enable_storage_maintenance::EnableStorageMaintenance>(),
+    Entry::stand_in_job::<cancel_storage_maintenance::CancelStorageMaintenance>(),
     Entry::stand_in::<update_host::UpdateHost>(),
     Entry::stand_in::<update_storage_pool::UpdateStoragePool>(),
     Entry::stand_in::<update_zone::UpdateZone>(),
@@ -257,8 +266,8 @@ static BY_NAME: LazyLock<HashMap<&'static str, Registered>> = LazyLock::new(|| {
     COMMANDS
         .iter()
         .map(|entry| {
-            let lower = entry.spec.name.to_lowercase();
             let envelope = entry.spec.envelope();
+            let lower = envelope.trim_end_matches("response").to_owned();
             (entry.spec.name, Registered { entry, lower, envelope })
         })
         .collect()
@@ -274,7 +283,7 @@ pub fn find(name: &str) -> Option<&'static Registered> {
 pub struct Registered {
     /// Declaration and code.
     pub entry: &'static Entry,
-    /// The name in lower case, for error texts.
+    /// The name for error texts: that of the envelope without its last word (`contract/migration.md` 0.1).
     pub lower: String,
     /// The name of the envelope.
     pub envelope: String,
@@ -351,9 +360,11 @@ impl JobCtx {
     ///
     /// `description` is CloudStack's, with a small letter: `migrating volume` (`contract/migration.md` 1.4).
     ///
+    /// True when an earlier life of the job had begun it already.
+    ///
     /// # Errors
     /// 530 when the database fails; nothing was begun then.
-    pub async fn begin(&self, description: &str) -> Result<(), ApiError> {
+    pub async fn begin(&self, description: &str) -> Result<bool, ApiError> {
         transact!(self.ctx.store, ApiError, |tx| {
             Ok(tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?)
         })
@@ -368,6 +379,7 @@ impl JobCtx {
             domain_path: caller.domain_path.clone(),
             root_admin: caller.is_root_admin(),
             domain_admin: caller.is_domain_admin(),
+            evacuates: caller.user_id == EVACUATOR.user_id,
         }
     }
 }

@@ -91,7 +91,8 @@ impl UpdateHost {
 
 /// The resource state after `Enable` or `Disable`; `None` when it is that one already (`contract/migration.md` 7.1).
 fn resource_state(word: &str, now: &str) -> Result<Option<&'static str>, ApiError> {
-    let Some(event) = ResourceEvent::parse(word) else {
+    let said = ResourceEvent::parse(word);
+    let Some(event) = said.filter(|event| matches!(event, ResourceEvent::Enable | ResourceEvent::Disable)) else {
         return Err(ApiError::invalid_parameter(format!(
             "Invalid value {word} for parameter allocationstate: say Enable or Disable"
         )));
@@ -112,5 +113,6 @@ mod tests {
         assert_eq!(resource_state("enable", "Enabled").unwrap(), None);
         assert!(resource_state("Enable", "Maintenance").is_err());
         assert!(resource_state("Enabled", "Disabled").is_err());
+        assert!(resource_state("AdminAskMaintenance", "Enabled").is_err(), "that is another command");
     }
 }

@@ -14,6 +14,8 @@ pub struct Mover {
     pub root_admin: bool,
     /// True for an admin of the domain.
     pub domain_admin: bool,
+    /// True where a host is being emptied: only then may machines leave it without their disks.
+    pub evacuates: bool,
 }
 
 impl Mover {

@@ -160,9 +160,9 @@ async fn host_fits(store: &Store, host: &Host, offering: &ServiceOffering) -> Re
 ///
 /// # Errors
 /// 530 with CloudStack's text when there is none.
-pub async fn choose_host(store: &Store, vm: &Vm, source: &Host, pools: &[i64]) -> Result<Host, Refusal> {
+pub async fn choose_host(store: &Store, vm: &Vm, source: &Host, pools: &[i64]) -> Result<HostCandidate, Refusal> {
     let offering = offering(store, vm).await?;
-    let mut best: Option<(bool, f64, Host)> = None;
+    let mut best: Option<(bool, f64, HostCandidate)> = None;
     for candidate in hosts_for(store, vm, &offering, source).await? {
         let mut reaches = candidate.suitable;
         for pool in pools {
@@ -174,12 +174,28 @@ pub async fn choose_host(store: &Store, vm: &Vm, source: &Host, pools: &[i64]) -
         let memory = store.host_room(candidate.host.id).await?.map_or(f64::MAX, |room| room.memory_bytes);
         let alone = !candidate.requires_storage_motion;
         if best.as_ref().is_none_or(|(best_alone, most, _)| (alone, memory) > (*best_alone, *most)) {
-            best = Some((alone, memory, candidate.host));
+            best = Some((alone, memory, candidate));
         }
     }
-    best.map(|(_, _, host)| host).ok_or_else(|| {
+    best.map(|(_, _, candidate)| candidate).ok_or_else(|| {
         Refusal::failed(format!("Unable to find suitable destination to migrate VM {}", vm.instance_name))
     })
+}
+
+/// The pool that a disk is moved to when nobody says where: of the suitable ones that with the most bytes that are promised to nobody.
+///
+/// # Errors
+/// 530 with a sentence when there is none.
+pub async fn choose_pool(store: &Store, volume: &Volume) -> Result<Pool, Refusal> {
+    let mut best: Option<(i64, Pool)> = None;
+    for candidate in pools_for_volume(store, volume.id, None).await?.into_iter().filter(|pool| pool.suitable) {
+        let free = candidate.pool.capacity_bytes - store.pool_allocated_bytes(candidate.pool.id).await?;
+        if best.as_ref().is_none_or(|(most, _)| free > *most) {
+            best = Some((free, candidate.pool));
+        }
+    }
+    let none = || Refusal::failed(format!("No other pool takes volume {} while its machine runs", volume.name));
+    best.map(|(_, pool)| pool).ok_or_else(none)
 }
 
 /// The pools that findStoragePoolsForMigration lists: suitable ones first, each group by name (the caller pages).

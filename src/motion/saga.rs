@@ -335,7 +335,9 @@ impl Motion {
     /// A [`Refusal`] when the database fails or a row that the motion speaks of is gone.
     pub(super) async fn resume(&self, row: &MotionRow) -> Result<(Order, Verdict), Refusal> {
         let _held = self.hold(row).await?;
-        self.resume_held(row).await
+        // Whoever had the lock before may have learned how it ended.
+        let now = self.store.motion_by_id(row.id).await?;
+        self.resume_held(now.as_ref().unwrap_or(row)).await
     }
 
     /// As [`Motion::resume`], for a caller that holds the lock already.

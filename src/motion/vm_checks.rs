@@ -55,7 +55,8 @@ pub async fn check_plain(store: &Store, mover: &Mover, request: PlainRequest) ->
     }
     refuse_unknown(store, Some(vm.id), None).await?;
     let source = source_host(store, &vm).await?;
-    if source.as_ref().is_some_and(|host| host.resource_state == "PrepareForMaintenance") {
+    let is_emptied = |host: &Host| host.resource_state == "PrepareForMaintenance" && !mover.evacuates;
+    if source.as_ref().is_some_and(is_emptied) {
         return Err(Refusal::parameter(format!(
             "Migrate VM operation on the VM: {} is not allowed as host is preparing for maintenance mode",
             vm.dump()
@@ -76,7 +77,7 @@ pub async fn check_plain(store: &Store, mover: &Mover, request: PlainRequest) ->
     })?;
     let target = match request.host_id {
         Some(host_id) => chosen_host(store, &vm, &source, host_id).await?,
-        None => candidates::choose_host(store, &vm, &source, &[]).await?,
+        None => candidates::choose_host(store, &vm, &source, &[]).await?.host,
     };
     check_target_plain(store, &vm, &offering, &source, &target).await?;
     let other_cluster = source.cluster_id != target.cluster_id;

@@ -70,7 +70,7 @@ pub async fn check(store: &Store, mover: &Mover, request: &StorageRequest) -> Re
         Some(host) => host,
         None => {
             let pools: Vec<i64> = wishes.iter().map(|wish| wish.pool.id).collect();
-            let host = candidates::choose_host(store, &vm, &source, &pools).await?;
+            let host = candidates::choose_host(store, &vm, &source, &pools).await?.host;
             check_motion_supported(store, &source, &host).await?;
             host
         }

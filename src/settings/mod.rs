@@ -12,5 +12,6 @@ pub use docs::markdown;
 pub use load::{Effective, Origin, SettingsArgs, SettingsError, Sources};
 pub use table::{Kind, SETTINGS, Setting};
 pub use typed::{
-    AgentSettings, AttachSettings, CloudKeySettings, DriftSettings, HttpSettings, HttpsSettings, LogSettings, Settings,
+    AgentSettings, AttachSettings, CloudKeySettings, DriftSettings, HttpSettings, HttpsSettings, LogSettings,
+    MaintenanceSettings, Settings,
 };

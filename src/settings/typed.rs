@@ -44,6 +44,17 @@ pub struct AgentSettings {
     pub pins: BTreeMap<String, String>,
 }
 
+/// How hosts and pools are emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaintenanceSettings {
+    /// How often it is tried to move something away.
+    pub attempts: u32,
+    /// Between two attempts.
+    pub again_after: Duration,
+    /// The most moves away from one host or pool at the same time.
+    pub moves_at_once: usize,
+}
+
 /// How database and hosts are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DriftSettings {
@@ -181,6 +192,8 @@ pub struct Settings {
     pub agent: AgentSettings,
     /// How database and hosts are compared.
     pub drift: DriftSettings,
+    /// How hosts and pools are emptied.
+    pub maintenance: MaintenanceSettings,
 }
 
 impl Settings {
@@ -236,6 +249,7 @@ impl Settings {
             },
             agent: reader.agent(),
             drift: reader.drift(),
+            maintenance: reader.maintenance(),
         })
     }
 }
@@ -378,6 +392,14 @@ impl Reader<'_> {
     }
 
     /// How database and hosts are compared.
+    fn maintenance(&self) -> MaintenanceSettings {
+        MaintenanceSettings {
+            attempts: self.number("maintenance.attempts"),
+            again_after: Duration::from_secs(self.number("maintenance.again_s")),
+            moves_at_once: self.number("maintenance.moves_at_once"),
+        }
+    }
+
     fn drift(&self) -> DriftSettings {
         let interval = Duration::from_secs(self.number("drift.interval_s"));
         DriftSettings {

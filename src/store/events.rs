@@ -70,18 +70,20 @@ impl Tx {
         Ok(Some(Chain { kind: row.get("type")?, user_id: row.get("user_id")?, resource }))
     }
 
-    /// Writes that a job has begun its work, once: `description` with a capital letter. The event belongs to the caller.
+    /// Writes that a job has begun its work, once: `description` with a capital letter. The event belongs to the caller. True when it
+    /// had begun before.
     ///
     /// # Errors
     /// See [`super::Db::rows`].
-    pub async fn event_begin(&mut self, start_id: i64, account_id: i64, description: &str) -> Result<(), StoreError> {
+    pub async fn event_begin(&mut self, start_id: i64, account_id: i64, description: &str) -> Result<bool, StoreError> {
         let sql = "SELECT id FROM event WHERE start_id = ? AND state = 'Started' LIMIT 1";
         if self.row(sql, args![start_id]).await?.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let mut letters = description.chars();
         let text = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
-        self.event_follow(start_id, account_id, ("Started", "INFO"), &text).await
+        self.event_follow(start_id, account_id, ("Started", "INFO"), &text).await?;
+        Ok(false)
     }
 
     /// Writes how a job has ended, if it had begun its work.

@@ -7,11 +7,11 @@ use crate::model::{DiskOffering, Host, Pool, Scope, ServiceOffering, Vm, VmState
 
 pub(super) const VOLUME: &str = "SELECT id, uuid, name, state, volume_type, pool_id, instance_id, device_id, path, format, size, \
     account_id, domain_id, data_center_id, disk_offering_id, passphrase_id, kms_key_id, update_count, removed FROM volumes";
-const VM: &str = "SELECT id, uuid, name, instance_name, state, type, host_id, last_host_id, pod_id, data_center_id, \
+pub(super) const VM: &str = "SELECT id, uuid, name, instance_name, state, type, host_id, last_host_id, pod_id, data_center_id, \
     hypervisor_type, service_offering_id, account_id, domain_id, update_count, removed FROM vm_instance";
-const HOST: &str = "SELECT id, uuid, name, type, status, resource_state, private_ip_address, guid, data_center_id, pod_id, \
+pub(super) const HOST: &str = "SELECT id, uuid, name, type, status, resource_state, private_ip_address, guid, data_center_id, pod_id, \
     cluster_id, hypervisor_type, hypervisor_version, storage_access_groups, removed FROM host";
-const POOL: &str = "SELECT id, uuid, name, pool_type, host_address, port, path, status, scope, data_center_id, pod_id, \
+pub(super) const POOL: &str = "SELECT id, uuid, name, pool_type, host_address, port, path, status, scope, data_center_id, pod_id, \
     cluster_id, hypervisor, managed, capacity_bytes, used_bytes, removed FROM storage_pool";
 
 /// Splits a comma separated column.
@@ -85,7 +85,7 @@ pub(super) fn vm(row: &Row) -> Result<Vm, StoreError> {
     })
 }
 
-fn host(row: &Row) -> Result<Host, StoreError> {
+pub(super) fn host(row: &Row) -> Result<Host, StoreError> {
     Ok(Host {
         id: row.get("id")?,
         uuid: row.get::<Option<String>>("uuid")?.unwrap_or_default(),
@@ -216,7 +216,7 @@ impl Store {
         Ok(self.pools_with_tags(row.as_slice()).await?.pop())
     }
 
-    async fn pools_with_tags(&self, rows: &[Row]) -> Result<Vec<Pool>, StoreError> {
+    pub(super) async fn pools_with_tags(&self, rows: &[Row]) -> Result<Vec<Pool>, StoreError> {
         let mut pools: Vec<Pool> = rows.iter().map(pool).collect::<Result<_, _>>()?;
         let ids: Vec<i64> = pools.iter().map(|pool| pool.id).collect();
         let tags = self.storage_pool_tags_of(&ids).await?;

@@ -22,6 +22,7 @@ mod doubts;
 mod drift;
 mod error;
 mod estate;
+mod evacuation;
 mod events;
 mod guards;
 mod identities;

@@ -21,7 +21,8 @@ use crate::support::database::Database;
 
 pub const MIB: u64 = 1 << 20;
 /// The caller: a root admin.
-pub static ROOT: Mover = Mover { account_id: 2, domain_path: String::new(), root_admin: true, domain_admin: false };
+pub static ROOT: Mover =
+    Mover { account_id: 2, domain_path: String::new(), root_admin: true, domain_admin: false, evacuates: false };
 /// How long a test waits for something that should come at once.
 pub const LONG: Duration = Duration::from_secs(60);
 

@@ -12,7 +12,8 @@ use super::dice::Dice;
 use super::oracle;
 use super::points::{Kind, Sim, Wait};
 
-static ROOT: Mover = Mover { account_id: 2, domain_path: String::new(), root_admin: true, domain_admin: false };
+static ROOT: Mover =
+    Mover { account_id: 2, domain_path: String::new(), root_admin: true, domain_admin: false, evacuates: false };
 /// What the result of a job says that was cancelled.
 pub const WISH: &str = "Cancelled by a client.";
 

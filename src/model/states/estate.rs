@@ -67,11 +67,11 @@ spelled! {
         Enabled,
         /// It keeps what it has and is given nothing more.
         Disabled,
-        /// CloudStack empties it. What is moved away by hand meanwhile may go.
+        /// It is being emptied. What is moved away by hand meanwhile may go.
         PrepareForMaintenance,
-        /// CloudStack could not empty it so far.
+        /// It is being emptied, and a machine could not be moved so far. It is tried again.
         ErrorInPrepareForMaintenance,
-        /// CloudStack could not empty it.
+        /// It could not be emptied: what is left runs on.
         ErrorInMaintenance,
         /// It is empty and may be worked on.
         Maintenance,
@@ -83,19 +83,60 @@ spelled! {
 }
 
 spelled! {
-    /// What an administrator says about a host (`updateHost allocationstate=`).
+    /// What becomes of a host's work (`contract/migration.md` 7.1).
     ResourceEvent {
-        /// It is to be given work.
+        /// It is to be given work (`updateHost allocationstate=Enable`).
         Enable,
-        /// It is to be given no more work.
+        /// It is to be given no more work (`updateHost allocationstate=Disable`).
         Disable,
+        /// It is to be emptied (`prepareHostForMaintenance`).
+        AdminAskMaintenance,
+        /// A machine could not be moved away, and will be tried again.
+        UnableToMigrate,
+        /// Everything that could not be moved has been moved after all.
+        ErrorsCorrected,
+        /// Nothing is left on it.
+        InternalEnterMaintenance,
+        /// What is left on it is not tried again.
+        UnableToMaintain,
+        /// It is to be used again (`cancelHostMaintenance`).
+        AdminCancelMaintenance,
     }
 }
 
 machine! { ResourceState, ResourceEvent, begins &[Self::Enabled, Self::Disabled],
-    Self::Enabled | Self::Disabled => {
+    Self::Enabled => {
         ResourceEvent::Enable => Self::Enabled,
         ResourceEvent::Disable => Self::Disabled,
+        ResourceEvent::AdminAskMaintenance => Self::PrepareForMaintenance,
+        ResourceEvent::InternalEnterMaintenance => Self::Maintenance,
+    },
+    Self::Disabled => {
+        ResourceEvent::Enable => Self::Enabled,
+        ResourceEvent::Disable => Self::Disabled,
+    },
+    Self::Degraded => {
+        ResourceEvent::AdminAskMaintenance => Self::Maintenance,
+    },
+    Self::PrepareForMaintenance => {
+        ResourceEvent::UnableToMigrate => Self::ErrorInPrepareForMaintenance,
+        ResourceEvent::InternalEnterMaintenance => Self::Maintenance,
+        ResourceEvent::UnableToMaintain => Self::ErrorInMaintenance,
+        ResourceEvent::AdminCancelMaintenance => Self::Enabled,
+    },
+    Self::ErrorInPrepareForMaintenance => {
+        ResourceEvent::UnableToMigrate => Self::ErrorInPrepareForMaintenance,
+        ResourceEvent::ErrorsCorrected => Self::PrepareForMaintenance,
+        ResourceEvent::InternalEnterMaintenance => Self::Maintenance,
+        ResourceEvent::UnableToMaintain => Self::ErrorInMaintenance,
+        ResourceEvent::AdminCancelMaintenance => Self::Enabled,
+    },
+    Self::ErrorInMaintenance => {
+        ResourceEvent::AdminAskMaintenance => Self::PrepareForMaintenance,
+        ResourceEvent::AdminCancelMaintenance => Self::Enabled,
+    },
+    Self::Maintenance => {
+        ResourceEvent::AdminCancelMaintenance => Self::Enabled,
     },
 }
 
@@ -112,9 +153,9 @@ spelled! {
         Attaching,
         /// It is used.
         Up,
-        /// CloudStack empties it.
+        /// It is being emptied of the disks of machines that run.
         PrepareForMaintenance,
-        /// CloudStack could not empty it.
+        /// It could not be emptied: what is left is used on.
         ErrorInMaintenance,
         /// CloudStack takes it back into use.
         CancelMaintenance,
@@ -140,6 +181,14 @@ spelled! {
         Remove,
         /// The host whose folder it is was taken out of the inventory.
         HostRemoved,
+        /// It is to be emptied (`enableStorageMaintenance`).
+        AskMaintenance,
+        /// No machine that runs has a disk in it.
+        EnterMaintenance,
+        /// What is left in it is not tried again.
+        UnableToMaintain,
+        /// It is to be used again (`cancelStorageMaintenance`).
+        CancelMaintenance,
     }
 }
 
@@ -153,6 +202,18 @@ machine! { PoolState, PoolEvent, begins &[Self::Initial],
         PoolEvent::Enable => Self::Up,
         PoolEvent::Disable => Self::Disabled,
         PoolEvent::HostRemoved => Self::Removed,
+        PoolEvent::AskMaintenance => Self::PrepareForMaintenance,
+    },
+    Self::PrepareForMaintenance => {
+        PoolEvent::EnterMaintenance => Self::Maintenance,
+        PoolEvent::UnableToMaintain => Self::ErrorInMaintenance,
+        PoolEvent::CancelMaintenance => Self::Up,
+        PoolEvent::HostRemoved => Self::Removed,
+    },
+    Self::ErrorInMaintenance => {
+        PoolEvent::AskMaintenance => Self::PrepareForMaintenance,
+        PoolEvent::CancelMaintenance => Self::Up,
+        PoolEvent::HostRemoved => Self::Removed,
     },
     Self::Disabled => {
         PoolEvent::Enable => Self::Up,
@@ -160,6 +221,7 @@ machine! { PoolState, PoolEvent, begins &[Self::Initial],
         PoolEvent::Remove | PoolEvent::HostRemoved => Self::Removed,
     },
     Self::Maintenance => {
+        PoolEvent::CancelMaintenance => Self::Up,
         PoolEvent::Remove | PoolEvent::HostRemoved => Self::Removed,
     },
     _ => {

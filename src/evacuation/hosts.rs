@@ -1,0 +1,152 @@
+//! One round of a host: every machine on it is moved to the host that the planner chooses.
+
+use super::tries::{Standing, Thing, VM};
+use super::{EVACUATOR, Evacuation, Move};
+use crate::model::{Host, Machine as _, ResourceEvent, ResourceState, Vm, VmState};
+use crate::motion::{Refusal, candidates};
+use crate::store::{Alert, HostChange, NewEvent, Store, StoreError, transact};
+
+impl Evacuation {
+    /// Moves on what is on a host, and notes how it stands with it.
+    pub(super) async fn empty_host(&self, host: &Host) -> Result<(), StoreError> {
+        let vms = self.store.vms_of_host(host.id).await?;
+        if vms.is_empty() {
+            return self.host_is_empty(host).await;
+        }
+        let mut standings = Vec::new();
+        let mut busy = vms.iter().filter(|vm| vm.state != VmState::Running).count();
+        for vm in vms.iter().filter(|vm| vm.state == VmState::Running) {
+            let standing = self.advance(thing(vm), &mut busy, self.plan_of(vm, host)).await?;
+            standings.push((vm, standing));
+        }
+        let stuck: Vec<String> = standings
+            .iter()
+            .filter_map(|(vm, standing)| Some(format!("{}: {}", vm.instance_name, standing.reason()?)))
+            .collect();
+        let all_given_up = busy == 0 && standings.iter().all(|(_, it)| matches!(it, Standing::GivenUp(_)));
+        let event = match (all_given_up, stuck.is_empty()) {
+            (true, _) => ResourceEvent::UnableToMaintain,
+            (false, false) => ResourceEvent::UnableToMigrate,
+            (false, true) => ResourceEvent::ErrorsCorrected,
+        };
+        let Some((to, from)) = step(host, event) else { return Ok(()) };
+        let alert = (event != ResourceEvent::ErrorsCorrected).then(|| stuck_alert(host, all_given_up, &stuck));
+        transact!(self.store, StoreError, |tx| {
+            tx.host_change(host.id, &into(to, from)).await?;
+            if let Some(alert) = &alert {
+                tx.alert_insert(alert).await?;
+            }
+            Ok(())
+        })?;
+        tracing::info!(host = %host.name, from = %from, to = %to, "how the emptying of a host stands");
+        if all_given_up {
+            vms.iter().for_each(|vm| self.tries.forget(thing(vm)));
+        }
+        Ok(())
+    }
+
+    async fn plan_of(&self, vm: &Vm, host: &Host) -> Result<Move, Refusal> {
+        let target = candidates::choose_host(&self.store, vm, host, &[]).await?;
+        let with_disks = target.requires_storage_motion;
+        Ok(Move::Vm { vm: Box::new(vm.clone()), to: Box::new(target.host), with_disks })
+    }
+
+    /// Nothing is left: the host may be worked on, once no motion speaks of it either.
+    async fn host_is_empty(&self, host: &Host) -> Result<(), StoreError> {
+        let Some((to, from)) = step(host, ResourceEvent::InternalEnterMaintenance) else { return Ok(()) };
+        let (done, alert) = (event(host, "Completed", "completed maintenance for host"), empty_alert(host));
+        let is_empty = transact!(self.store, StoreError, |tx| {
+            if !tx.host_machines(host.id).await?.is_empty() || tx.host_in_motion(host.id).await? {
+                return Ok(false);
+            }
+            tx.host_change(host.id, &into(to, from)).await?;
+            tx.event_insert(&done).await?;
+            tx.alert_insert(&alert).await?;
+            Ok(true)
+        })?;
+        if is_empty {
+            tracing::info!(host = %host.name, "the host is empty");
+        }
+        Ok(())
+    }
+}
+
+/// Writes that a host is to be emptied, with the event that says that it has begun (`contract/migration.md` 1.4). Gives the state
+/// that it goes to; none when it cannot be asked in the state that it is in.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody else has changed the state meanwhile.
+pub async fn ask_host(store: &Store, host: &Host) -> Result<Option<ResourceState>, StoreError> {
+    let Some((to, from)) = step(host, ResourceEvent::AdminAskMaintenance) else { return Ok(None) };
+    let begun = event(host, "Started", "starting maintenance for host");
+    transact!(store, StoreError, |tx| {
+        tx.host_change(host.id, &into(to, from)).await?;
+        tx.event_insert(&begun).await?;
+        Ok(())
+    })?;
+    Ok(Some(to))
+}
+
+/// Takes a host back into use. What moves away from it arrives; what is still there stays. False when it is in no maintenance.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody else has changed the state meanwhile.
+pub async fn release_host(store: &Store, host: &Host) -> Result<bool, StoreError> {
+    let Some((to, from)) = step(host, ResourceEvent::AdminCancelMaintenance) else { return Ok(false) };
+    transact!(store, StoreError, |tx| { tx.host_change(host.id, &into(to, from)).await })?;
+    Ok(true)
+}
+
+fn thing(vm: &Vm) -> Thing {
+    (VM, vm.id)
+}
+
+/// The state that a host goes to, and the one that it comes from; none when it stays as it is.
+fn step(host: &Host, event: ResourceEvent) -> Option<(ResourceState, ResourceState)> {
+    let from = ResourceState::parse(&host.resource_state)?;
+    let to = from.next(event)?;
+    (to != from).then_some((to, from))
+}
+
+fn into(to: ResourceState, from: ResourceState) -> HostChange {
+    HostChange { resource_state: Some((to.as_str(), from.as_str().to_owned())), ..HostChange::default() }
+}
+
+fn event(host: &Host, state: &'static str, words: &str) -> NewEvent {
+    NewEvent {
+        kind: "MAINT.PREPARE".to_owned(),
+        state,
+        level: "INFO",
+        description: format!("{words} {}", host.dump()),
+        user_id: EVACUATOR.user_id,
+        account_id: EVACUATOR.account_id,
+        domain_id: EVACUATOR.domain_id,
+        resource: Some(("Host".to_owned(), host.id)),
+        start_id: 0,
+    }
+}
+
+/// CloudStack's alert of a host that is empty (`contract/migration.md` 4.8).
+fn empty_alert(host: &Host) -> Alert {
+    alert(
+        host,
+        format!("Migration Complete for host {}", host.name),
+        format!("Host {} is empty and may be worked on. cancelHostMaintenance takes it back into use.", host.dump()),
+    )
+}
+
+fn stuck_alert(host: &Host, given_up: bool, stuck: &[String]) -> Alert {
+    let what_next = if given_up {
+        "They run on there and are not tried again. Move them by hand or make room, then call prepareHostForMaintenance again, or \
+         cancelHostMaintenance to use the host."
+    } else {
+        "They run on there and are tried again."
+    };
+    let content = format!("These machines could not be moved away. {} {what_next}", stuck.join(" "));
+    alert(host, format!("Unable to empty host {} for maintenance", host.name), content)
+}
+
+fn alert(host: &Host, subject: String, content: String) -> Alert {
+    let (zone_id, pod_id, cluster_id) = (host.zone_id, host.pod_id, host.cluster_id);
+    Alert { kind: 7, name: "ALERT.COMPUTE.HOST", zone_id, pod_id, cluster_id, subject, content }
+}

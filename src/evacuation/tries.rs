@@ -1,0 +1,131 @@
+//! What was tried, how often, and what came of it.
+//!
+//! This is remembered by the gateway that looks after the hosts, and by nobody else: one that takes over tries again from the
+//! beginning, which costs attempts and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::{Evacuation, Move};
+use crate::motion::Refusal;
+use crate::store::{JobRow, StoreError};
+
+/// What is moved away, by CloudStack's type name and internal id.
+pub(super) type Thing = (&'static str, i64);
+
+/// A machine.
+pub(super) const VM: &str = "VirtualMachine";
+/// A disk.
+pub(super) const DISK: &str = "Volume";
+
+/// What was tried.
+#[derive(Debug, Default)]
+pub(super) struct Tries(Mutex<BTreeMap<Thing, Tried>>);
+
+#[derive(Clone, Debug)]
+struct Tried {
+    times: u32,
+    /// When it may be tried again.
+    again: Instant,
+    /// What came of the last attempt; none while that is not known.
+    reason: Option<String>,
+}
+
+/// How it stands with something that is to be moved away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It moves, or waits until others have moved.
+    UnderWay,
+    /// It could not be moved, for this reason, and is tried again.
+    Failed(String),
+    /// It could not be moved, for this reason, and is not tried again.
+    GivenUp(String),
+}
+
+impl Standing {
+    /// Why it is not moved.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::UnderWay => None,
+            Self::Failed(reason) | Self::GivenUp(reason) => Some(reason),
+        }
+    }
+}
+
+impl Tries {
+    fn get(&self, thing: Thing) -> Option<Tried> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&thing).cloned()
+    }
+
+    fn put(&self, thing: Thing, tried: Tried) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(thing, tried);
+    }
+
+    /// Forgets what was tried.
+    pub fn forget(&self, thing: Thing) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&thing);
+    }
+}
+
+impl Evacuation {
+    /// Moves something on, if it is due: sees what came of the last attempt, and hands the next one in. `busy` counts what
+    /// moves already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub(super) async fn advance(
+        &self,
+        thing: Thing,
+        busy: &mut usize,
+        plan: impl Future<Output = Result<Move, Refusal>> + Send,
+    ) -> Result<Standing, StoreError> {
+        let newest = self.store.job_of_instance(thing.0, thing.1).await?;
+        if newest.as_ref().is_some_and(|job| job.status == 0) {
+            *busy += 1;
+            return Ok(Standing::UnderWay);
+        }
+        let mut tried = self.tries.get(thing);
+        if let Some(tried) = tried.as_mut().filter(|tried| tried.reason.is_none()) {
+            // It was handed in, has ended, and the thing is still here.
+            tried.reason = Some(newest.as_ref().map_or_else(String::new, reason_of));
+            self.tries.put(thing, tried.clone());
+        }
+        let times = tried.as_ref().map_or(0, |tried| tried.times);
+        if let Some(Tried { again, reason: Some(reason), .. }) = &tried {
+            if times >= self.manner.attempts {
+                return Ok(Standing::GivenUp(reason.clone()));
+            }
+            if Instant::now() < *again {
+                return Ok(Standing::Failed(reason.clone()));
+            }
+        }
+        if *busy >= self.manner.at_once {
+            return Ok(Standing::UnderWay);
+        }
+        let handed_in = match plan.await {
+            Ok(what) => self.moves.hand_in(what).await,
+            Err(Refusal { cause: Some(cause), .. }) => return Err(cause),
+            Err(refusal) => Err(refusal.text),
+        };
+        let reason = handed_in.err();
+        let again = Instant::now() + self.manner.again_after;
+        self.tries.put(thing, Tried { times: times + 1, again, reason: reason.clone() });
+        Ok(match reason {
+            None => {
+                *busy += 1;
+                Standing::UnderWay
+            }
+            Some(reason) if times + 1 >= self.manner.attempts => Standing::GivenUp(reason),
+            Some(reason) => Standing::Failed(reason),
+        })
+    }
+}
+
+/// What a job says of its end.
+fn reason_of(job: &JobRow) -> String {
+    let result = job.result.as_deref().unwrap_or_default();
+    let error = result.find('{').and_then(|at| serde_json::from_str::<serde_json::Value>(&result[at..]).ok());
+    let text = error.as_ref().and_then(|error| error["errortext"].as_str());
+    text.map_or_else(|| format!("the job {} ended, and it is still there", job.uuid), str::to_owned)
+}

@@ -1,0 +1,101 @@
+//! `prepareHostForMaintenance` and `cancelHostMaintenance`.
+
+use stackmotion::args;
+use stackmotion::demo::{DiskPlan, Plan, VmPlan};
+
+use super::{count, done, gateway, host_state, plan, wait_for_host};
+use crate::motion::bench::{Bench, MIB, wait_for};
+use crate::support::database;
+
+/// Machines leave with their local disks, guests write on, the host is in maintenance when nothing is left; afterwards it is
+/// used again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_emptied_and_taken_back() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(240), database).await;
+        let gateway = gateway(&bench, folder.path(), &url).await;
+        let id = bench.estate.host("c1-h1").expect("a host").uuid.clone();
+        let answer = done(&gateway, "prepareHostForMaintenance", &id).await.expect(kind);
+        assert_eq!(answer["host"]["id"], id.as_str(), "{kind}");
+        wait_for_host(&gateway, &id, "Maintenance").await;
+        for vm in ["web", "own", "both"] {
+            assert_eq!(bench.host_of(vm).await, "c1-h2", "{kind}: {vm}");
+        }
+        assert_eq!(bench.pool_of("ROOT-web").await, "c1-p1", "{kind}: what reaches there stays where it is");
+        bench.check(kind).await;
+        assert_eq!(count(&gateway, "listAlerts", "Migration Complete for host").await, 1, "{kind}");
+        assert_eq!(count(&gateway, "listEvents", "starting maintenance for host").await, 1, "{kind}");
+        assert_eq!(count(&gateway, "listEvents", "completed maintenance for host").await, 1, "{kind}");
+
+        let again = done(&gateway, "prepareHostForMaintenance", &id).await.expect_err(kind);
+        let text = "Failed to prepare host for maintenance due to: Host is already in state Maintenance. Cannot recall for \
+            maintenance until resolved.";
+        assert_eq!(again, (530, text.to_owned()), "{kind}");
+
+        let answer = done(&gateway, "cancelHostMaintenance", &id).await.expect(kind);
+        assert_eq!(answer["host"]["resourcestate"], "Enabled", "{kind}");
+        let (code, text) = done(&gateway, "cancelHostMaintenance", &id).await.expect_err(kind);
+        assert_eq!(code, 530, "{kind}");
+        assert!(
+            text.starts_with("Cannot perform cancelMaintenance when resource state is Enabled, host: Host {"),
+            "{text}"
+        );
+        assert_eq!(bench.host_of("web").await, "c1-h2", "{kind}: nothing is moved back");
+        bench.world.stop().await;
+    }
+}
+
+/// A machine that fits nowhere runs on; the host says so, and the alert says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_moved_runs_on() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let vm = VmPlan::new("web", "c1-h1").disk(DiskPlan::shared("ROOT-web", "c1-p1", 8 * MIB, MIB)).with_guest();
+        let bench = Bench::start(&Plan::regular(241, 1, 1, 1).vm(vm), database).await;
+        let gateway = gateway(&bench, folder.path(), &url).await;
+        let id = bench.estate.host("c1-h1").expect("a host").uuid.clone();
+        done(&gateway, "prepareHostForMaintenance", &id).await.expect(kind);
+        wait_for_host(&gateway, &id, "ErrorInPrepareForMaintenance").await;
+        wait_for_host(&gateway, &id, "ErrorInMaintenance").await;
+        assert_eq!(count(&gateway, "listAlerts", "Unable to empty host c1-h1").await, 2, "{kind}");
+        let sql = "SELECT COUNT(*) FROM alert WHERE content LIKE '%Unable to find suitable destination to migrate VM%'";
+        let reasons = bench.store.db().row(sql, args![]).await.expect("the database").expect("a row");
+        assert_eq!(reasons.at::<i64>(0).expect("a number"), 2, "{kind}");
+        assert_eq!(bench.host_of("web").await, "c1-h1", "{kind}");
+        done(&gateway, "cancelHostMaintenance", &id).await.expect(kind);
+        assert_eq!(host_state(&gateway, &id).await, "Enabled", "{kind}");
+        bench.check(kind).await;
+        bench.world.stop().await;
+    }
+}
+
+/// Taken back in the middle: what is on its way arrives, what has not begun stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn taken_back_in_the_middle() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(242), database).await;
+        bench.world.world().set_throttle(1 << 20);
+        let gateway = gateway(&bench, folder.path(), &url).await;
+        let id = bench.estate.host("c1-h1").expect("a host").uuid.clone();
+        done(&gateway, "prepareHostForMaintenance", &id).await.expect(kind);
+        let under_way = "SELECT COUNT(*) FROM motion_migration WHERE phase = 'sent'";
+        wait_for("a move", async || {
+            let row = bench.store.db().row(under_way, args![]).await.expect("the database").expect("a row");
+            row.at::<i64>(0).expect("a number") > 0
+        })
+        .await;
+        done(&gateway, "cancelHostMaintenance", &id).await.expect(kind);
+        bench.world.world().set_throttle(0);
+        let open = "SELECT COUNT(*) FROM async_job WHERE job_status = 0";
+        wait_for("all jobs to end", async || {
+            let row = bench.store.db().row(open, args![]).await.expect("the database").expect("a row");
+            row.at::<i64>(0).expect("a number") == 0
+        })
+        .await;
+        assert_eq!(host_state(&gateway, &id).await, "Enabled", "{kind}");
+        bench.check(kind).await;
+        bench.world.stop().await;
+    }
+}
