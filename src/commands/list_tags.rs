@@ -31,7 +31,7 @@ crate::command! {
 }
 
 /// The kinds of things that carry tags here.
-const KINDS: [ResourceKind; 7] = [
+const KINDS: [ResourceKind; 8] = [
     ResourceKind::Volume,
     ResourceKind::VirtualMachine,
     ResourceKind::Host,
@@ -39,6 +39,7 @@ const KINDS: [ResourceKind; 7] = [
     ResourceKind::Cluster,
     ResourceKind::Zone,
     ResourceKind::Project,
+    ResourceKind::Template,
 ];
 
 impl SyncCommand for ListTags {

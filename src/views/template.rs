@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::row::{Owner, flag, number, text, time};
+use super::tag::{TagView, tags};
 use crate::model::Timestamp;
-use crate::store::{Row, Store, StoreError};
+use crate::store::{ResourceKind, Row, Store, StoreError};
 
 crate::response! {
     /// An image that machines are made from.
@@ -73,6 +74,8 @@ crate::response! {
         for_cks "forcks": bool,
         /// Whether it needs a host that can virtualize wholly.
         requires_hvm "requireshvm": bool,
+        /// What people wrote on it.
+        tags: Vec<TagView>,
         /// Whether there are comments about it. There are none here.
         has_annotations "hasannotations": bool,
     }
@@ -83,7 +86,12 @@ crate::response! {
 /// # Errors
 /// See [`crate::store::Db::rows`].
 pub async fn templates(store: &Store, ids: &[i64]) -> Result<Vec<TemplateView>, StoreError> {
-    store.template_rows(ids).await?.iter().map(template).collect()
+    let mut tags = tags(store, ResourceKind::Template, ids).await?;
+    let with_tags = |row: &Row| {
+        let tags = tags.remove(&row.get("id")?).unwrap_or_default();
+        Ok(TemplateView { tags, ..template(row)? })
+    };
+    store.template_rows(ids).await?.iter().map(with_tags).collect()
 }
 
 fn template(row: &Row) -> Result<TemplateView, StoreError> {
@@ -123,6 +131,7 @@ fn template(row: &Row) -> Result<TemplateView, StoreError> {
         deploy_as_is: flag(row, "deploy_as_is")?,
         for_cks: flag(row, "for_cks")?,
         requires_hvm: flag(row, "hvm")?,
+        tags: Vec::new(),
         has_annotations: false,
     })
 }

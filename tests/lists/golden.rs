@@ -34,10 +34,15 @@ pub fn tree(body: &str) -> Json {
     if body.starts_with('{') { serde_json::from_str(body).expect("JSON") } else { xml::tree(body) }
 }
 
-/// The table in the document: `object.field word`, or `case NAME` for an answer that is different as a whole.
+/// The table of differences in lists.
 pub fn documented() -> BTreeSet<String> {
+    documented_in("## Differences in lists")
+}
+
+/// A table in the document, by its title: `object.field word`, or `case NAME` for an answer that is different as a whole.
+pub fn documented_in(title: &str) -> BTreeSet<String> {
     let document = include_str!("../../docs/api-compat.md");
-    let section = document.split("## Differences in lists").nth(1).expect("the section");
+    let section = document.split(title).nth(1).expect("the section");
     let section = section.split("\n## ").next().unwrap_or_default();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let mut found = BTreeSet::new();

@@ -143,6 +143,25 @@ async fn one_of_several_tags_is_enough() {
 }
 
 #[tokio::test]
+async fn templates_show_their_tags() {
+    let database = database::sqlite().await;
+    let store = &database.store;
+    reset(store, &golden_json("lists/rows.json")).await;
+    let (_, before) = entries(store, "admin", "listTemplates", &[("templatefilter", "all")]).await;
+    let id = before[0]["id"].as_str().expect("an id");
+    assert_eq!(before[0]["tags"], json!([]));
+    let row = store.db().row("SELECT id FROM vm_template WHERE uuid = ?", vec![id.into()]).await.expect("templates");
+    let number: i64 = row.expect("the template").at(0).expect("a number");
+    let tag = json!({"id": 1, "uuid": "t1", "key": "os", "value": "old", "resource_id": number, "resource_uuid": id,
+                     "resource_type": "Template", "domain_id": 1, "account_id": 2});
+    seed(store, &json!({ "resource_tags": [tag] })).await;
+    let (_, after) = entries(store, "admin", "listTemplates", &[("templatefilter", "all"), ("id", id)]).await;
+    assert_eq!((after[0]["tags"][0]["key"].as_str(), after[0]["tags"][0]["value"].as_str()), (Some("os"), Some("old")));
+    let (_, listed) = entries(store, "admin", "listTags", &[("resourcetype", "Template")]).await;
+    assert_eq!((listed.len(), listed[0]["resourceid"].as_str()), (1, Some(id)));
+}
+
+#[tokio::test]
 async fn passwords_of_pools_are_never_shown() {
     let database = database::sqlite().await;
     let store = &database.store;

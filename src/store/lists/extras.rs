@@ -23,6 +23,8 @@ pub enum ResourceKind {
     Zone,
     /// A project.
     Project,
+    /// A template.
+    Template,
 }
 
 impl ResourceKind {
@@ -36,6 +38,7 @@ impl ResourceKind {
             Self::Cluster => "Cluster",
             Self::Zone => "Zone",
             Self::Project => "Project",
+            Self::Template => "Template",
         }
     }
 
@@ -55,7 +58,7 @@ impl ResourceKind {
             Self::Host => Some(("host_details", "host_id", false)),
             Self::StoragePool => Some(("storage_pool_details", "pool_id", true)),
             Self::Cluster => Some(("cluster_details", "cluster_id", false)),
-            Self::Zone | Self::Project => None,
+            Self::Zone | Self::Project | Self::Template => None,
         }
     }
 }
