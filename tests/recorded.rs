@@ -42,7 +42,7 @@ const LEFT_OUT: &[(&str, Why)] = &[
     ("job-success-kind", Why::NotServed),
     (
         "listApis-all-json",
-        Why::Other("all commands of CloudStack with its sentences: here those that are served, with ours"),
+        Why::Other("all commands of CloudStack; `api::list_apis` compares those that are served here"),
     ),
     (
         "listApis-migrateVolume-json-as-alice",

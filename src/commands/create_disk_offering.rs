@@ -68,7 +68,7 @@ crate::command! {
         /// Its name.
         name: String [java("offeringName")],
         /// `thin`, which it is without a word, `sparse` or `fat`.
-        provisioning_type "provisioningtype": Option<String> [since("4.4.0")],
+        provisioning_type "provisioningtype": Option<String>,
         /// How fast disks are.
         rates: DiskRates,
         /// `shared`, which it is without a word, or `local`.

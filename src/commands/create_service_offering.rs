@@ -59,13 +59,13 @@ crate::command! {
         /// Whether a machine is started elsewhere when its host fails.
         offer_ha "offerha": Option<bool>,
         /// `thin`, which it is without a word, `sparse` or `fat`.
-        provisioning_type "provisioningtype": Option<String> [since("4.4.0")],
+        provisioning_type "provisioningtype": Option<String>,
         /// How fast root disks are.
         rates: DiskRates,
         /// The size of root disks in GiB; that of the template without it.
         root_disk_size "rootdisksize": Option<i64> [since("4.15")],
         /// What else is kept about it, as `serviceofferingdetails[0].key=...` and `[0].value=...`.
-        details "serviceofferingdetails": Option<Rows> [since("4.3")],
+        details "serviceofferingdetails": Option<Rows>,
         /// `shared`, which it is without a word, or `local`.
         storage_type "storagetype": Option<String>,
         /// The kind of system machine: `domainrouter`, `consoleproxy` or `secondarystoragevm`.

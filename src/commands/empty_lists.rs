@@ -5,15 +5,15 @@ use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Page, Reply};
 
 macro_rules! empty_lists {
-    ($($(#[doc = $doc:literal])* $name:ident $view:ident = $api:literal $(in $envelope:literal)?, $object:literal,
-        [$($role:ident),*], $java:literal;)*) => {$(
+    ($($(#[doc = $doc:literal])* $name:ident $view:ident = $api:literal $(since $since:literal)? $(in $envelope:literal)?,
+        $object:literal, [$($role:ident),*], $java:literal;)*) => {$(
         crate::command! {
             $(#[doc = $doc])*
             pub struct $name {
                 /// Page and search word.
                 page: Page,
             }
-            name $api, $(envelope $envelope,)? kind Sync, http Get, response [$view],
+            name $api, $(since $since,)? $(envelope $envelope,)? kind Sync, http Get, response [$view],
             roles [$($role),*],
             java $java
         }
@@ -36,22 +36,22 @@ macro_rules! empty_lists {
 
 empty_lists! {
     /// Lists notes that people have left on things. There are none here.
-    ListAnnotations AnnotationView = "listAnnotations", "annotation", [Admin, ResourceAdmin, DomainAdmin, User],
+    ListAnnotations AnnotationView = "listAnnotations" since "4.11", "annotation", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.admin.annotation.ListAnnotationsCmd";
     /// Lists plans that spread machines over a cluster. There are none here.
-    ListClusterDrsPlan DrsPlanView = "listClusterDrsPlan", "drsPlan", [Admin],
+    ListClusterDrsPlan DrsPlanView = "listClusterDrsPlan" since "4.19.0", "drsPlan", [Admin],
         "org.apache.cloudstack.api.command.admin.cluster.ListClusterDrsPlanCmd";
     /// Lists hosts that are kept for one domain or account. There are none here.
     ListDedicatedHosts DedicatedHostView = "listDedicatedHosts", "dedicatedhost", [Admin],
         "org.apache.cloudstack.api.command.admin.host.ListDedicatedHostsCmd";
     /// Lists looks of the web interface. There is only its own; anybody may ask.
-    ListGuiThemes GuiThemeView = "listGuiThemes", "guithemes", [Admin, ResourceAdmin, DomainAdmin, User],
+    ListGuiThemes GuiThemeView = "listGuiThemes" since "4.21.0.0", "guithemes", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.gui.theme.ListGuiThemesCmd";
     /// Lists devices that keep keys. There are none here.
-    ListHsmProfiles HsmProfileView = "listHSMProfiles", "hsmprofile", [Admin, ResourceAdmin, DomainAdmin, User],
+    ListHsmProfiles HsmProfileView = "listHSMProfiles" since "4.23.0", "hsmprofile", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.kms.hsm.ListHSMProfilesCmd";
     /// Lists stores for templates and snapshots. There are none here.
-    ListImageStores ImageStoreView = "listImageStores", "imagestore", [Admin, ResourceAdmin],
+    ListImageStores ImageStoreView = "listImageStores" since "4.2.0", "imagestore", [Admin, ResourceAdmin],
         "org.apache.cloudstack.api.command.admin.storage.ListImageStoresCmd";
     /// Lists rules that let an address outside stand for a machine. There are none here.
     ListIpForwardingRules IpForwardingRuleView = "listIpForwardingRules", "ipforwardingrule",
@@ -60,17 +60,17 @@ empty_lists! {
     ListIsos IsoView = "listIsos", "iso", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.iso.ListIsosCmd";
     /// Lists directories that users may be in. There are none here.
-    ListLdapConfigurations LdapConfigurationView = "listLdapConfigurations" in "ldapconfigurationresponse",
+    ListLdapConfigurations LdapConfigurationView = "listLdapConfigurations" since "4.2.0" in "ldapconfigurationresponse",
         "LdapConfiguration", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.LdapListConfigurationCmd";
     /// Lists networks. There are none here.
     ListNetworks NetworkView = "listNetworks", "network", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.network.ListNetworksCmd";
     /// Lists what serves networks. There is nothing here.
-    ListNetworkServiceProviders NetworkServiceProviderView = "listNetworkServiceProviders", "networkserviceprovider",
+    ListNetworkServiceProviders NetworkServiceProviderView = "listNetworkServiceProviders" since "3.0.0", "networkserviceprovider",
         [Admin, ResourceAdmin], "org.apache.cloudstack.api.command.admin.network.ListNetworkServiceProvidersCmd";
     /// Lists other web sites that vouch for users. There are none here; anybody may ask.
-    ListOauthProvider OauthProviderView = "listOauthProvider", "oauthprovider", [Admin, ResourceAdmin, DomainAdmin, User],
+    ListOauthProvider OauthProviderView = "listOauthProvider" since "4.19.0", "oauthprovider", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.oauth2.api.command.ListOAuthProvidersCmd";
     /// Lists rules that let a port outside stand for one of a machine. There are none here.
     ListPortForwardingRules PortForwardingRuleView = "listPortForwardingRules", "portforwardingrule",
@@ -81,7 +81,7 @@ empty_lists! {
         [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.address.ListPublicIpAddressesCmd";
     /// Lists pictures of things. There are none here.
-    ListResourceIcon ResourceIconView = "listResourceIcon", "icon", [Admin, ResourceAdmin, DomainAdmin, User],
+    ListResourceIcon ResourceIconView = "listResourceIcon" since "4.16.0.0", "icon", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.resource.ListResourceIconCmd";
     /// Lists snapshots of disks. There are none here.
     ListSnapshots SnapshotView = "listSnapshots", "snapshot", [Admin, ResourceAdmin, DomainAdmin, User],

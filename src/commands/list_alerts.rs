@@ -17,7 +17,7 @@ crate::command! {
         /// Only alerts whose type has this number.
         kind "type": Option<String>,
         /// Only alerts whose type has this name.
-        name: Option<String>,
+        name: Option<String> [since("4.3")],
     }
     name "listAlerts", kind Sync, http Get, response [AlertView],
     roles [Admin, ResourceAdmin],

@@ -29,7 +29,7 @@ crate::command! {
         /// The same for a store of images. There are none here.
         image_store_id "imagestoreuuid": Option<NowhereId>,
         /// The same for a server.
-        management_server_id "managementserverid": Option<Id<ManagementServerRef>> [since("4.20.0")],
+        management_server_id "managementserverid": Option<Id<ManagementServerRef>> [since("4.23.0")],
         /// Only settings of this group.
         group: Option<String> [java("groupName"), since("4.18.0")],
         /// Only settings of this group inside a group.

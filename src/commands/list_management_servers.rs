@@ -27,7 +27,7 @@ crate::command! {
         /// Which servers.
         choice: ServerChoice,
     }
-    name "listManagementServers", since "4.17.0", kind Sync, http Get, response [ManagementServerView],
+    name "listManagementServers", kind Sync, http Get, response [ManagementServerView],
     roles [Admin],
     java "org.apache.cloudstack.api.command.admin.management.ListMgmtsCmd"
 }

@@ -14,7 +14,7 @@ crate::command! {
         /// Only this one.
         id: Option<Id<GuestOsCategoryRef>>,
         /// Only the one with exactly this name.
-        name: Option<String>,
+        name: Option<String> [since("3.0.1")],
         /// Only families that stand in front, or only others.
         is_featured "isfeatured": Option<bool> [since("4.21.0")],
         /// Also pictures. There are none here.

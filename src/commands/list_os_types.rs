@@ -15,11 +15,11 @@ crate::command! {
         /// Only this one.
         id: Option<Id<GuestOsRef>>,
         /// Only these. Not together with `id`.
-        ids: Option<Vec<Id<GuestOsRef>>>,
+        ids: Option<Vec<Id<GuestOsRef>>> [since("4.22.1")],
         /// Only those of this family.
         category_id "oscategoryid": Option<Id<GuestOsCategoryRef>>,
         /// Only the one with exactly this name.
-        description: Option<String>,
+        description: Option<String> [since("3.0.1")],
     }
     name "listOsTypes", kind Sync, http Get, response [OsTypeView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

@@ -38,7 +38,7 @@ crate::command! {
         /// Also templates that were removed. Has no effect here.
         show_removed "showremoved": Option<bool>,
         /// Groups of fields to show. Has no effect here.
-        details: Option<Vec<String>>,
+        details: Option<Vec<String>> [since("4.15")],
     }
     name "listTemplates", kind Sync, http Get, response [TemplateView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

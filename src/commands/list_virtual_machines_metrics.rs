@@ -11,7 +11,7 @@ crate::command! {
         /// Which machines.
         choice: MachineChoice,
     }
-    name "listVirtualMachinesMetrics", since "4.9.3", kind Sync, http Get, response [MachineFiguresView],
+    name "listVirtualMachinesMetrics", kind Sync, http Get, response [MachineFiguresView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
     java "org.apache.cloudstack.api.ListVMsMetricsCmd"
 }

@@ -45,7 +45,7 @@ crate::params! {
         /// Only disks with this disk offering.
         disk_offering_id "diskofferingid": Option<Id<DiskOfferingRef>> [since("4.4")],
         /// Only disks encrypted with this key. There are no keys here.
-        kms_key_id "kmskeyid": Option<NowhereId> [since("4.23.0")],
+        kms_key_id "kmskeyid": Option<NowhereId> [since("4.23")],
         /// Only disks that ordinary users see, or do not see. Root admins only.
         display_volume "displayvolume": Option<bool> [since("4.4")],
         /// Also disks of system machines. Root admins only.

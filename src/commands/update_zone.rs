@@ -37,7 +37,7 @@ crate::command! {
         /// Its name; no other zone has it.
         name: Option<String> [java("zoneName")],
         /// Its place in lists.
-        sort_key "sortkey": Option<i32> [since("4.18")],
+        sort_key "sortkey": Option<i32>,
     }
     name "updateZone", kind Sync, http Post, response ZoneView, roles [Admin],
     java "org.apache.cloudstack.api.command.admin.zone.UpdateZoneCmd"

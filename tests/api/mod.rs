@@ -10,6 +10,7 @@ mod documents;
 mod fuzz_seeds;
 pub mod golden;
 mod http;
+mod list_apis;
 mod recorded_clients;
 mod recorded_roles;
 mod refused_log;

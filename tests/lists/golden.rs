@@ -61,6 +61,7 @@ pub fn documented_in(title: &str) -> BTreeSet<String> {
 /// The lists that are replayed on the rows of the whole installation.
 const FURTHER: &[&str] = &[
     "listAlerts",
+    "listCapabilities",
     "listConfigurations",
     "listEvents",
     "listManagementServers",
