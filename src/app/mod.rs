@@ -317,6 +317,7 @@ fn http_options(settings: &HttpSettings) -> Result<Options, StartError> {
             form_memory: settings.form_memory_mib.saturating_mul(1024 * 1024),
         },
         ui: ui.transpose()?,
+        proxies: settings.proxies.clone(),
     })
 }
 

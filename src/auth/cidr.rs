@@ -1,29 +1,51 @@
-//! Whether an address lies in one of the networks an account may call from.
+//! Networks, and whether an address lies in one of them.
 
 use std::net::IpAddr;
 
-/// Whether `address` is in any of the networks (`10.0.0.0/8`, `::/0`, or a single address).
+/// A network, such as `10.0.0.0/8` or `::/0`, or a single address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    base: IpAddr,
+    bits: u32,
+}
+
+impl Network {
+    /// Reads one; `None` for what is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let (base, bits) = match text.split_once('/') {
+            Some((base, bits)) => (base, Some(bits.parse().ok()?)),
+            None => (text, None),
+        };
+        let base: IpAddr = base.parse().ok()?;
+        let width = if base.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(width);
+        (bits <= width).then_some(Self { base, bits })
+    }
+
+    /// Whether an address lies in it. An IPv4 address in IPv6's form is that IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (base, address, width) = match (self.base, address.to_canonical()) {
+            (IpAddr::V4(base), IpAddr::V4(address)) => {
+                (u128::from(u32::from(base)), u128::from(u32::from(address)), 32)
+            }
+            (IpAddr::V6(base), IpAddr::V6(address)) => (u128::from(base), u128::from(address), 128),
+            _ => return false,
+        };
+        let ignored = width - self.bits;
+        ignored == 128 || (base >> ignored) == (address >> ignored)
+    }
+
+    /// Whether every address of its kind lies in it.
+    pub const fn is_everywhere(&self) -> bool {
+        self.bits == 0
+    }
+}
+
+/// Whether `address` is in any of the networks.
 ///
 /// What cannot be read matches nothing: a typing error must not open the door.
 pub fn allowed<'a>(networks: impl IntoIterator<Item = &'a str>, address: IpAddr) -> bool {
-    networks.into_iter().any(|network| contains(network.trim(), address.to_canonical()))
-}
-
-fn contains(network: &str, address: IpAddr) -> bool {
-    let (base, bits) = match network.split_once('/') {
-        Some((base, bits)) => (base, bits.parse::<u32>().ok()),
-        None => (network, Some(128)),
-    };
-    let (Ok(base), Some(bits)) = (base.parse::<IpAddr>(), bits) else {
-        return false;
-    };
-    let (base, address, width) = match (base, address) {
-        (IpAddr::V4(base), IpAddr::V4(address)) => (u128::from(u32::from(base)), u128::from(u32::from(address)), 32),
-        (IpAddr::V6(base), IpAddr::V6(address)) => (u128::from(base), u128::from(address), 128),
-        _ => return false,
-    };
-    let ignored = width - bits.min(width);
-    ignored == 128 || (base >> ignored) == (address >> ignored)
+    networks.into_iter().any(|network| Network::read(network.trim()).is_some_and(|network| network.contains(address)))
 }
 
 /// Whom an address stands for when something is held against it: of IPv6 the first half, for everybody has the second half
@@ -50,7 +72,8 @@ mod tests {
         assert!(is_in("127.0.0.1", "::ffff:127.0.0.1"), "an IPv4 caller on an IPv6 socket is the same caller");
         assert!(!is_in("127.0.0.1", "127.0.0.2"));
         assert!(!is_in("0.0.0.0/0", "fe80::1"));
-        assert!(!is_in("nonsense,10.0.0.0/x,", "10.0.0.1"));
+        assert!(!is_in("nonsense,10.0.0.0/x,10.0.0.0/33,10.0.0.0/-1,", "10.0.0.1"));
+        assert!(Network::read("::/0").unwrap().is_everywhere() && !Network::read("0.0.0.0").unwrap().is_everywhere());
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod distrust;
 mod known;
 pub mod limit;
 pub mod password;
+pub mod proxies;
 pub mod redact;
 mod roles;
 pub mod session;

@@ -34,7 +34,7 @@ pub struct RawRequest {
     pub session_in_path: Option<String>,
     /// The verb.
     pub verb: Verb,
-    /// Where it came from.
+    /// The address of the client: that of the connection, or what a trusted proxy says.
     pub peer: IpAddr,
     /// Whether nobody on the way could read it.
     pub is_encrypted: bool,

@@ -82,13 +82,14 @@ impl Gate {
         })
     }
 
-    /// A place for a connection from this address; none when there are too many.
-    pub fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+    /// A place for a connection from this address; none when there are too many. A proxy brings the connections of many, so it
+    /// may have as many as there are.
+    pub fn seat(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Option<Seat> {
         let network = neighbourhood(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let same = open.by_address.get(&network).copied().unwrap_or_default();
         let most = self.limits.connections_per_address;
-        if open.all >= self.limits.connections || (most > 0 && same >= most) {
+        if open.all >= self.limits.connections || (most > 0 && same >= most && !is_proxy) {
             return None;
         }
         open.all += 1;
@@ -217,22 +218,23 @@ mod tests {
     #[test]
     fn seats_are_counted_by_address_and_in_all() {
         let gate = Gate::new(Limits { connections: 3, connections_per_address: 2, ..Limits::default() });
-        let first = gate.seat(ADDRESS).unwrap();
-        let _second = gate.seat(ADDRESS).unwrap();
-        assert!(gate.seat(ADDRESS).is_none(), "two from one address");
-        let _third = gate.seat(OTHER).unwrap();
-        assert!(gate.seat(OTHER).is_none(), "three in all");
+        let first = gate.seat(ADDRESS, false).unwrap();
+        let _second = gate.seat(ADDRESS, false).unwrap();
+        assert!(gate.seat(ADDRESS, false).is_none(), "two from one address");
+        assert!(gate.seat(ADDRESS, true).is_some(), "unless it is a proxy's");
+        let _third = gate.seat(OTHER, false).unwrap();
+        assert!(gate.seat(OTHER, true).is_none(), "three in all");
         drop(first);
-        assert!(gate.seat(ADDRESS).is_some());
+        assert!(gate.seat(ADDRESS, true).is_some());
     }
 
     #[test]
     fn a_crowd_is_given_less_time() {
         let gate = Gate::new(Limits { connections: 4, ..Limits::default() });
         let usual = Duration::from_secs(8);
-        let _seats: Vec<_> = (0..3).map(|_| gate.seat(ADDRESS).unwrap()).collect();
+        let _seats: Vec<_> = (0..3).map(|_| gate.seat(ADDRESS, false).unwrap()).collect();
         assert_eq!(gate.patience(usual), usual);
-        let _last = gate.seat(ADDRESS).unwrap();
+        let _last = gate.seat(ADDRESS, false).unwrap();
         assert_eq!(gate.patience(usual), Duration::from_secs(1));
     }
 

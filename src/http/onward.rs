@@ -11,10 +11,11 @@ use http::{HeaderMap, Method};
 use crate::telemetry;
 use crate::upstream::{Body, Broken, Original, Passed};
 
-/// The request as it came. The library of the listener and that of the client have types of their own for the same things.
-pub fn original(request: &HttpRequest, body: Bytes) -> Original {
+/// The request as it came, without the header in which proxies say where it comes from. The library of the listener and that of the
+/// client have types of their own for the same things.
+pub fn original(request: &HttpRequest, body: Bytes, of_proxies: &str) -> Original {
     let mut headers = HeaderMap::with_capacity(request.headers().len());
-    for (name, value) in request.headers() {
+    for (name, value) in request.headers().iter().filter(|(name, _)| name.as_str() != of_proxies) {
         let name = http::HeaderName::from_bytes(name.as_str().as_bytes());
         if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(value.as_bytes())) {
             headers.append(name, value);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use super::line::{Line, Pace, Track, Tracked, Wire};
 use super::tls::{Certificates, TlsFiles};
 use super::ui::Ui;
 use super::{answer, onward, params};
+use crate::auth::proxies::Proxies;
 use crate::commands;
 use crate::dispatch::{Gateway, RawRequest, Verb};
 use crate::telemetry;
@@ -116,6 +117,8 @@ pub struct Options {
     pub limits: Limits,
     /// The web UI, if there is one.
     pub ui: Option<Ui>,
+    /// The proxies that say where a request comes from.
+    pub proxies: Proxies,
 }
 
 /// The running server.
@@ -129,6 +132,7 @@ struct Shared {
     probe: Arc<dyn Probe>,
     gate: Arc<Gate>,
     ui: Option<Ui>,
+    proxies: Arc<Proxies>,
 }
 
 impl HttpServer {
@@ -145,7 +149,9 @@ impl HttpServer {
         let mut limits = options.limits;
         limits.connections = gate::files_for(limits.connections);
         let gate = Gate::new(limits);
-        let shared = web::Data::new(Shared { gateway, probe, gate: Arc::clone(&gate), ui: options.ui });
+        let proxies = Arc::new(options.proxies);
+        let shared = Shared { gateway, probe, gate: Arc::clone(&gate), ui: options.ui, proxies: Arc::clone(&proxies) };
+        let shared = web::Data::new(shared);
         // The gate turns away whom there is no place for; the library would let them wait unseen.
         let mut server = Server::build()
             .workers(options.workers)
@@ -161,8 +167,10 @@ impl HttpServer {
             };
             certificates.extend(listener.certificates);
             let (shared, gate, stopping) = (shared.clone(), Arc::clone(&gate), stopping.clone());
+            let proxies = Arc::clone(&proxies);
             server = server.listen("http", listener.socket, move || {
                 let (gate, tls, stopping) = (Arc::clone(&gate), tls.clone(), stopping.clone());
+                let proxies = Arc::clone(&proxies);
                 let app = App::new().app_data(shared.clone()).default_service(web::to(serve));
                 let http = HttpService::<Line, _, _>::build()
                     // Quiet clients and slow heads are the line's matter, which tells the two apart.
@@ -177,7 +185,7 @@ impl HttpServer {
                         data.insert(Rc::clone(line.track()));
                     })
                     .h1(map_config(app, |()| AppConfig::default()));
-                fn_service(move |socket: TcpStream| admit(socket, Arc::clone(&gate), tls.clone()))
+                fn_service(move |socket: TcpStream| admit(socket, Arc::clone(&gate), Arc::clone(&proxies), tls.clone()))
                     .and_then(http.map_err(|_| Gone).map_init_err(|_| ()))
             })?;
         }
@@ -210,12 +218,13 @@ struct Gone;
 async fn admit(
     socket: TcpStream,
     gate: Arc<Gate>,
+    proxies: Arc<Proxies>,
     tls: Option<TlsAcceptor>,
 ) -> Result<(Line, Option<SocketAddr>), Gone> {
     let address = socket.peer_addr().map_err(|_| Gone)?.ip();
     // Answers are small and written whole; waiting for more to send only makes them late.
     let _ = socket.set_nodelay(true);
-    let Some(seat) = gate.seat(address) else {
+    let Some(seat) = gate.seat(address, proxies.trusts(address)) else {
         tracing::debug!(peer = %address, "turned away: too many connections");
         if tls.is_none() && tokio::time::timeout(FAREWELL, socket.writable()).await.is_ok() {
             let _ = socket.try_write(answer::FULL_HOUSE.as_bytes());
@@ -344,12 +353,12 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         cookies: cookies(request),
         session_in_path: session_in_path(request.path()),
         verb,
-        peer: track.address,
+        peer: client_address(request, track.address, &shared.proxies),
         is_encrypted: track.is_encrypted,
         is_cross_site: is_cross_site(request),
         resume_after: header_text(request, "Last-Event-ID"),
         request_id: Arc::clone(&request_id),
-        original: passes_on.then(|| onward::original(request, body.into())),
+        original: passes_on.then(|| onward::original(request, body.into(), shared.proxies.header())),
     };
     let Some(_turn) = shared.gate.turn().await else {
         return answer::page(StatusCode::SERVICE_UNAVAILABLE, "too many requests are worked on; try again");
@@ -358,6 +367,11 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         request.headers().get_all(header::ACCEPT_ENCODING).filter_map(|line| line.to_str().ok()).collect();
     let takes_gzip = !accepted.is_empty() && answer::takes_gzip(&accepted.join(","));
     answer::outgoing(shared.gateway.answer(raw).await, &request_id, takes_gzip)
+}
+
+/// Where a request comes from, `peer` being where its connection comes from.
+fn client_address(request: &HttpRequest, peer: IpAddr, proxies: &Proxies) -> IpAddr {
+    proxies.client(peer, request.headers().get_all(proxies.header()).map(HeaderValue::as_bytes))
 }
 
 /// The value of a header, if it is text.

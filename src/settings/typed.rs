@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::load::{Effective, SettingsError};
 use super::table::Setting;
 use crate::auth::limit::Throttle;
+use crate::auth::proxies::{BadProxies, Proxies};
 use crate::auth::session::{KeyCheck, SameSite};
 use crate::commands::{Policy, SessionPolicy};
 use crate::feed::FeedLimits;
@@ -137,6 +138,8 @@ pub struct HttpSettings {
     pub min_rate: u64,
     /// What all forms together may take.
     pub form_memory_mib: usize,
+    /// The proxies that are believed about the address of a client.
+    pub proxies: Proxies,
     /// The folder of the web UI.
     pub ui_dir: Option<PathBuf>,
 }
@@ -221,7 +224,7 @@ impl Settings {
             database_url,
             attach: reader.attach()?,
             https: reader.https(ip)?,
-            http: reader.http(),
+            http: reader.http()?,
             policy: Policy {
                 cloudstack_version: reader.text("api.cloudstack_version").to_owned(),
                 default_page_size: reader.number("api.default_page_size"),
@@ -352,9 +355,9 @@ impl Reader<'_> {
         }))
     }
 
-    fn http(&self) -> HttpSettings {
+    fn http(&self) -> Result<HttpSettings, SettingsError> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        HttpSettings {
+        Ok(HttpSettings {
             workers: match self.number("http.workers") {
                 0 => processors,
                 threads => threads,
@@ -368,8 +371,17 @@ impl Reader<'_> {
             grace_s: self.number("http.grace_s"),
             min_rate: self.number("http.min_rate"),
             form_memory_mib: self.number("http.form_memory_mib"),
+            proxies: self.proxies()?,
             ui_dir: Some(self.text("ui.dir")).filter(|path| !path.is_empty()).map(PathBuf::from),
-        }
+        })
+    }
+
+    fn proxies(&self) -> Result<Proxies, SettingsError> {
+        let read = Proxies::read(self.text("http.trusted_proxies"), self.text("http.proxy_header"));
+        read.map_err(|error| {
+            let key = if error == BadProxies::Header { "http.proxy_header" } else { "http.trusted_proxies" };
+            self.refuse(key, &error.to_string())
+        })
     }
 
     fn session(&self) -> SessionPolicy {
@@ -487,6 +499,22 @@ mod tests {
         assert_eq!((upstream.idle_timeout.as_secs(), upstream.max_requests), (600, 128));
         let refused = settings(&["upstream.url=mgmt:8080"]).unwrap_err().to_string();
         assert!(refused.contains("upstream.url") && refused.contains("http://mgmt:8080/client/api"), "{refused}");
+    }
+
+    #[test]
+    fn proxies_are_named_and_nobody_is_one_without() {
+        assert_eq!(settings(&[]).unwrap().http.proxies, Proxies::default());
+        let proxies =
+            settings(&["http.trusted_proxies=10.0.0.5,fd00::/8", "http.proxy_header=X-Real-IP"]).unwrap().http.proxies;
+        assert_eq!(proxies, Proxies::read("10.0.0.5, fd00::/8", "x-real-ip").unwrap());
+        for (set, key) in [
+            ("http.trusted_proxies=everyone", "http.trusted_proxies"),
+            ("http.trusted_proxies=0.0.0.0/0", "http.trusted_proxies"),
+            ("http.proxy_header=a b", "http.proxy_header"),
+        ] {
+            let refused = settings(&[set]).unwrap_err().to_string();
+            assert!(refused.contains(key), "{refused}");
+        }
     }
 
     #[test]

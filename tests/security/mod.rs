@@ -6,6 +6,7 @@ mod files;
 mod injection;
 mod limits;
 mod paths;
+mod proxies;
 mod secrets;
 mod sessions;
 mod signatures;

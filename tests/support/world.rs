@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use stackmotion::api::ApiError;
+use stackmotion::auth::proxies::Proxies;
 use stackmotion::auth::signature;
 use stackmotion::commands::{JobDesk, JobDraft, Policy};
 use stackmotion::dispatch::Gateway;
@@ -83,19 +84,28 @@ impl World {
 
     /// The same with limits of their own, and a web UI when there is one.
     pub async fn with_everything(policy: Policy, tls: Option<&TlsFiles>, limits: Limits, ui: Option<Ui>) -> Self {
-        Self::made(policy, tls, limits, ui, |_| None).await
+        Self::made(policy, tls, Options { limits, ui, ..options() }, |_| None).await
+    }
+
+    /// The same, with proxies in front of it that are believed.
+    pub async fn behind_proxies(policy: Policy, proxies: Proxies) -> Self {
+        Self::made(policy, None, Options { proxies, ..options() }, |_| None).await
     }
 
     /// One that passes on what it does not serve; `upstream` is told where the gateway itself listens.
     pub async fn behind(upstream: impl FnOnce(SocketAddr) -> UpstreamSettings) -> Self {
-        Self::made(Policy::default(), None, Limits::default(), None, |address| Some(upstream(address))).await
+        Self::between(Proxies::default(), upstream).await
+    }
+
+    /// The same, with proxies in front of it that are believed.
+    pub async fn between(proxies: Proxies, upstream: impl FnOnce(SocketAddr) -> UpstreamSettings) -> Self {
+        Self::made(Policy::default(), None, Options { proxies, ..options() }, |address| Some(upstream(address))).await
     }
 
     async fn made(
         policy: Policy,
         tls: Option<&TlsFiles>,
-        limits: Limits,
-        ui: Option<Ui>,
+        options: Options,
         upstream: impl FnOnce(SocketAddr) -> Option<UpstreamSettings>,
     ) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
@@ -110,7 +120,6 @@ impl World {
             gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(settings).unwrap()));
         }
         let probe = Arc::new(DatabaseProbe(store.clone()));
-        let options = Options { workers: 1, drain: Duration::from_secs(1), limits, ui };
         let server = HttpServer::start(vec![listener], gateway, probe, options).unwrap();
         tokio::spawn(server.run());
         Self { address, store, jobs }
@@ -119,6 +128,17 @@ impl World {
     /// Signs the pairs as `user` and sends them with GET.
     pub async fn get(&self, user: &str, pairs: &[(&str, &str)]) -> RawResponse {
         RawRequest::get(format!("/client/api?{}", escape_pairs(&signed(user, pairs)))).send(self.address).await
+    }
+}
+
+/// How gateways of tests listen.
+fn options() -> Options {
+    Options {
+        workers: 1,
+        drain: Duration::from_secs(1),
+        limits: Limits::default(),
+        ui: None,
+        proxies: Proxies::default(),
     }
 }
 
