@@ -268,13 +268,17 @@ impl Gateway {
 
     async fn open_session(&self, user: &LoginUser, ticket: &Ticket, peer: IpAddr) -> Result<(), ApiError> {
         self.means.store.sessions_forget(self.idle_since()).await?;
-        let needs_factor = user.second_factor.is_some();
+        let second_factor = match user.second_factor {
+            Some(_) => SecondFactor::Awaited,
+            None if user.factor_mandated => SecondFactor::Missing,
+            None => SecondFactor::NotNeeded,
+        };
         let row = SessionRow {
             id_hash: session::id_fingerprint(ticket.id.expose()),
             key_hash: session::fingerprint(ticket.key.expose()),
             secret: Some(ticket.secret.clone()),
             user_id: user.identity.user_id,
-            second_factor: if needs_factor { SecondFactor::Awaited } else { SecondFactor::NotNeeded },
+            second_factor,
             last_used: Timestamp::now(),
         };
         self.means.store.session_create(&row).await?;
@@ -303,8 +307,8 @@ impl Gateway {
 
     fn login_view(&self, user: LoginUser, key: &str) -> LoginView {
         let who = user.identity;
+        let needs_factor = user.second_factor.is_some() || user.factor_mandated;
         let provider = user.second_factor.map(|(provider, _)| provider);
-        let has_factor = provider.is_some();
         let time_zone = user.time_zone.filter(|zone| !zone.is_empty()).unwrap_or_else(|| SERVER_TIME_ZONE.to_owned());
         LoginView {
             username: who.username,
@@ -319,8 +323,8 @@ impl Gateway {
             time_zone: Some(time_zone),
             registered: user.is_registered.to_string(),
             session_key: key.to_owned(),
-            is_2fa_enabled: has_factor.to_string(),
-            is_2fa_verified: (!has_factor).to_string(),
+            is_2fa_enabled: needs_factor.to_string(),
+            is_2fa_verified: (!needs_factor).to_string(),
             provider_for_2fa: provider.filter(|provider| !provider.is_empty()),
             issuer_for_2fa: "CloudStack".to_owned(),
             management_server_id: self.server_uuid.clone().filter(|_| who.account_type == ROOT_ADMIN),

@@ -87,8 +87,8 @@ impl Gateway {
         let stranger = |error| Refusal::new(envelope, error);
         let name = request.exact("command");
         let may_go_first = name.is_some_and(|name| BEFORE_SECOND_FACTOR.contains(&name));
-        if session.second_factor == SecondFactor::Awaited && !may_go_first {
-            return self.end(session, stranger(second_factor_needed())).await;
+        if session.second_factor.is_due() && !may_go_first {
+            return self.end(session, stranger(second_factor_needed(session.second_factor))).await;
         }
         self.refuse_get(request).map_err(stranger)?;
         let parameter = request.exact(SESSION_KEY);
@@ -283,18 +283,16 @@ pub(super) fn too_many_refused(wait: Duration) -> ApiError {
     )
 }
 
-fn second_factor_needed() -> ApiError {
-    ApiError {
-        described: false,
-        cs_code: None,
-        ..ApiError::new(
-            ErrorCode::SecondFactorNeeded,
-            cs_code::COMMAND,
-            "Unable to process the API request due to :Two factor authentication 2FA is enabled but not verified, please \
-             verify 2FA using validateUserTwoFactorAuthenticationCode API before calling other APIs. Existing session is \
-             invalidated.",
-        )
-    }
+fn second_factor_needed(second_factor: SecondFactor) -> ApiError {
+    let text = if second_factor == SecondFactor::Missing {
+        "Unable to process the API request due to :Two factor authentication is mandated by admin, user needs to setup 2FA \
+         using setupUserTwoFactorAuthentication API and then verify 2FA using validateUserTwoFactorAuthenticationCode API \
+         before calling other APIs. Existing session is invalidated."
+    } else {
+        "Unable to process the API request due to :Two factor authentication 2FA is enabled but not verified, please verify \
+         2FA using validateUserTwoFactorAuthenticationCode API before calling other APIs. Existing session is invalidated."
+    };
+    ApiError { described: false, cs_code: None, ..ApiError::new(ErrorCode::SecondFactorNeeded, cs_code::COMMAND, text) }
 }
 
 /// The secret of a key pair, if the pair has one and is valid now.

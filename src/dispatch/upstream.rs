@@ -223,7 +223,7 @@ impl Gateway {
     async fn note_second_factor(&self, request: &RawRequest) -> Result<(), ApiError> {
         let Some(session) = self.session(request).await? else { return Ok(()) };
         let (cookie, parameter) = (request.cookie(SESSION_KEY), request.exact(SESSION_KEY));
-        if session.second_factor == SecondFactor::Awaited
+        if session.second_factor.is_due()
             && self.means.policy.session.key_check.passes(&session.key_hash, cookie, parameter)
         {
             self.means.store.session_second_factor_shown(&session.id_hash).await?;

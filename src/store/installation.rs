@@ -3,7 +3,13 @@
 use std::collections::HashMap;
 
 use super::{Store, StoreError};
+use crate::args;
 use crate::store::Value;
+
+/// Whether domains have the settings of those above them.
+const CHILDREN_INHERIT: &str = "enable.domain.settings.for.child.domain";
+/// Both have to be on; they are off unless somebody says so.
+const SECOND_FACTOR_MANDATED: [&str; 2] = ["enable.user.2fa", "mandate.user.2fa"];
 
 impl Store {
     /// The values of those of these global settings that have a row: their own, or CloudStack's default.
@@ -25,6 +31,49 @@ impl Store {
             }
         }
         Ok(values)
+    }
+
+    /// The values of those of these settings that are set for a domain: its own, else the global ones. Where domains inherit
+    /// (`enable.domain.settings.for.child.domain`), those of the nearest domain above it that has one come before the global ones.
+    ///
+    /// # Errors
+    /// See [`Store::settings`].
+    pub async fn settings_of_domain(
+        &self,
+        domain_id: i64,
+        names: &[&str],
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let asked: Vec<_> = names.iter().copied().chain([CHILDREN_INHERIT]).collect();
+        let global = self.settings(&asked).await?;
+        let inherits = global.get(CHILDREN_INHERIT).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+        let mut values = HashMap::new();
+        let mut next = Some(domain_id);
+        while let Some(id) = next {
+            let own = "SELECT name, value FROM domain_details WHERE domain_id = ?";
+            for row in self.db().rows(own, args![id]).await? {
+                let name: String = row.at(0)?;
+                if names.contains(&name.as_str()) && !values.contains_key(&name) {
+                    values.insert(name, row.at(1)?);
+                }
+            }
+            let above = "SELECT parent FROM domain WHERE id = ? AND parent < id";
+            next =
+                if inherits { self.db().row(above, args![id]).await?.map(|row| row.at(0)).transpose()? } else { None };
+        }
+        for (name, value) in global.into_iter().filter(|(name, _)| names.contains(&name.as_str())) {
+            values.entry(name).or_insert(value);
+        }
+        Ok(values)
+    }
+
+    /// Whether the users of a domain have to have a second factor (`contract/api-protocol.md 3.7`).
+    ///
+    /// # Errors
+    /// See [`Store::settings`].
+    pub async fn second_factor_mandated(&self, domain_id: i64) -> Result<bool, StoreError> {
+        let known = self.settings_of_domain(domain_id, &SECOND_FACTOR_MANDATED).await?;
+        let is_on = |name: &&str| known.get(*name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+        Ok(SECOND_FACTOR_MANDATED.iter().all(is_on))
     }
 
     /// Whether any zone has security groups.

@@ -8,8 +8,10 @@ use crate::model::{Secret, Timestamp};
 /// Whether a session has shown the second factor of its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecondFactor {
-    /// The user has none.
+    /// The user has none, and needs none.
     NotNeeded,
+    /// The user has none, and has to have one.
+    Missing,
     /// It has not been shown yet.
     Awaited,
     /// It has been shown.
@@ -17,8 +19,17 @@ pub enum SecondFactor {
 }
 
 impl SecondFactor {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::NotNeeded, "not-needed"), (Self::Awaited, "awaited"), (Self::Shown, "shown")];
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::NotNeeded, "not-needed"),
+        (Self::Missing, "missing"),
+        (Self::Awaited, "awaited"),
+        (Self::Shown, "shown"),
+    ];
+
+    /// Whether the session may do nothing yet but what leads to the factor.
+    pub fn is_due(self) -> bool {
+        matches!(self, Self::Missing | Self::Awaited)
+    }
 
     fn word(self) -> &'static str {
         Self::ALL.iter().find(|(known, _)| *known == self).map_or("", |(_, word)| word)
@@ -66,6 +77,8 @@ pub struct LoginUser {
     pub is_registered: bool,
     /// The second factor's provider and key, when it is on.
     pub second_factor: Option<(String, Secret)>,
+    /// Whether the user's domain demands a second factor.
+    pub factor_mandated: bool,
     /// Failed logins since the last one that succeeded.
     pub failed_logins: i64,
     /// Whether the password has to be changed.
@@ -183,6 +196,7 @@ impl Store {
         };
         let identity = identity(&row)?;
         let must_change_password = self.must_change_password(identity.user_id).await?;
+        let factor_mandated = self.second_factor_mandated(identity.domain_id).await?;
         Ok(Some(LoginUser {
             identity,
             password: Secret::new(row.get("password")?),
@@ -192,6 +206,7 @@ impl Store {
             time_zone: row.get("timezone")?,
             is_registered: row.get("is_registered")?,
             second_factor,
+            factor_mandated,
             failed_logins: row.get("incorrect_login_attempts")?,
             must_change_password,
         }))

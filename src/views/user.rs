@@ -1,5 +1,8 @@
 //! The object `user` (`contract/entities.md 1.13`).
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::row::{flag, number, text, time};
 use crate::auth::Caller;
 use crate::model::Timestamp;
@@ -50,7 +53,7 @@ crate::response! {
         is_default "isdefault": bool,
         /// Whether it logs in with a second factor.
         is_2fa_enabled "is2faenabled": bool,
-        /// Whether it must. Nobody must here.
+        /// Whether everybody in its domain must.
         is_2fa_mandated "is2famandated": bool,
         /// Whether its keys may be used: `ENABLED`, `DISABLED` or `INHERIT`. Root admins only.
         key_access "apikeyaccess": Option<String>,
@@ -78,8 +81,17 @@ pub async fn users(store: &Store, caller: &Caller, ids: &[i64]) -> Result<Vec<Us
 pub(super) async fn plain(store: &Store, rows: &[Row]) -> Result<Vec<UserView>, StoreError> {
     let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
     let mut keys = store.newest_api_keys(&ids).await?;
+    let mut mandated = HashMap::new();
+    for row in rows {
+        if let Some(domain) = number(row, "domain_number")?
+            && let Entry::Vacant(unknown) = mandated.entry(domain)
+        {
+            unknown.insert(store.second_factor_mandated(domain).await?);
+        }
+    }
     rows.iter()
         .map(|row| {
+            let domain = number(row, "domain_number")?.unwrap_or_default();
             Ok(UserView {
                 id: text(row, "uuid")?.unwrap_or_default(),
                 username: text(row, "username")?.unwrap_or_default(),
@@ -101,6 +113,7 @@ pub(super) async fn plain(store: &Store, rows: &[Row]) -> Result<Vec<UserView>, 
                 account_id: text(row, "account_uuid")?,
                 is_default: flag(row, "is_default")?,
                 is_2fa_enabled: flag(row, "is_user_2fa_enabled")?,
+                is_2fa_mandated: mandated.get(&domain).copied().unwrap_or_default(),
                 ..UserView::default()
             })
         })

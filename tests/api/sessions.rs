@@ -321,6 +321,82 @@ async fn the_second_factor_is_demanded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_must_have_a_second_factor_does_nothing_without() {
+    let world = World::start().await;
+    let run = async |sql: &str| world.store.db().run(sql, vec![]).await.unwrap();
+    let set = async |name: &str, value: &str| {
+        run(&format!("DELETE FROM configuration WHERE name = '{name}'")).await;
+        run(&format!("INSERT INTO configuration (instance, name, value) VALUES ('DEFAULT', '{name}', '{value}')")).await
+    };
+    let zones = [("command", "listZones")];
+    set("mandate.user.2fa", "true").await;
+    let alice = login(&world, "alice").await;
+    assert_eq!(call(&world, &alice, &zones).await.status, 200, "both settings have to be on");
+    set("enable.user.2fa", "true").await;
+    assert_eq!(call(&world, &alice, &zones).await.status, 200, "asked when somebody logs in");
+
+    let answer = try_login(&world, "alice", "password-alice").await;
+    assert!(answer.body.contains(r#""is2faenabled":"true","is2faverified":"false","issuerfor2fa""#), "{}", answer.body);
+    let alice = Login::of(&answer);
+    assert_eq!(call(&world, &alice, &[("command", "listApis"), ("name", "listZones")]).await.status, 200);
+    let refused = call(&world, &alice, &zones).await;
+    assert_eq!((refused.status, refused.header("x-description")), (511, None));
+    let text = "Two factor authentication is mandated by admin, user needs to setup 2FA using setupUserTwoFactorAuthentication";
+    assert!(refused.body.starts_with(r#"{"listzonesresponse":"#) && refused.body.contains(text), "{}", refused.body);
+    assert_eq!(call(&world, &alice, &zones).await.status, 401, "the session has ended");
+    let users = world
+        .get("admin", &[("command", "listUsers"), ("listall", "true"), ("username", "alice"), ("response", "json")])
+        .await;
+    assert!(users.body.contains(r#""is2famandated":true"#), "{}", users.body);
+    assert_eq!(world.get("alice", &zones).await.status, 200, "keys need no second factor");
+
+    // A code opens nothing for who has no factor, and the session for who was given one meanwhile.
+    let code = [("command", "validateUserTwoFactorAuthenticationCode"), ("codefor2fa", "4711")];
+    let alice = login(&world, "alice").await;
+    assert_eq!(call(&world, &alice, &code).await.status, 511);
+    let alice = login(&world, "alice").await;
+    run("UPDATE user SET is_user_2fa_enabled = 1, user_2fa_provider = 'staticpin', key_for_2fa = '4711' \
+         WHERE username = 'alice'")
+    .await;
+    assert_eq!(call(&world, &alice, &code).await.status, 200);
+    assert_eq!(call(&world, &alice, &zones).await.status, 200);
+
+    // What a domain says comes before what all are told.
+    let bob = login(&world, "bob").await;
+    assert_eq!(call(&world, &bob, &zones).await.status, 511);
+    run("INSERT INTO domain_details (domain_id, name, value) \
+         SELECT id, 'mandate.user.2fa', 'false' FROM domain WHERE name = 'eng'")
+    .await;
+    let bob = login(&world, "bob").await;
+    assert_eq!(call(&world, &bob, &zones).await.status, 200);
+}
+
+#[tokio::test]
+async fn domains_inherit_settings_where_that_is_said() {
+    let world = World::start().await;
+    let run = async |sql: &str| world.store.db().run(sql, vec![]).await.unwrap();
+    let eng = "SELECT id FROM domain WHERE name = 'eng'";
+    let eng: i64 = world.store.db().row(eng, vec![]).await.unwrap().unwrap().at(0).unwrap();
+    let below = eng + 100;
+    run(&format!(
+        "INSERT INTO domain (id, parent, name, owner, path) VALUES ({below}, {eng}, 'below', 2, '/eng/below/')"
+    ))
+    .await;
+    for name in ["enable.user.2fa", "mandate.user.2fa"] {
+        run(&format!("INSERT INTO domain_details (domain_id, name, value) VALUES ({eng}, '{name}', 'true')")).await;
+    }
+    let mandated = async |domain| world.store.second_factor_mandated(domain).await.unwrap();
+    assert_eq!((mandated(1).await, mandated(eng).await, mandated(below).await), (false, true, false));
+    run("INSERT INTO configuration (instance, name, value) \
+         VALUES ('DEFAULT', 'enable.domain.settings.for.child.domain', 'true')")
+    .await;
+    assert_eq!((mandated(1).await, mandated(eng).await, mandated(below).await), (false, true, true));
+    run(&format!("INSERT INTO domain_details (domain_id, name, value) VALUES ({below}, 'mandate.user.2fa', 'false')"))
+        .await;
+    assert_eq!((mandated(eng).await, mandated(below).await), (true, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_and_logouts_are_events() {
     let world = World::start().await;
     let alice = login(&world, "alice").await;

@@ -74,8 +74,8 @@ impl Condition {
 }
 
 const WIDE: &str = "SELECT u.id, u.uuid, u.username, u.firstname, u.lastname, u.email, u.created, u.state, u.timezone, \
-    u.source, u.`default` AS is_default, u.is_user_2fa_enabled, u.api_key_access, u.account_id, a.uuid AS account_uuid, \
-    a.account_name, a.type AS account_type, r.uuid AS role_uuid, r.role_type, r.name AS role_name, d.uuid AS domain_uuid, \
+    u.source, u.`default` AS is_default, u.is_user_2fa_enabled, u.api_key_access, u.account_id, a.domain_id AS domain_number, \
+    a.uuid AS account_uuid, a.account_name, a.type AS account_type, r.uuid AS role_uuid, r.role_type, r.name AS role_name, d.uuid AS domain_uuid, \
     d.name AS domain_name, d.path AS domain_path FROM user u JOIN account a ON a.id = u.account_id \
     LEFT JOIN roles r ON r.id = a.role_id LEFT JOIN domain d ON d.id = a.domain_id WHERE u.id IN ({ids})";
 
