@@ -21,7 +21,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
-use crate::commands::JobDesk;
+use crate::commands::{JobDesk, Policy};
 use crate::dispatch::Gateway;
 use crate::drift::{Drift, Manner};
 use crate::estate::{Agents, Estate};
@@ -33,7 +33,9 @@ use crate::jobs::{self, Jobs};
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Limit, Motion, Patience};
-use crate::settings::{AgentSettings, HttpSettings, MaintenanceSettings, Settings, SettingsError};
+use crate::settings::{
+    AgentSettings, HttpSettings, MaintenanceSettings, SAME_AS_IN_CLOUDSTACK, Settings, SettingsError,
+};
 use crate::store::{KeyPair, Store, StoreError, Survey};
 use crate::upstream::{HttpUpstream, TrustError};
 
@@ -131,6 +133,7 @@ impl App {
         if attached.is_none() {
             vault::verify(&store, &settings.secrets_key_file).await?;
         }
+        let policy = policy(settings, &store).await?;
         let listener = Listener::bind(settings.address, None)?;
         let address = listener.address()?;
         let mut listeners = vec![listener];
@@ -163,12 +166,10 @@ impl App {
             store: store.clone(),
             motion: Arc::clone(&motion),
             estate: Arc::clone(&manager),
-            policy: Arc::new(settings.policy.clone()),
+            policy: Arc::new(policy.clone()),
         };
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
-        let mut gateway = Gateway::new(Arc::clone(&motion), desk, settings.policy.clone())
-            .of_server(&server.uuid)
-            .with_estate(manager);
+        let mut gateway = Gateway::new(Arc::clone(&motion), desk, policy).of_server(&server.uuid).with_estate(manager);
         if let Some(upstream) = &settings.upstream {
             tracing::info!(upstream = upstream.target.address(), "passing on the commands that are not served here");
             gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(upstream.clone())?));
@@ -268,6 +269,15 @@ async fn open(settings: &Settings) -> Result<(Store, Option<Survey>), StartError
         None => store,
     };
     Ok((store, Some(survey)))
+}
+
+/// What is decided about calls and sessions: on a database of CloudStack's its own settings count where the operator has said nothing.
+async fn policy(settings: &Settings, store: &Store) -> Result<Policy, StoreError> {
+    if settings.attach.is_none() {
+        return Ok(settings.policy.clone());
+    }
+    let names = SAME_AS_IN_CLOUDSTACK.map(|(theirs, _)| theirs);
+    Ok(settings.policy_with(&store.settings(&names).await?))
 }
 
 /// The administrator's first key goes into a file that only the owner can read, never into a log.

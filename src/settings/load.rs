@@ -28,6 +28,8 @@ pub enum Origin {
     Env(String),
     /// A flag on the command line.
     Flag(String),
+    /// This setting of an attached database of CloudStack's.
+    Database(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -37,6 +39,7 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Env(name) => write!(f, "environment {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
+            Self::Database(name) => write!(f, "database {name}"),
         }
     }
 }
@@ -166,7 +169,7 @@ impl Sources {
 }
 
 /// The value of every setting with its origin.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
     values: BTreeMap<&'static str, (String, Origin)>,
 }
@@ -205,6 +208,14 @@ impl Effective {
             Some((value, origin)) => (value, origin),
             None => ("", &Origin::Default),
         }
+    }
+
+    /// Lays one more value over what is there.
+    ///
+    /// # Errors
+    /// When the value does not fit.
+    pub(super) fn lay(&mut self, key: &str, value: String, origin: Origin) -> Result<(), SettingsError> {
+        put(&mut self.values, key, value, origin)
     }
 
     /// All values with their origins, secrets hidden, as TOML with comments.

@@ -197,6 +197,8 @@ pub struct Settings {
     pub drift: DriftSettings,
     /// How hosts and pools are emptied.
     pub maintenance: MaintenanceSettings,
+    /// What all of this was read from. Never print it: there are secrets in it.
+    pub(super) effective: Effective,
 }
 
 impl Settings {
@@ -225,21 +227,7 @@ impl Settings {
             attach: reader.attach()?,
             https: reader.https(ip)?,
             http: reader.http()?,
-            policy: Policy {
-                cloudstack_version: reader.text("api.cloudstack_version").to_owned(),
-                default_page_size: reader.number("api.default_page_size"),
-                enforce_post: reader.switch("api.enforce_post"),
-                throttle: Throttle {
-                    enabled: reader.switch("api.throttle.enabled"),
-                    interval: Duration::from_secs(reader.number("api.throttle.interval_s")),
-                    max: reader.number("api.throttle.max"),
-                },
-                session: reader.session(),
-                feed: FeedLimits {
-                    listeners: reader.number("http.streams"),
-                    of_account: reader.number("http.streams_per_account"),
-                },
-            },
+            policy: reader.policy(),
             upstream: reader.upstream()?,
             node: NodeSettings {
                 name: Some(reader.text("node.name")).filter(|name| !name.is_empty()).map(str::to_owned),
@@ -253,12 +241,13 @@ impl Settings {
             agent: reader.agent(),
             drift: reader.drift(),
             maintenance: reader.maintenance(),
+            effective: effective.clone(),
         })
     }
 }
 
 /// Reads values that were checked against the table when they were loaded.
-struct Reader<'a>(&'a Effective);
+pub(super) struct Reader<'a>(pub(super) &'a Effective);
 
 impl Reader<'_> {
     fn text(&self, key: &str) -> &str {
@@ -286,6 +275,25 @@ impl Reader<'_> {
     fn address(&self, key: &str) -> Result<IpAddr, SettingsError> {
         let text = self.text(key).trim_start_matches('[').trim_end_matches(']');
         text.parse().map_err(|_| self.refuse(key, "an IP address is needed, such as 127.0.0.1 or [::1]"))
+    }
+
+    /// What is decided about answers, calls and sessions.
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            cloudstack_version: self.text("api.cloudstack_version").to_owned(),
+            default_page_size: self.number("api.default_page_size"),
+            enforce_post: self.switch("api.enforce_post"),
+            throttle: Throttle {
+                enabled: self.switch("api.throttle.enabled"),
+                interval: Duration::from_secs(self.number("api.throttle.interval_s")),
+                max: self.number("api.throttle.max"),
+            },
+            session: self.session(),
+            feed: FeedLimits {
+                listeners: self.number("http.streams"),
+                of_account: self.number("http.streams_per_account"),
+            },
+        }
     }
 
     fn cloud_key(&self) -> CloudKeySettings {

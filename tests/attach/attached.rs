@@ -106,6 +106,42 @@ async fn the_command_line() {
     assert!(err.contains("add --attach mysql://"), "{err}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_the_database_count_where_the_operator_says_nothing() {
+    let cloud = Cloud::recorded().await;
+    cloud
+        .0
+        .sql(
+            "UPDATE configuration SET value = '3' WHERE name = 'default.page.size'; \
+             UPDATE configuration SET value = 'true' WHERE name = 'api.throttling.enabled'; \
+             UPDATE configuration SET value = '4' WHERE name = 'api.throttling.max'; \
+             UPDATE configuration SET value = '3600' WHERE name = 'api.throttling.interval';",
+        )
+        .await;
+    let zones = [("command".to_owned(), "listZones".to_owned()), ("response".to_owned(), "json".to_owned())];
+    let volumes = [
+        ("command".to_owned(), "listVolumes".to_owned()),
+        ("response".to_owned(), "json".to_owned()),
+        ("listall".to_owned(), "true".to_owned()),
+    ];
+    for (set, on_a_page, refused) in
+        [(&[][..], 3, 429), (&["api.default_page_size=5", "api.throttle.max=1000"], 5, 200)]
+    {
+        let gateway = Gateway::attached(&cloud.0.url(), rows(), set).await;
+        let body = gateway.send("GET", "admin", &volumes).await.body;
+        let answer: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let shown = answer["listvolumesresponse"]["volume"].as_array().expect("volumes").len();
+        assert_eq!(shown, on_a_page, "{body}");
+        // A signed call counts twice.
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            statuses.push(gateway.send("GET", "alice", &zones).await.status);
+        }
+        assert_eq!(statuses, [200, 200, refused]);
+        gateway.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn hosts_of_a_server_that_lives_are_left_to_it() {
     let cloud = Cloud::recorded().await;
