@@ -9,7 +9,7 @@ use stackmotion::commands::{Action, COMMANDS};
 use super::recorded_roles;
 use crate::lists::support::seed;
 use crate::support::database;
-use crate::support::direct::{Direct, ENG, LAB, OPS, Person, domain_uuid};
+use crate::support::direct::{Answered, Direct, ENG, LAB, OPS, Person, domain_uuid};
 
 /// The default roles in the order of their ids: name, type of account.
 const ROLES: [(&str, i64); 8] = [
@@ -150,6 +150,18 @@ impl Estate {
     }
 }
 
+/// The formats of answers; what is refused in one is refused in the other.
+const FORMATS: [&str; 2] = ["json", "xml"];
+
+impl Estate {
+    /// A call whose answer is in this format.
+    async fn call(&self, format: &str, caller: &Person, command: &str, args: &[(&str, &str)]) -> Answered {
+        let pairs: Vec<_> =
+            [("command", command), ("response", format)].into_iter().chain(args.iter().copied()).collect();
+        self.direct.call_from("127.0.0.1", caller, &pairs).await
+    }
+}
+
 /// Public ids of what belongs to an account.
 fn id_of(what: u32, account: i64) -> String {
     format!("00000000-0000-4000-8{what:03}-{account:012}")
@@ -258,7 +270,7 @@ async fn commands_are_for_the_roles_of_the_table() {
     let estate = Estate::new(&database.store).await;
     for command in all() {
         for (role, caller) in estate.callers.iter().enumerate() {
-            for format in ["json", "xml"] {
+            for format in FORMATS {
                 let pairs = [("command", command), ("response", format)];
                 let answer = estate.direct.call_from("127.0.0.1", caller, &pairs).await;
                 let text =
@@ -283,8 +295,8 @@ async fn a_wrong_signature_tells_no_more_than_the_role() {
     let estate = Estate::new(&database.store).await;
     let mut forged = estate.callers[3].clone();
     forged.secret = "wrong".to_owned();
-    for command in all() {
-        let answer = estate.direct.call(&forged, command, &[]).await;
+    for (command, format) in all().flat_map(|command| FORMATS.map(|format| (command, format))) {
+        let answer = estate.call(format, &forged, command, &[]).await;
         if ["listGuiThemes", "listOauthProvider"].contains(&command) {
             // The page for logging in asks before anybody is known.
             assert_eq!(answer.status, 200, "{command}: {}", answer.body);
@@ -311,7 +323,7 @@ async fn lists_show_nothing_that_is_somebody_elses() {
         ];
         for command in lists {
             for (role, caller) in estate.callers.iter().enumerate().filter(|(role, _)| may(command, *role)) {
-                for format in ["json", "xml"] {
+                for format in FORMATS {
                     for all in ["true", "false"] {
                         let pairs = [("command", command), ("response", format), ("listall", all)];
                         let answer = estate.direct.call_from("127.0.0.1", caller, &pairs).await;
@@ -369,12 +381,14 @@ async fn ids_open_nothing_that_is_somebody_elses() {
                 ("queryAsyncJobResult", "jobid", id_of(JOB, account)),
             ];
             for (command, name, id) in asked.iter().filter(|(command, _, _)| may(command, role)) {
-                let answer = estate.direct.call(caller, command, &[(name, id)]).await;
-                let told = format!("{command} {} {}: {}", ROLES[role].0, person.name, answer.body);
-                assert!(matches!(answer.status, 200 | 431 | 531), "{told}");
-                // Jobs are shown to administrators of resources wherever they are (`contract/api-protocol.md 7.6`).
-                let expected = sees(role, owner) || (*command == "queryAsyncJobResult" && role == 1);
-                assert_eq!(answer.body.contains(&person.name), expected, "{told}");
+                for format in FORMATS {
+                    let answer = estate.call(format, caller, command, &[(name, id)]).await;
+                    let told = format!("{command} {} {}: {}", ROLES[role].0, person.name, answer.body);
+                    assert!(matches!(answer.status, 200 | 431 | 531), "{told}");
+                    // Jobs are shown to administrators of resources wherever they are (`contract/api-protocol.md 7.6`).
+                    let expected = sees(role, owner) || (*command == "queryAsyncJobResult" && role == 1);
+                    assert_eq!(answer.body.contains(&person.name), expected, "{told}");
+                }
             }
         }
     }
@@ -387,15 +401,17 @@ async fn secrets_are_for_those_who_stand_above() {
     for (role, caller) in estate.callers.iter().enumerate() {
         for command in ["getUserKeys", "listUserKeys"].into_iter().filter(|command| may(command, role)) {
             let name = if command == "getUserKeys" { "id" } else { "userid" };
-            let own = estate.direct.call(caller, command, &[(name, &caller.user_uuid)]).await;
-            assert!(own.body.contains(&caller.secret), "{command} {}: {}", ROLES[role].0, own.body);
-            for (owner, person) in estate.owners.iter().enumerate() {
-                let answer = estate.direct.call(caller, command, &[(name, &person.user_uuid)]).await;
-                // Who may only look must not get the keys of one who may act.
-                let expected = sees(role, owner) && matches!(role, 0..=2);
-                let told = format!("{command} {} {}: {}", ROLES[role].0, person.name, answer.body);
-                assert_eq!(answer.body.contains(&person.secret), expected, "{told}");
-                assert_eq!(answer.status == 200, sees(role, owner), "{told}");
+            for format in FORMATS {
+                let own = estate.call(format, caller, command, &[(name, &caller.user_uuid)]).await;
+                assert!(own.body.contains(&caller.secret), "{command} {}: {}", ROLES[role].0, own.body);
+                for (owner, person) in estate.owners.iter().enumerate() {
+                    let answer = estate.call(format, caller, command, &[(name, &person.user_uuid)]).await;
+                    // Who may only look must not get the keys of one who may act.
+                    let expected = sees(role, owner) && matches!(role, 0..=2);
+                    let told = format!("{command} {} {}: {}", ROLES[role].0, person.name, answer.body);
+                    assert_eq!(answer.body.contains(&person.secret), expected, "{told}");
+                    assert_eq!(answer.status == 200, sees(role, owner), "{told}");
+                }
             }
         }
     }
@@ -410,14 +426,15 @@ async fn only_those_above_change_others() {
         let row = database.store.db().row(sql, vec![person.user_id.into()]).await.expect("users").expect("the user");
         row.at::<String>(0).expect("a name")
     };
-    for (role, caller) in estate.callers.iter().enumerate() {
-        let mark = format!("by-{}", ROLES[role].0);
-        let own = estate.direct.call(caller, "updateUser", &[("id", &caller.user_uuid), ("firstname", &mark)]).await;
+    let each = estate.callers.iter().enumerate().flat_map(|one| FORMATS.map(|format| (one, format)));
+    for ((role, caller), format) in each {
+        let mark = format!("by-{}-{format}", ROLES[role].0);
+        let own = estate.call(format, caller, "updateUser", &[("id", &caller.user_uuid), ("firstname", &mark)]).await;
         assert_eq!(own.status, if may("updateUser", role) { 200 } else { 432 }, "{}", own.body);
         for (owner, person) in estate.owners.iter().enumerate() {
             let pairs = [("id", person.user_uuid.as_str()), ("firstname", mark.as_str())];
-            let answer = estate.direct.call(caller, "updateUser", &pairs).await;
-            let enabled = estate.direct.call(caller, "enableUser", &[("id", &person.user_uuid)]).await;
+            let answer = estate.call(format, caller, "updateUser", &pairs).await;
+            let enabled = estate.call(format, caller, "enableUser", &[("id", &person.user_uuid)]).await;
             let expected = matches!(role, 0..=2) && sees(role, owner);
             let told = format!("{} {}: {} {}", ROLES[role].0, person.name, answer.body, enabled.body);
             assert_eq!(answer.status == 200, expected, "{told}");
@@ -426,6 +443,6 @@ async fn only_those_above_change_others() {
         }
     }
     let above = &estate.owners[ABOVE];
-    assert_eq!(first_name(above).await, "by-root");
-    assert_eq!(first_name(&estate.owners[BESIDE]).await, "by-root");
+    assert_eq!(first_name(above).await, "by-root-xml");
+    assert_eq!(first_name(&estate.owners[BESIDE]).await, "by-root-xml");
 }
