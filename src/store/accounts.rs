@@ -255,13 +255,4 @@ impl Store {
         let sql = "SELECT d.path FROM account a JOIN domain d ON d.id = a.domain_id WHERE a.id = ?";
         self.db().row(sql, args![account_id]).await?.map(|row| row.at(0)).transpose()
     }
-
-    /// The domain of an account, internal id; that of the root when there is no such account.
-    ///
-    /// # Errors
-    /// See [`Store::credential_by_api_key`].
-    pub async fn account_domain(&self, account_id: i64) -> Result<i64, StoreError> {
-        let row = self.db().row("SELECT domain_id FROM account WHERE id = ?", args![account_id]).await?;
-        row.map_or(Ok(1), |row| Ok(row.at::<Option<i64>>(0)?.unwrap_or(1)))
-    }
 }

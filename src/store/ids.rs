@@ -1,8 +1,45 @@
 //! From public ids to internal numbers.
+//!
+//! What is asked for with nearly every call is remembered for a moment: the numbers of what the estate is made of, which keeps
+//! its public ids until it is removed, and the domains of accounts. What this process removes or moves is noticed at once.
 
-use super::{Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::kept::{Kept, Look};
+use super::{Store, StoreError, TableSet};
 use crate::args;
 use crate::model::entity::EntityKind;
+
+/// For how long an answer of the database is used.
+const FRESH: Duration = Duration::from_millis(500);
+/// How many of each kind are remembered.
+const MOST: usize = 16_384;
+/// The domain of what belongs to nobody.
+const ROOT_DOMAIN: i64 = 1;
+
+/// What is remembered.
+#[derive(Clone, Debug)]
+pub(super) struct KnownIds {
+    numbers: Arc<Kept<(EntityKind, String), i64>>,
+    public: Arc<Kept<(EntityKind, i64), String>>,
+    domains: Arc<Kept<i64, i64>>,
+}
+
+impl Default for KnownIds {
+    fn default() -> Self {
+        Self {
+            numbers: Arc::new(Kept::new(MOST)),
+            public: Arc::new(Kept::new(MOST)),
+            domains: Arc::new(Kept::new(MOST)),
+        }
+    }
+}
+
+/// Whether such rows keep their public ids until they are removed. A volume gives its id away when it is copied.
+const fn is_lasting(entity: EntityKind) -> bool {
+    matches!(entity, EntityKind::Zone | EntityKind::Cluster | EntityKind::Host | EntityKind::StoragePool)
+}
 
 impl Store {
     /// The internal number of the row with this public id, also when it has been removed; `None` when there never was one.
@@ -13,6 +50,21 @@ impl Store {
         if entity == EntityKind::AsyncJob {
             return self.job_number(uuid).await;
         }
+        if !is_lasting(entity) {
+            return self.number_of(entity, uuid).await;
+        }
+        let reading = match self.ids.numbers.look(&(entity, uuid.to_owned()), self.standing_of(entity.table())) {
+            Look::Known(number) => return Ok(Some(number)),
+            Look::Read(reading) => reading,
+        };
+        let number = self.number_of(entity, uuid).await?;
+        if let Some(number) = number {
+            reading.keep(number, FRESH);
+        }
+        Ok(number)
+    }
+
+    async fn number_of(&self, entity: EntityKind, uuid: &str) -> Result<Option<i64>, StoreError> {
         let sql = format!("SELECT id FROM `{}` WHERE uuid = ?", entity.table());
         self.db().row(&sql, args![uuid]).await?.map(|row| row.at(0)).transpose()
     }
@@ -22,7 +74,74 @@ impl Store {
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn public_id(&self, entity: EntityKind, id: i64) -> Result<Option<String>, StoreError> {
+        if !is_lasting(entity) {
+            return self.uuid_of(entity, id).await;
+        }
+        let reading = match self.ids.public.look(&(entity, id), self.standing_of(entity.table())) {
+            Look::Known(uuid) => return Ok(Some(uuid)),
+            Look::Read(reading) => reading,
+        };
+        let uuid = self.uuid_of(entity, id).await?;
+        if let Some(uuid) = &uuid {
+            reading.keep(uuid.clone(), FRESH);
+        }
+        Ok(uuid)
+    }
+
+    async fn uuid_of(&self, entity: EntityKind, id: i64) -> Result<Option<String>, StoreError> {
         let sql = format!("SELECT uuid FROM `{}` WHERE id = ?", entity.table());
         Ok(self.db().row(&sql, args![id]).await?.map(|row| row.at::<Option<String>>(0)).transpose()?.flatten())
+    }
+
+    /// The domain of an account, internal id; that of the root when there is no such account.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn account_domain(&self, account_id: i64) -> Result<i64, StoreError> {
+        let reading = match self.ids.domains.look(&account_id, self.standing_of("account")) {
+            Look::Known(domain) => return Ok(domain),
+            Look::Read(reading) => reading,
+        };
+        let row = self.db().row("SELECT domain_id FROM account WHERE id = ?", args![account_id]).await?;
+        let Some(domain) = row.map(|row| row.at::<Option<i64>>(0)).transpose()?.flatten() else {
+            return Ok(ROOT_DOMAIN);
+        };
+        reading.keep(domain, FRESH);
+        Ok(domain)
+    }
+
+    fn standing_of(&self, table: &str) -> u64 {
+        self.db().writes().standing(TableSet::of(&[table]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_removed_is_not_remembered() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let pool = EntityKind::StoragePool;
+        let insert = "INSERT INTO storage_pool (id, uuid, name, pool_type, port, data_center_id, host_address) \
+            VALUES (7, 'p', 'p', 'SMB', 445, 1, 'fs')";
+        assert_eq!(store.internal_id(pool, "p").await.unwrap(), None);
+        store.db().run(insert, args![]).await.unwrap();
+        assert_eq!(store.internal_id(pool, "p").await.unwrap(), Some(7));
+        assert_eq!(store.public_id(pool, 7).await.unwrap().as_deref(), Some("p"));
+        let remove = "UPDATE storage_pool SET uuid = NULL, removed = '2026-01-01 00:00:00' WHERE id = 7";
+        store.db().run(remove, args![]).await.unwrap();
+        assert_eq!(store.internal_id(pool, "p").await.unwrap(), None);
+        assert_eq!(store.public_id(pool, 7).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_account_that_moves_is_followed() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        store.bootstrap().await.unwrap();
+        assert_eq!(store.account_domain(2).await.unwrap(), 1);
+        store.db().run("UPDATE account SET domain_id = 5 WHERE id = 2", args![]).await.unwrap();
+        assert_eq!(store.account_domain(2).await.unwrap(), 5);
+        assert_eq!(store.account_domain(999).await.unwrap(), 1, "nobody's");
     }
 }

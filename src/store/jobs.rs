@@ -149,7 +149,8 @@ fn job(row: &Row) -> Result<JobRow, StoreError> {
 }
 
 impl Tx {
-    /// Writes a job that waits for a worker of this server, with the event that announced it, and gives its internal id.
+    /// Writes a job that waits for a worker of this server, with the event that announced it, and gives its internal id. In the
+    /// same transaction [`Tx::submission_earlier`] has found no job that it repeats.
     ///
     /// # Errors
     /// See [`super::Db::rows`].

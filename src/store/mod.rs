@@ -100,6 +100,7 @@ pub struct Store {
     claim: Option<Claim>,
     keeper: vault::Keeper,
     counts: lists::Counts,
+    ids: ids::KnownIds,
 }
 
 /// A job that a gateway runs. Every claim of a job has a higher epoch than the one before.
@@ -118,12 +119,11 @@ impl Store {
     /// # Errors
     /// See [`Db::open`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self {
-            db: Db::open(url).await?,
-            claim: None,
-            keeper: vault::Keeper::default(),
-            counts: lists::Counts::default(),
-        })
+        Ok(Self::new(Db::open(url).await?, vault::Keeper::default()))
+    }
+
+    fn new(db: Db, keeper: vault::Keeper) -> Self {
+        Self { db, claim: None, keeper, counts: lists::Counts::default(), ids: ids::KnownIds::default() }
     }
 
     /// The connection, for statements that have no word of their own.
@@ -136,7 +136,7 @@ impl Store {
     /// more, and none that had begun is committed.
     #[must_use]
     pub fn under(&self, claim: Claim) -> Self {
-        Self { db: self.db.clone(), claim: Some(claim), keeper: self.keeper.clone(), counts: self.counts.clone() }
+        Self { claim: Some(claim), ..self.clone() }
     }
 
     /// See [`Db::attempts`].

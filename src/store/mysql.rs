@@ -16,6 +16,8 @@ use super::transact::Attempts;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections to the database.
 const CONNECTIONS: u32 = 32;
+/// How long a connection may lie unused and still be taken for one that works.
+const UNASKED: Duration = Duration::from_secs(1);
 /// How long another gateway may take to bring the tables of a cluster up to date, where the two cannot lock each other out.
 const OTHERS_MIGRATION: Duration = Duration::from_secs(60);
 /// Every statement sees what any server of the cluster has committed: `READ`, `UPDATE`/`DELETE` and `INSERT`/`REPLACE`. A
@@ -79,7 +81,16 @@ impl Servers {
             // Takes the place of the ping: a server that has lost its cluster answers pings, and nothing else.
             options.test_before_acquire(false).before_acquire(|connection, _| Box::pin(is_ready(connection)))
         } else {
-            options
+            // Every connection is asked when it comes back. One that was used a moment ago is not asked again: that would be a
+            // third of all that goes to the database.
+            options.test_before_acquire(false).before_acquire(|connection, seen| {
+                Box::pin(async move {
+                    if seen.idle_for >= UNASKED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
         };
         let pool = options.connect_lazy_with(servers[current].clone());
         Ok(Self { pool, servers, current: AtomicUsize::new(current), is_cluster })

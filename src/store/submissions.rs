@@ -4,7 +4,6 @@
 //! written in the transaction that writes the job; the table's unique indexes make two that come at once collide, and the
 //! one that loses looks again.
 
-use super::value::Row;
 use super::{StoreError, Tx};
 use crate::args;
 
@@ -55,7 +54,7 @@ impl Tx {
             },
             None if new.joins_equal => match self.unfinished_like(account_id, &new.digest).await? {
                 None => return Ok(None),
-                Some(row) => (row.at(0)?, row.at(1)?),
+                Some(job) => job,
             },
             None => return Ok(None),
         };
@@ -65,7 +64,7 @@ impl Tx {
         Ok(Some(Earlier::Job(uuid)))
     }
 
-    /// Writes down how a job was submitted.
+    /// Writes down how a job was submitted, after [`Tx::submission_earlier`] has found nothing that it repeats.
     ///
     /// # Errors
     /// See [`Tx::submission_earlier`].
@@ -75,8 +74,10 @@ impl Tx {
         account_id: i64,
         new: &Submission,
     ) -> Result<(), StoreError> {
-        // A job with an id of its own may run beside an equal one: the first of them is what others join.
-        let holds = new.joins_equal && self.place_is_free(account_id, &new.digest).await?;
+        // A job with an id of its own may run beside an equal one: the first of them is what others join. For one without, it was
+        // seen that there is none.
+        let holds =
+            new.joins_equal && (new.custom_id.is_none() || self.place_is_free(account_id, &new.digest).await?);
         self.submission_row(job_id, account_id, new, holds).await
     }
 
@@ -116,24 +117,31 @@ impl Tx {
         Ok(Some(if is_same { Some(row.get("id")?) } else { None }))
     }
 
-    async fn unfinished_like(&mut self, account_id: i64, digest: &str) -> Result<Option<Row>, StoreError> {
-        let sql = "SELECT j.id, j.uuid FROM motion_submission s JOIN async_job j ON j.id = s.job_id \
-            WHERE s.account_id = ? AND s.digest = ? AND j.job_status = 0 ORDER BY j.id LIMIT 1";
-        self.row(sql, args![account_id, digest]).await
+    /// The oldest job like it that has not ended: internal and public id. If there is none, the place of the one that equal
+    /// submissions join is free afterwards: whoever had it and has ended without saying so, as a management server does that
+    /// ends a job, has it no more.
+    async fn unfinished_like(&mut self, account_id: i64, digest: &str) -> Result<Option<(i64, String)>, StoreError> {
+        let sql = "SELECT s.id, j.id AS job, j.uuid FROM motion_submission s LEFT JOIN async_job j ON j.id = s.job_id \
+            AND j.job_status = 0 WHERE s.account_id = ? AND s.digest = ? AND (j.id IS NOT NULL OR s.running IS NOT NULL) \
+            ORDER BY j.id";
+        let mut holder = None;
+        for row in self.rows(sql, args![account_id, digest]).await? {
+            match row.get::<Option<i64>>("job")? {
+                Some(job_id) => return Ok(Some((job_id, row.get("uuid")?))),
+                None => holder = Some(row.get::<i64>("id")?),
+            }
+        }
+        if let Some(id) = holder {
+            self.run("UPDATE motion_submission SET running = NULL WHERE id = ?", args![id]).await?;
+        }
+        Ok(None)
     }
 
-    /// Whether no job that has not ended is the one that equal submissions join. One that somebody else has ended, who does
-    /// not know of this table, holds its place no more.
+    /// Whether no job that has not ended is the one that equal submissions join.
     async fn place_is_free(&mut self, account_id: i64, digest: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT s.id, j.id AS job FROM motion_submission s LEFT JOIN async_job j ON j.id = s.job_id \
-            AND j.job_status = 0 WHERE s.account_id = ? AND s.running = ?";
-        let Some(row) = self.row(sql, args![account_id, digest]).await? else { return Ok(true) };
-        if row.get::<Option<i64>>("job")?.is_some() {
-            return Ok(false);
-        }
-        let sql = "UPDATE motion_submission SET running = NULL WHERE id = ?";
-        self.run(sql, args![row.get::<i64>("id")?]).await?;
-        Ok(true)
+        self.unfinished_like(account_id, digest).await?;
+        let sql = "SELECT 1 FROM motion_submission WHERE account_id = ? AND running = ?";
+        Ok(self.row(sql, args![account_id, digest]).await?.is_none())
     }
 
     async fn submission_row(

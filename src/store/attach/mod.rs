@@ -15,7 +15,6 @@ mod survey;
 use std::time::Duration;
 
 use super::error::number;
-use super::lists::Counts;
 use super::vault::Keeper;
 use super::{Db, Store, StoreError};
 use crate::args;
@@ -43,7 +42,7 @@ impl Store {
             (survey, Some(schema)) if survey.is_attachable() => {
                 // Plain secrets among encrypted ones would be read by no management server.
                 let keeper = if survey.encrypted > 0 { Keeper::CloudStack(None) } else { Keeper::default() };
-                Ok((Self { db: db.settle_in(schema).await?, claim: None, keeper, counts: Counts::default() }, survey))
+                Ok((Self::new(db.settle_in(schema).await?, keeper), survey))
             }
             (survey, _) => Err(StoreError::NotAttachable(Box::new(survey))),
         }
