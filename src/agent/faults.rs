@@ -12,6 +12,8 @@ use super::motion::{Interruption, JOB_ERROR, Motion};
 
 /// How long what stands still sleeps before it looks whether it is released.
 const NAP: Duration = Duration::from_millis(2);
+/// How often a feigned copy says that it is further.
+const FEIGNED: Duration = Duration::from_secs(1);
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,14 @@ pub enum Fault {
     Stall {
         /// 0 to 1.
         fraction: f64,
+    },
+    /// The move only says that it copies, at a pace of its own, until the fault is released; then it is made. It takes neither
+    /// thread nor disk meanwhile, so that thousands can be under way.
+    Feign {
+        /// What it says that it has to copy.
+        bytes: u64,
+        /// How much of it in a second.
+        bytes_per_second: u64,
     },
     /// The move stands still when it is past its point of no return, before the sources are removed, until the fault is
     /// released. Then it comes to its end, whatever happened meanwhile.
@@ -310,6 +320,28 @@ impl Mishaps {
                 std::thread::sleep(NAP);
             }
         }
+    }
+
+    /// Says that a copy is made, as long as a fault wants that.
+    ///
+    /// # Errors
+    /// The interruption that came meanwhile.
+    pub async fn feign(&self, motion: &Motion, process: &Process) -> Result<(), Interruption> {
+        for strike in &self.0 {
+            let Fault::Feign { bytes, bytes_per_second } = strike.fault else { continue };
+            motion.expect(bytes);
+            motion.enter("copy");
+            while tokio::time::timeout(FEIGNED, strike.wait_released()).await.is_err() {
+                if !process.is_alive() {
+                    return Err(Interruption::Killed);
+                }
+                if motion.is_cancelled() {
+                    return Err(Interruption::Cancelled);
+                }
+                motion.advance(bytes_per_second);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a disk is to be passed over.

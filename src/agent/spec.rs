@@ -22,6 +22,9 @@ pub struct WorldSpec {
     pub control_port: Option<u16>,
     /// Bytes per second that each motion may copy; 0 means as fast as it goes.
     pub throttle_bytes_per_second: u64,
+    /// Keeps VMs and disks in memory only, which makes changes of large worlds cheap: a later start finds them as they are
+    /// described here.
+    pub is_volatile: bool,
     /// File shares that all hosts see.
     pub shares: Vec<ShareSpec>,
     /// Hosts.

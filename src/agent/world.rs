@@ -73,6 +73,7 @@ pub struct World {
     guests: Guests,
     throttle: AtomicU64,
     numbers: AtomicU64,
+    is_volatile: bool,
 }
 
 /// Where a disk is, and whether its file is there.
@@ -122,6 +123,7 @@ impl World {
             guests: Guests::default(),
             throttle: AtomicU64::new(spec.throttle_bytes_per_second),
             numbers: AtomicU64::new(0),
+            is_volatile: spec.is_volatile,
         });
         world.change(|_| ())?;
         let names: Vec<String> = world.read(|state| state.vms().map(|(_, vm)| vm.name.clone()).collect());
@@ -166,12 +168,15 @@ impl World {
         look(&self.lock_state())
     }
 
-    /// Changes the state, on disk first: what a reader sees survives a kill.
+    /// Changes the state, on disk first unless nothing is kept there: what a reader sees survives a kill.
     ///
     /// # Errors
     /// [`WorldError::Io`]; nothing is changed then.
     pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> Result<R, WorldError> {
         let mut state = self.lock_state();
+        if self.is_volatile {
+            return Ok(change(&mut state));
+        }
         let mut fresh = state.clone();
         let result = change(&mut fresh);
         let path = self.folder.join("world.json");

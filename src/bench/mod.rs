@@ -1,17 +1,20 @@
 //! `stackmotion bench`: how fast it is, beside what could be reached at the most, in the same run on the same machine.
 //!
 //! It starts everything itself: gateways and ceilings in processes of their own, simulated hosts, databases. The load comes from
-//! `wrk`. A ratio is the middle one of several rounds in which both sides were measured in turn.
+//! `wrk`, and where it must not wait for answers from `offered.rs`. A ratio is the middle one of several rounds in which both sides were measured in turn.
 
 mod ceiling;
 mod copies;
 pub mod estate;
 mod idle;
+mod inflight;
 mod latency;
+mod line;
 mod lists;
 mod load;
 mod loops;
 pub mod mariadb;
+mod offered;
 mod polls;
 mod process;
 mod report;
@@ -70,6 +73,8 @@ pub enum Part {
     Latency,
     /// Lists of large estates.
     Lists,
+    /// Thousands of migrations at once, and the polls of their clients.
+    Inflight,
     /// Start and memory of a gateway that nobody asks anything.
     Idle,
     /// Speed of a motion.
@@ -194,6 +199,9 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     }
     if wants(Part::Lists) {
         tell(&mut findings, lists::measure(depth).await?);
+    }
+    if wants(Part::Inflight) {
+        tell(&mut findings, inflight::measure(depth).await?);
     }
     if wants(Part::Idle) {
         tell(&mut findings, idle::measure(depth).await?);

@@ -1,7 +1,8 @@
-//! Programs that are measured: gateways and ceilings, each in a process of its own.
+//! Programs that are measured, and what they need: gateways, ceilings, simulated hosts, each in a process of its own.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ impl Process {
         let mut lines = BufReader::new(output).lines();
         let address = tokio::time::timeout(START_LIMIT, async {
             while let Some(line) = lines.next_line().await.ok()? {
-                let address = line.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or_default());
+                let address = line.split_once("http://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
                 if let Some(address) = address.filter(|text| text.parse::<SocketAddr>().is_ok()) {
                     return Some(address.to_owned());
                 }
@@ -65,6 +66,17 @@ impl Process {
             ["serve", "--data-dir", folder, "--port", "0", "--log-level", "error"].map(str::to_owned).to_vec();
         args.extend(["--database-url".to_owned(), database.to_owned()]);
         args.extend(set.iter().flat_map(|value| ["--set".to_owned(), (*value).to_owned()]));
+        Self::start(&args, &[]).await
+    }
+
+    /// Simulated hosts that are described in this file and live in this folder, at this port; any free one for 0. The address is
+    /// that of their control listener.
+    ///
+    /// # Errors
+    /// See [`Process::start`].
+    pub async fn hosts(world: &Path, folder: &Path, port: u16) -> Result<Self, BenchError> {
+        let (world, folder) = (world.display().to_string(), folder.display().to_string());
+        let args = ["agent", "--world", &world, "--data-dir", &folder, "--port", &port.to_string()].map(str::to_owned);
         Self::start(&args, &[]).await
     }
 

@@ -101,7 +101,8 @@ pub(super) fn database_url(folder: &Path) -> String {
     format!("sqlite://{}/stackmotion.db", folder.display())
 }
 
-async fn fill(database: &str, estate: &Estate, port: u16) -> Result<Signer, BenchError> {
+/// Brings an estate into a new database, and gives the keys of its administrator.
+pub(super) async fn fill(database: &str, estate: &Estate, port: u16) -> Result<Signer, BenchError> {
     let store = Store::open(database).await?;
     let signer = Signer::of(&store).await?;
     seed(&store, estate, port).await?;

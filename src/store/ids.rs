@@ -123,8 +123,8 @@ mod tests {
     async fn what_is_removed_is_not_remembered() {
         let store = Store::open("sqlite::memory:").await.unwrap();
         let pool = EntityKind::StoragePool;
-        let insert = "INSERT INTO storage_pool (id, uuid, name, pool_type, port, data_center_id, host_address) \
-            VALUES (7, 'p', 'p', 'SMB', 445, 1, 'fs')";
+        let insert = "INSERT INTO storage_pool (id, uuid, name, pool_type, port, data_center_id, path, host_address) \
+            VALUES (7, 'p', 'p', 'SMB', 445, 1, '/p', 'fs')";
         assert_eq!(store.internal_id(pool, "p").await.unwrap(), None);
         store.db().run(insert, args![]).await.unwrap();
         assert_eq!(store.internal_id(pool, "p").await.unwrap(), Some(7));

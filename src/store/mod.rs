@@ -36,6 +36,7 @@ mod leftovers;
 mod lists;
 mod migrations;
 mod mysql;
+mod packed;
 mod rows;
 mod servers;
 mod sessions;

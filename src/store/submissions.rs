@@ -76,8 +76,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         // A job with an id of its own may run beside an equal one: the first of them is what others join. For one without, it was
         // seen that there is none.
-        let holds =
-            new.joins_equal && (new.custom_id.is_none() || self.place_is_free(account_id, &new.digest).await?);
+        let holds = new.joins_equal && (new.custom_id.is_none() || self.place_is_free(account_id, &new.digest).await?);
         self.submission_row(job_id, account_id, new, holds).await
     }
 

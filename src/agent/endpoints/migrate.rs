@@ -49,10 +49,14 @@ where
     if !call.process.remember(Arc::clone(&motion)) {
         return Err(MoveError::Interrupted(Interruption::Cancelled));
     }
+    let mishaps = call.mishaps();
+    if let Err(interruption) = mishaps.feign(&motion, &call.process).await {
+        motion.end(&Err(interruption.clone()));
+        return Err(MoveError::Interrupted(interruption));
+    }
     let (done, wait) = oneshot::channel();
     let call = call.clone();
     thread::spawn(move || {
-        let mishaps = call.mishaps();
         let course =
             Course { world: &call.world, host: &call.host, process: &call.process, motion: &motion, mishaps: &mishaps };
         let outcome = work(&course);

@@ -285,7 +285,7 @@ impl Store {
             let padding = std::iter::repeat_n(part.last(), marks - part.len()).flatten();
             let mut args = before.to_vec();
             args.extend(part.iter().chain(padding).map(|id| Value::from(*id)));
-            rows.extend(self.db().rows(&text, args).await?);
+            rows.extend(self.db().wide_rows(&text, args).await?);
         }
         Ok(rows)
     }
