@@ -84,8 +84,7 @@ impl Node {
                     if at > 0 {
                         out.push(b',');
                     }
-                    write_json_text(name, out);
-                    out.push(b':');
+                    write_json_name(name, out);
                     value.write_json(out);
                 }
                 out.push(b'}');
@@ -115,6 +114,22 @@ impl Node {
             serde_json::Value::Object(fields) => {
                 Self::Object(fields.iter().map(|(name, value)| (name.clone().into(), Self::from_json(value))).collect())
             }
+        }
+    }
+}
+
+/// Appends the name of a field and what stands behind it. Those that are known when the program is built need no look for letters
+/// that would have to be escaped.
+fn write_json_name(name: &Name, out: &mut Vec<u8>) {
+    match name {
+        Name::Borrowed(name) => {
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+        }
+        Name::Owned(name) => {
+            write_json_text(name, out);
+            out.push(b':');
         }
     }
 }

@@ -6,6 +6,7 @@
 mod ceiling;
 mod copies;
 pub mod estate;
+mod growth;
 mod idle;
 mod inflight;
 mod latency;
@@ -75,6 +76,8 @@ pub enum Part {
     Lists,
     /// Thousands of migrations at once, and the polls of their clients.
     Inflight,
+    /// More than one gateway on one MariaDB.
+    Growth,
     /// Start and memory of a gateway that nobody asks anything.
     Idle,
     /// Speed of a motion.
@@ -202,6 +205,9 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     }
     if wants(Part::Inflight) {
         tell(&mut findings, inflight::measure(depth).await?);
+    }
+    if wants(Part::Growth) {
+        tell(&mut findings, growth::measure(depth).await?);
     }
     if wants(Part::Idle) {
         tell(&mut findings, idle::measure(depth).await?);

@@ -14,11 +14,11 @@ use crate::store::{NewEvent, NewJob, Store, StoreError, Submission, transact};
 
 const MIB: u64 = 1 << 20;
 /// How many submit at the same time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// So slow that the one worker is busy as long as is measured, bytes a second: what is submitted only waits.
-const SLOW: u64 = 64 << 10;
+pub(super) const SLOW: u64 = 64 << 10;
 /// More than are submitted in a second: a submission that is repeated writes nothing.
-const MOST_A_SECOND: u64 = 4_000;
+pub(super) const MOST_A_SECOND: u64 = 4_000;
 
 /// On the embedded database, and on MariaDB where it is installed.
 pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
@@ -78,7 +78,7 @@ async fn on(name: &str, database: Option<String>, bare: &str, depth: Depth) -> R
 }
 
 /// Rows of further disks of the same machine: an equal submission would only be told the job that there is.
-async fn more_volumes(scene: &Scene, count: usize) -> Result<Vec<String>, BenchError> {
+pub(super) async fn more_volumes(scene: &Scene, count: usize) -> Result<Vec<String>, BenchError> {
     let store = scene.store().await?;
     let uuids: Vec<String> = (0..count).map(|_| uuid::Uuid::new_v4().to_string()).collect();
     let columns = "name, account_id, domain_id, pool_id, instance_id, device_id, size, folder, path, pod_id, data_center_id, \

@@ -40,7 +40,7 @@ impl Motion {
     /// A [`Refusal`] with CloudStack's code and text; the volume is where the database says.
     pub async fn migrate_volume(&self, job_id: i64, mover: &Mover, request: &VolumeRequest) -> Result<i64, Refusal> {
         if let Some(row) = self.begun(job_id).await? {
-            let (order, verdict) = self.resume(&row).await?;
+            let (order, verdict) = Box::pin(self.resume(&row)).await?;
             return volume_result(&order, &verdict);
         }
         let volume_id = Some(request.volume_id);
@@ -56,7 +56,7 @@ impl Motion {
             }
         };
         let order = self.volume_order(job_id, plan).await?;
-        let (order, verdict) = self.carry_out(order).await?;
+        let (order, verdict) = Box::pin(self.carry_out(order)).await?;
         volume_result(&order, &verdict)
     }
 
@@ -103,7 +103,7 @@ impl Motion {
     /// A [`Refusal`] with CloudStack's code and text; the VM is where the database says.
     pub async fn migrate_vm(&self, job_id: i64, mover: &Mover, request: PlainRequest) -> Result<(), Refusal> {
         if let Some(row) = self.begun(job_id).await? {
-            let (order, verdict) = self.resume(&row).await?;
+            let (order, verdict) = Box::pin(self.resume(&row)).await?;
             return vm_result(&order, &verdict);
         }
         let held = self.turn_at_once(job_id, Some(request.vm_id), None).await?;
@@ -129,7 +129,7 @@ impl Motion {
         request: &StorageRequest,
     ) -> Result<(), Refusal> {
         if let Some(row) = self.begun(job_id).await? {
-            let (order, verdict) = self.resume(&row).await?;
+            let (order, verdict) = Box::pin(self.resume(&row)).await?;
             return vm_result(&order, &verdict);
         }
         let held = self.turn_at_once(job_id, Some(request.vm_id), None).await?;
@@ -174,7 +174,7 @@ impl Motion {
                 return Err(along_with_volumes(&order, reason));
             }
         }
-        let (order, verdict) = self.carry_out(order).await?;
+        let (order, verdict) = Box::pin(self.carry_out(order)).await?;
         vm_result(&order, &verdict)
     }
 

@@ -180,7 +180,8 @@ impl Motion {
             Ok(said) => said,
             Err(problem) => Said::No(problem.text),
         };
-        self.conclude(order, hypervisor.as_ref(), said).await
+        // A motion that is under way should not take the room of all that comes after it.
+        Box::pin(self.conclude(order, hypervisor.as_ref(), said)).await
     }
 
     async fn send(
