@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, MySql, Row as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, MySql, Sqlite, SqlitePool, Transaction};
 
 use super::attach::Schema;
 use super::cells::{mysql_value, rows_of, sqlite_value};
 use super::error::{is_collision, is_doubtful_commit};
 use super::mysql::Servers;
-use super::packed::Packed;
 use super::sights::{About, Seen, Sights};
 use super::transact::Attempts;
 use super::value::{Row, Value};
@@ -91,6 +90,7 @@ macro_rules! bound {
         })
     };
 }
+pub(super) use bound;
 
 impl Db {
     /// Opens the database that `url` names (`sqlite://FILE`, `sqlite::memory:` or `mysql://user:password@host/name`) and
@@ -268,21 +268,12 @@ impl Db {
         }
     }
 
-    /// The same, for rows of many columns.
-    ///
-    /// # Errors
-    /// As [`Db::rows`].
-    pub(super) async fn wide_rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        if let Pools::Sqlite { readers, .. } = &self.pools
-            && let Some(packed) = Packed::of(sql)
-            && let Ok(rows) = bound!(packed.sql, args).fetch_all(readers).await
-        {
-            let unpacked = rows.iter().map(|row| packed.row(row.try_get_unchecked(0).ok()?)).collect();
-            if let Some(rows) = unpacked {
-                return Ok(rows);
-            }
+    /// The connections that read from SQLite, where it is one.
+    pub(super) fn sqlite(&self) -> Option<&SqlitePool> {
+        match &self.pools {
+            Pools::Sqlite { readers, .. } => Some(readers),
+            Pools::MySql(_) => None,
         }
-        self.rows(sql, args).await
     }
 
     /// The first row that `sql` gives, if any.

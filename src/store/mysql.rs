@@ -82,7 +82,7 @@ impl Servers {
             options.test_before_acquire(false).before_acquire(|connection, _| Box::pin(is_ready(connection)))
         } else {
             // Every connection is asked when it comes back. One that was used a moment ago is not asked again: that would be a
-            // third of all that goes to the database.
+            // third of all that goes to the database. A server that is started anew is away for longer than a moment.
             options.test_before_acquire(false).before_acquire(|connection, seen| {
                 Box::pin(async move {
                     if seen.idle_for >= UNASKED {

@@ -8,25 +8,47 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use sqlx::{AssertSqlSafe, Row as _};
 
+use super::db::bound;
 use super::value::{Columns, Row, Value};
+use super::{Db, StoreError};
 
 /// A function takes so many arguments.
 const MOST_COLUMNS: usize = 100;
 /// Below this the plain way is no slower.
 const FEWEST_COLUMNS: usize = 3;
 
+impl Db {
+    /// As [`Db::rows`], for rows of many columns.
+    ///
+    /// # Errors
+    /// As [`Db::rows`].
+    pub(super) async fn wide_rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        if let Some(readers) = self.sqlite()
+            && let Some(packed) = Packed::of(sql)
+            && let Ok(rows) = bound!(packed.sql, args).fetch_all(readers).await
+        {
+            let unpacked = rows.iter().map(|row| packed.row(row.try_get_unchecked(0).ok()?)).collect();
+            if let Some(rows) = unpacked {
+                return Ok(rows);
+            }
+        }
+        self.rows(sql, args).await
+    }
+}
+
 /// A statement that gives each row as one JSON array.
 #[derive(Debug)]
-pub(super) struct Packed {
+struct Packed {
     /// The statement. It takes the arguments of the plain one.
-    pub sql: String,
+    sql: String,
     columns: Arc<Columns>,
 }
 
 impl Packed {
     /// The same statement with its rows packed; nothing when it cannot be told what its columns are.
-    pub fn of(sql: &str) -> Option<Self> {
+    fn of(sql: &str) -> Option<Self> {
         let list = sql.strip_prefix("SELECT ")?;
         let end = outside(list, |rest| rest.starts_with(" FROM ")).next()?;
         let (list, from) = list.split_at(end);
@@ -54,7 +76,7 @@ impl Packed {
     }
 
     /// The row that an array holds; nothing when it is none of this statement's.
-    pub fn row(&self, array: &str) -> Option<Row> {
+    fn row(&self, array: &str) -> Option<Row> {
         let mut reader = serde_json::Deserializer::from_str(array);
         let values = Values(self.columns.len()).deserialize(&mut reader).ok()?;
         (values.len() == self.columns.len()).then(|| Row { columns: Arc::clone(&self.columns), values })

@@ -350,6 +350,40 @@ async fn a_full_pool_takes_no_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_feigned_copy_only_says_that_it_goes_on_until_it_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = Arc::new(start(&spec(), folder.path()).await);
+    let feign = Fault::Feign { bytes: 1 << 40, bytes_per_second: MIB };
+    world.faults.add(FaultRule::on("MigrateVolumeCommand", feign));
+    let asking = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { call(&world, A, &one()).await }
+    });
+    let mut seen = status(&world, "m-1").await;
+    while seen.bytes_done.is_none_or(|done| done < 2 * MIB) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        seen = status(&world, "m-1").await;
+    }
+    assert_eq!((seen.state, seen.phase.as_deref()), (Some(MotionState::Running), Some("copy")));
+    assert!(seen.bytes_total.is_some_and(|total| total >= 1 << 40), "{seen:?}");
+    assert_eq!(root(&world), ROOT_AT_SOURCE);
+    assert!(!folder.path().join("pools/fs1-pool2/root-1.vhdx").exists(), "no file is touched");
+    world.faults.release(None);
+    assert!(asking.await.unwrap().outcome.result);
+    assert_eq!(root(&world), ROOT_AT_TARGET);
+    assert_guest_whole(&world, VM);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volatile_world_keeps_nothing_of_its_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = start(&stackmotion::agent::WorldSpec { is_volatile: true, ..spec() }, folder.path()).await;
+    assert!(call(&world, A, &one()).await.outcome.result);
+    assert_eq!(root(&world), ROOT_AT_TARGET);
+    assert!(!folder.path().join("world.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_host_is_gone_until_it_is_revived() {
     let folder = tempfile::tempdir().unwrap();
     let world = Arc::new(start(&spec(), folder.path()).await);
