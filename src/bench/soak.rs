@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::BenchError;
 use super::load::{Manner, walk};
+use super::process::Process;
 use super::report::{Finding, Target};
 use super::scene::Scene;
 use crate::args;
@@ -16,6 +17,20 @@ const STRETCH: Duration = Duration::from_secs(30);
 /// Connections, and how long each waits before a request: a few thousand requests a second.
 const CONNECTIONS: usize = 32;
 const PAUSE: Duration = Duration::from_millis(4);
+
+/// How long the connections of the load may take to be gone once it is over.
+const TO_REST: Duration = Duration::from_secs(5);
+
+/// The open files of a gateway when the connections of the load are gone: a busy machine takes a while to close them.
+async fn files_at_rest(gateway: &Process) -> usize {
+    let until = Instant::now() + TO_REST;
+    let mut fewest = gateway.open_files();
+    while Instant::now() < until {
+        tokio::time::sleep(TO_REST / 20).await;
+        fewest = fewest.min(gateway.open_files());
+    }
+    fewest
+}
 
 /// Polls, lists and motions for so many minutes.
 pub(super) async fn measure(minutes: u64) -> Result<Vec<Finding>, BenchError> {
@@ -37,7 +52,7 @@ pub(super) async fn measure(minutes: u64) -> Result<Vec<Finding>, BenchError> {
         ];
         let manner = Manner { connections: CONNECTIONS, length: STRETCH, pause: PAUSE };
         requests += walk(scene.path(), &gateway.address, &paths, manner).await?.requests;
-        seen.push((gateway.memory_bytes() as f64 / MIB, gateway.open_files()));
+        seen.push((gateway.memory_bytes() as f64 / MIB, files_at_rest(&gateway).await));
         rows.push(rows_beside_history(&scene).await?);
     }
     // What is only made once, such as caches, is there after the first stretches.

@@ -41,9 +41,10 @@ const ROLES: [(i64, &str, &str, &str); 8] = [
 /// Commands that default roles may call by a rule, and the roles: what a fresh CloudStack has about the commands that are
 /// served here and those that the web client asks for (`contract/api-protocol.md` 9.3, `contract/entities.md` 0.4). Where
 /// no rule speaks, the declaration of the command decides.
-const ALLOWED: [(&str, &[i64]); 68] = [
+const ALLOWED: [(&str, &[i64]); 71] = [
     ("archiveEvents", &[2, 3, 4]),
     ("addHost", &[2]),
+    ("cancelHostMaintenance", &[7]),
     ("cancelStorageMaintenance", &[7]),
     ("cloudianIsEnabled", &[6, 7, 8]),
     ("createAccount", &[2, 3]),
@@ -56,6 +57,7 @@ const ALLOWED: [(&str, &[i64]); 68] = [
     ("disableAccount", &[2, 3]),
     ("disableUser", &[2, 3]),
     ("enableAccount", &[2, 3]),
+    ("enableStorageMaintenance", &[7]),
     ("enableUser", &[2, 3]),
     ("getApiLimit", &[2, 3, 4, 6, 8]),
     ("listAccounts", &[2, 3, 4, 6, 8]),
@@ -105,6 +107,7 @@ const ALLOWED: [(&str, &[i64]); 68] = [
     ("listVolumes", &[2, 3, 4, 6, 8]),
     ("listVPCs", &[2, 3, 4, 6, 8]),
     ("listZones", &[2, 3, 4, 6, 8]),
+    ("prepareHostForMaintenance", &[7]),
     ("queryAsyncJobResult", &[2, 3, 4, 6, 8]),
     ("registerUserKeys", &[2, 3, 4]),
     ("streamEvents", &[2, 3, 4, 6, 8]),
