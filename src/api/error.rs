@@ -179,6 +179,17 @@ impl ApiError {
         )
     }
 
+    /// 432/9999: the caller does not belong to the project that the call names by its public id.
+    pub fn not_in_project(command: &str, project: &str) -> Self {
+        Self::new(
+            ErrorCode::UnsupportedAction,
+            cs_code::COMMAND,
+            format!(
+                "The API [{command}] does not exist or is not available for this account/user in project [{project}]."
+            ),
+        )
+    }
+
     /// 432/9999: nobody knows this command.
     pub fn unknown_command(command: &str) -> Self {
         Self::new(ErrorCode::UnsupportedAction, cs_code::COMMAND, format!("Unknown API command: {command}"))

@@ -6,6 +6,7 @@
 mod ceiling;
 mod copies;
 pub mod estate;
+pub mod galera;
 mod growth;
 mod idle;
 mod inflight;

@@ -50,7 +50,12 @@ impl Scene {
 
     /// A gateway on it.
     pub async fn gateway(&self, set: &[&str]) -> Result<Process, BenchError> {
-        Process::gateway(&self.path().display().to_string(), &self.database, set).await
+        self.gateway_at(&self.database, set).await
+    }
+
+    /// A gateway on it that comes to the database by another way.
+    pub async fn gateway_at(&self, database: &str, set: &[&str]) -> Result<Process, BenchError> {
+        Process::gateway(&self.path().display().to_string(), database, set).await
     }
 
     /// Its database, while no gateway of this scene has sealed its secrets.

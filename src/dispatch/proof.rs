@@ -27,6 +27,9 @@ const BEFORE_SECOND_FACTOR: [&str; 4] =
 /// Commands that the page for logging in calls, before anybody is known.
 const OPEN: [&str; 2] = ["listGuiThemes", "listOauthProvider"];
 
+/// The parameter that names a project.
+const PROJECT: &str = "projectid";
+
 /// A command and the caller who may call it.
 pub(super) type Admitted = (&'static Registered, Arc<Caller>);
 
@@ -50,10 +53,33 @@ impl Gateway {
 
     async fn admit_known(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
         let session = self.session(request).await.map_err(|error| Refusal::new(envelope_of(request), error))?;
-        match session {
-            Some(session) => self.admit_session(request, &session).await,
-            None => self.admit_signature(request).await,
+        let (command, caller) = match session {
+            Some(session) => self.admit_session(request, &session).await?,
+            None => self.admit_signature(request).await?,
+        };
+        match self.must_be_in_project(request, command, &caller).await {
+            Ok(()) => Ok((command, caller)),
+            Err(error) => Err(Refusal { error, envelope: &command.envelope, caller: Some(caller) }),
         }
+    }
+
+    /// Who names a project, whatever for, has to belong to it, or be an administrator (`contract/api-protocol.md` 9.2). A project
+    /// that there is not is left to the command.
+    async fn must_be_in_project(
+        &self,
+        request: &RawRequest,
+        command: &Registered,
+        caller: &Caller,
+    ) -> Result<(), ApiError> {
+        let Some(project) = request.exact(PROJECT) else { return Ok(()) };
+        if !caller.is_somebody() || caller.is_root_admin() || caller.is_domain_admin() {
+            return Ok(());
+        }
+        let belongs = self.means.store.belongs_to_project(project, caller.account_id, caller.user_id).await?;
+        if belongs == Some(false) {
+            return Err(ApiError::not_in_project(command.entry.spec.name, project));
+        }
+        Ok(())
     }
 
     /// The live session that a request belongs to.

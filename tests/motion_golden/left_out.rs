@@ -9,8 +9,8 @@ use super::cases;
 /// Why a case is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
-    /// It is about a command that is not served.
-    NotServed,
+    /// Hosts are emptied in another way here (`docs/api-compat.md`); `tests/maintenance` does it.
+    Maintenance,
     /// No motion but the making of the estate, which `tests/estate/recorded.rs` replays.
     Estate,
     /// Nobody called anything: rows were put in, or were looked at later.
@@ -33,13 +33,13 @@ const LEFT_OUT: [(&str, Why); 24] = [
     ("hv-create-pool-hv-smb1", Why::Estate),
     ("hv-create-pool-hv-smb3", Why::Estate),
     ("hv-delete-cluster", Why::Estate),
-    ("hv-maint-error-cancel", Why::NotServed),
-    ("hv-maint-error-strategy", Why::NotServed),
-    ("hv-maint-migration-barred", Why::NotServed),
-    ("hv-maint-migration-cancel-1", Why::NotServed),
-    ("hv-maint-migration-reconnect-meanwhile", Why::NotServed),
-    ("hv-mws-job-error", Why::NotServed),
-    ("hv-mws-ok", Why::NotServed),
+    ("hv-maint-error-cancel", Why::Maintenance),
+    ("hv-maint-error-strategy", Why::Maintenance),
+    ("hv-maint-migration-barred", Why::Maintenance),
+    ("hv-maint-migration-cancel-1", Why::Maintenance),
+    ("hv-maint-migration-reconnect-meanwhile", Why::Maintenance),
+    ("hv-mws-job-error", Why::Maintenance),
+    ("hv-mws-ok", Why::Maintenance),
     ("hv-pool-query-in-url", Why::Estate),
     ("hv-seed-rows", Why::NoCall),
     ("hv-seed-rows-2", Why::NoCall),
@@ -61,7 +61,7 @@ fn every_case_with_real_agents_is_replayed_or_left_out_for_a_reason_that_holds()
         let called = &real.recorded[name].called;
         let served = called.iter().all(|command| commands::find(command).is_some());
         let holds = match why {
-            Why::NotServed => !served,
+            Why::Maintenance => served && called[0].ends_with("Maintenance"),
             Why::Estate => served && crate::estate::recorded::names().iter().any(|replayed| replayed == name),
             Why::NoCall => called.is_empty(),
             Why::Setting => called == &["listConfigurations"],

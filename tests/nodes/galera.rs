@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use stackmotion::args;
+use stackmotion::bench::galera::{Cluster, SERVERS};
 use stackmotion::client::{Client, ClientError};
 use stackmotion::demo::{DiskPlan, Plan, VmPlan};
 
 use crate::motion::bench::{Bench, MIB};
 use crate::support::database::Database;
-use crate::support::galera::{Cluster, SERVERS};
 use crate::support::gateway::{Ambush, Gateway};
 
 const VMS: usize = 6;
@@ -86,7 +86,7 @@ async fn submit(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn gateways_and_servers_are_killed_in_turn() {
-    let mut cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("a cluster");
+    let mut cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("no panic").expect("a cluster");
     let folder = tempfile::tempdir().expect("a folder");
     let bench = Bench::start(&crowd(), Database::at(&cluster.url(0)).await).await;
     let mut gateways = Vec::new();
@@ -119,11 +119,11 @@ async fn gateways_and_servers_are_killed_in_turn() {
             cluster.kill(victim);
             tokio::time::sleep(CALM).await;
             cluster = tokio::task::spawn_blocking(move || {
-                cluster.revive(victim);
+                cluster.revive(victim).expect("the server joins");
                 cluster
             })
             .await
-            .expect("the server joins");
+            .expect("no panic");
         }
     }
     while let Some(ended) = submitting.try_join_next() {

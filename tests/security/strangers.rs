@@ -194,3 +194,36 @@ async fn every_database_compares_paths_of_domains_alike() {
         }
     }
 }
+
+/// Who names a project has to belong to it, whatever is asked for; administrators do, and what is no project is left to the command.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_is_named_by_its_members_only() {
+    const PROJECT: &str = "00000000-0000-4000-9000-000000000001";
+    let world = World::start().await;
+    let project = format!(
+        "INSERT INTO projects (id, uuid, name, display_text, domain_id, project_account_id, state, created) \
+         VALUES (1, '{PROJECT}', 'p', 'p', 1, 501, 'Active', '2026-11-23 00:00:00')"
+    );
+    run(&world, &project).await;
+    for command in ["listVirtualMachines", "listVolumes", "listAsyncJobs"] {
+        let call = async |user: &str| {
+            world.get(user, &[("command", command), ("projectid", PROJECT), ("response", "json")]).await
+        };
+        let refused = call("alice").await;
+        let text = format!(
+            "The API [{command}] does not exist or is not available for this account/user in project [{PROJECT}]."
+        );
+        assert_eq!(refused.status, 432, "{command}");
+        assert_eq!(refused.header("x-description"), Some(text.as_str()), "{command}");
+        let body: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
+        assert_eq!(body["errorresponse"]["errortext"], text.as_str(), "{command}: {body}");
+        assert_ne!(call("admin").await.status, 432, "{command}");
+    }
+    let unknown = [("command", "listVolumes"), ("projectid", "00000000-0000-4000-9000-00000000dead")];
+    assert_eq!(world.get("alice", &unknown).await.status, 431, "the command says that there is no such project");
+    let member = "INSERT INTO project_account (account_id, account_role, project_account_id, project_id) \
+        SELECT account_id, 'Regular', 501, 1 FROM user WHERE username = 'alice'";
+    run(&world, member).await;
+    let listed = world.get("alice", &[("command", "listVolumes"), ("projectid", PROJECT)]).await;
+    assert_eq!(listed.status, 200, "a member: {}", listed.body);
+}

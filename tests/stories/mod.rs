@@ -60,7 +60,8 @@ async fn every_kind_of_database_tells_the_same() {
     {
         let cloud = crate::attach::cloud::Cloud::with(&rows(), true).await;
         tales.push(("attached", told(Gateway::attached(&cloud.0.url(), rows(), &[]).await).await));
-        let cluster = tokio::task::spawn_blocking(crate::support::galera::Cluster::start).await.expect("a cluster");
+        let cluster = tokio::task::spawn_blocking(stackmotion::bench::galera::Cluster::start).await;
+        let cluster = cluster.expect("no panic").expect("a cluster");
         let database = Database::at(&cluster.url(0)).await;
         tales.push(("galera", told(own(&database).await).await));
         database.store.db().close().await;

@@ -3,8 +3,6 @@
 
 pub mod database;
 pub mod direct;
-#[cfg(feature = "mariadb-tests")]
-pub mod galera;
 pub mod gateway;
 pub mod golden;
 #[cfg(feature = "mariadb-tests")]

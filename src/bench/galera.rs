@@ -1,18 +1,22 @@
 //! A cluster of three MariaDB servers (Debian's galera-4) on loopback, whose servers can be killed and brought back.
 
-use std::fs::File;
-use std::net::TcpListener;
+use std::fs::{self, File, Permissions};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::BenchError;
+use super::mariadb::installation;
+
 /// Where Debian puts the library.
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 /// How long a server may take to join, with a copy of everything if need be.
 const JOIN_LIMIT: Duration = Duration::from_secs(120);
+/// So many servers are in it.
 pub const SERVERS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +28,7 @@ struct Ports {
 }
 
 /// The cluster. Dropping it kills all servers.
+#[derive(Debug)]
 pub struct Cluster {
     folder: TempDir,
     ports: [Ports; SERVERS],
@@ -38,8 +43,9 @@ impl Drop for Cluster {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port()
+fn free_port() -> Result<u16, BenchError> {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    Ok(free.map_err(BenchError::io("a port for mariadbd"))?.port())
 }
 
 fn is_root() -> bool {
@@ -47,34 +53,52 @@ fn is_root() -> bool {
 }
 
 impl Cluster {
-    /// Starts one with an empty database `cloud`.
-    pub fn start() -> Self {
-        assert!(std::path::Path::new(PROVIDER).exists(), "{PROVIDER} is missing: install galera-4, rsync and lsof");
-        let folder = tempfile::tempdir().expect("a folder");
-        let ports = [(); SERVERS].map(|()| Ports {
-            sql: free_port(),
-            group: free_port(),
-            changes: free_port(),
-            copy: free_port(),
-        });
+    /// Whether what it needs is installed.
+    #[must_use]
+    pub fn can_start() -> bool {
+        Path::new(PROVIDER).exists()
+    }
+
+    /// Starts one with an empty database `cloud`. Takes seconds, and the thread that calls.
+    ///
+    /// # Errors
+    /// [`BenchError`] when something of it is not installed (galera-4, rsync, lsof), or a server does not join.
+    pub fn start() -> Result<Self, BenchError> {
+        if !Self::can_start() {
+            return Err(BenchError::Unexpected(format!("{PROVIDER} is missing: install galera-4, rsync and lsof")));
+        }
+        let folder = tempfile::tempdir().map_err(BenchError::io("a temporary folder"))?;
+        let ports = || {
+            Ok::<_, BenchError>(Ports {
+                sql: free_port()?,
+                group: free_port()?,
+                changes: free_port()?,
+                copy: free_port()?,
+            })
+        };
+        let ports = [ports()?, ports()?, ports()?];
         let mut cluster = Self { folder, ports, servers: [const { None }; SERVERS] };
         for number in 0..SERVERS {
-            cluster.install(number);
+            cluster.install(number)?;
         }
-        cluster.spawn(0, true);
-        cluster.wait(0);
-        assert!(cluster.ask(0, "CREATE DATABASE cloud CHARACTER SET utf8mb4").is_some());
+        cluster.spawn(0, true)?;
+        cluster.wait(0)?;
+        if cluster.ask(0, "CREATE DATABASE cloud CHARACTER SET utf8mb4")?.is_none() {
+            return Err(BenchError::Unexpected("the database of the cluster cannot be made".to_owned()));
+        }
         for number in 1..SERVERS {
-            cluster.spawn(number, false);
-            cluster.wait(number);
+            cluster.spawn(number, false)?;
+            cluster.wait(number)?;
         }
-        cluster
+        Ok(cluster)
     }
 
     /// The URL of the database with this server first and the others behind it.
+    #[must_use]
     pub fn url(&self, first: usize) -> String {
-        let hosts: Vec<_> =
-            (0..SERVERS).map(|offset| format!("127.0.0.1:{}", self.ports[(first + offset) % SERVERS].sql)).collect();
+        let mut ports = self.ports;
+        ports.rotate_left(first % SERVERS);
+        let hosts = ports.map(|ports| format!("127.0.0.1:{}", ports.sql));
         format!("mysql://root@{}/cloud", hosts.join(","))
     }
 
@@ -82,29 +106,28 @@ impl Cluster {
         self.folder.path().join(format!("server{number}"))
     }
 
-    fn install(&self, number: usize) {
+    fn install(&self, number: usize) -> Result<(), BenchError> {
         let place = self.place(number);
-        std::fs::create_dir(&place).expect("a folder");
-        let installed = Command::new("mariadb-install-db")
-            .arg("--no-defaults")
-            .arg(format!("--datadir={}", place.join("data").display()))
-            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .expect("mariadb-install-db is missing: install MariaDB's server");
-        assert!(installed.success(), "mariadb-install-db failed");
+        fs::create_dir(&place).map_err(BenchError::io("a folder for a server"))?;
+        let installed = installation(&place.join("data")).status().map_err(BenchError::io("mariadb-install-db"))?;
+        if !installed.success() {
+            return Err(BenchError::Unexpected("mariadb-install-db failed".to_owned()));
+        }
         if is_root() {
             // The copy between servers is made by rsync, which does not write as root.
-            std::fs::set_permissions(self.folder.path(), std::fs::Permissions::from_mode(0o755)).expect("a folder");
-            let owned = Command::new("chown").args(["-R", "mysql"]).arg(&place).status().expect("chown");
-            assert!(owned.success());
+            let open = fs::set_permissions(self.folder.path(), Permissions::from_mode(0o755));
+            open.map_err(BenchError::io("the folder of the servers"))?;
+            let owned = Command::new("chown").args(["-R", "mysql"]).arg(&place).status();
+            if !owned.map_err(BenchError::io("chown"))?.success() {
+                return Err(BenchError::Unexpected(format!("{} cannot be given to mysql", place.display())));
+            }
         }
+        Ok(())
     }
 
-    fn spawn(&mut self, number: usize, is_first: bool) {
+    fn spawn(&mut self, number: usize, is_first: bool) -> Result<(), BenchError> {
         let (place, ports) = (self.place(number), self.ports[number]);
-        let others: Vec<_> = self.ports.iter().map(|ports| format!("127.0.0.1:{}", ports.group)).collect();
+        let others = self.ports.map(|ports| format!("127.0.0.1:{}", ports.group));
         let cluster = if is_first { String::new() } else { others.join(",") };
         let provider_options = format!(
             "gmcast.listen_addr=tcp://127.0.0.1:{};ist.recv_addr=127.0.0.1:{};gcache.size=32M;evs.suspect_timeout=PT2S;\
@@ -113,7 +136,7 @@ impl Cluster {
         );
         let user =
             if is_root() { "mysql".to_owned() } else { std::env::var("USER").unwrap_or_else(|_| "mysql".to_owned()) };
-        let log = File::options().create(true).append(true).open(place.join("log")).expect("a log");
+        let log = File::options().create(true).append(true).open(place.join("log"));
         let server = Command::new("mariadbd")
             .arg("--no-defaults")
             .arg(format!("--datadir={}", place.join("data").display()))
@@ -137,34 +160,40 @@ impl Cluster {
             .arg(format!("--wsrep-provider-options={provider_options}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(log.map_err(BenchError::io("the log of a server"))?)
             .spawn()
-            .expect("mariadbd");
+            .map_err(BenchError::io("mariadbd"))?;
         self.servers[number] = Some(server);
+        Ok(())
     }
 
-    /// Runs a statement on one server, and gives what it says.
-    pub fn ask(&self, number: usize, sql: &str) -> Option<String> {
+    /// Runs a statement on one server, and gives what it says; nothing when it fails.
+    ///
+    /// # Errors
+    /// [`BenchError`] when MariaDB's client is not installed.
+    pub fn ask(&self, number: usize, sql: &str) -> Result<Option<String>, BenchError> {
         let said = Command::new("mariadb")
             .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root", "--skip-column-names"])
             .args([&format!("--port={}", self.ports[number].sql), "--connect-timeout=2", &format!("--execute={sql}")])
             .stderr(Stdio::null())
             .output()
-            .expect("the client mariadb is missing: install MariaDB's client");
-        said.status.success().then(|| String::from_utf8_lossy(&said.stdout).into_owned())
+            .map_err(BenchError::io("the client mariadb"))?;
+        Ok(said.status.success().then(|| String::from_utf8_lossy(&said.stdout).into_owned()))
     }
 
     /// Waits until a server has joined.
-    fn wait(&self, number: usize) {
+    fn wait(&self, number: usize) -> Result<(), BenchError> {
         let deadline = Instant::now() + JOIN_LIMIT;
         loop {
-            let state = self.ask(number, "SHOW STATUS LIKE 'wsrep_local_state_comment'").unwrap_or_default();
+            let state = self.ask(number, "SHOW STATUS LIKE 'wsrep_local_state_comment'")?.unwrap_or_default();
             if state.contains("Synced") || state.contains("Donor") {
-                return;
+                return Ok(());
             }
-            let log = std::fs::read_to_string(self.place(number).join("log")).unwrap_or_default();
-            let tail: Vec<_> = log.lines().rev().take(30).collect();
-            assert!(Instant::now() < deadline, "server {number} does not join: {tail:?}");
+            if Instant::now() > deadline {
+                let log = fs::read_to_string(self.place(number).join("log")).unwrap_or_default();
+                let tail: Vec<_> = log.lines().rev().take(30).collect();
+                return Err(BenchError::Unexpected(format!("server {number} does not join: {tail:?}")));
+            }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -178,8 +207,11 @@ impl Cluster {
     }
 
     /// Brings a killed server back, and waits until it has joined.
-    pub fn revive(&mut self, number: usize) {
-        self.spawn(number, false);
-        self.wait(number);
+    ///
+    /// # Errors
+    /// See [`Cluster::start`].
+    pub fn revive(&mut self, number: usize) -> Result<(), BenchError> {
+        self.spawn(number, false)?;
+        self.wait(number)
     }
 }
