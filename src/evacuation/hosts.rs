@@ -1,6 +1,6 @@
 //! One round of a host: every machine on it is moved to the host that the planner chooses.
 
-use super::tries::{Standing, Thing, VM};
+use super::tries::{HOST, Standing, VM};
 use super::{EVACUATOR, Evacuation, Move};
 use crate::model::{Host, Machine as _, ResourceEvent, ResourceState, Vm, VmState};
 use crate::motion::{Refusal, candidates};
@@ -16,7 +16,7 @@ impl Evacuation {
         let mut standings = Vec::new();
         let mut busy = vms.iter().filter(|vm| vm.state != VmState::Running).count();
         for vm in vms.iter().filter(|vm| vm.state == VmState::Running) {
-            let standing = self.advance(thing(vm), &mut busy, self.plan_of(vm, host)).await?;
+            let standing = self.advance(((HOST, host.id), (VM, vm.id)), &mut busy, self.plan_of(vm, host)).await?;
             standings.push((vm, standing));
         }
         let stuck: Vec<String> = standings
@@ -39,9 +39,6 @@ impl Evacuation {
             Ok(())
         })?;
         tracing::info!(host = %host.name, from = %from, to = %to, "how the emptying of a host stands");
-        if all_given_up {
-            vms.iter().for_each(|vm| self.tries.forget(thing(vm)));
-        }
         Ok(())
     }
 
@@ -95,10 +92,6 @@ pub async fn release_host(store: &Store, host: &Host) -> Result<bool, StoreError
     let Some((to, from)) = step(host, ResourceEvent::AdminCancelMaintenance) else { return Ok(false) };
     transact!(store, StoreError, |tx| { tx.host_change(host.id, &into(to, from)).await })?;
     Ok(true)
-}
-
-fn thing(vm: &Vm) -> Thing {
-    (VM, vm.id)
 }
 
 /// The state that a host goes to, and the one that it comes from; none when it stays as it is.

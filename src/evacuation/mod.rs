@@ -24,7 +24,7 @@ use futures_util::future::BoxFuture;
 
 use crate::model::{Host, Pool, Vm, Volume};
 use crate::store::{Store, StoreError};
-use tries::Tries;
+use tries::{HOST, POOL, Tries};
 
 pub use hosts::{ask_host, release_host};
 pub use pools::{ask_pool, release_pool};
@@ -117,12 +117,15 @@ impl Evacuation {
     /// [`StoreError`] when it cannot be read which there are. One that cannot be looked after now is logged, and does not keep
     /// the others waiting.
     pub async fn round(&self) -> Result<(), StoreError> {
-        for host in self.store.hosts_in_preparation().await? {
+        let (hosts, pools) = (self.store.hosts_in_preparation().await?, self.store.pools_in_preparation().await?);
+        let emptied = hosts.iter().map(|host| (HOST, host.id)).chain(pools.iter().map(|pool| (POOL, pool.id)));
+        self.tries.keep(&emptied.collect::<Vec<_>>());
+        for host in hosts {
             if let Err(error) = self.empty_host(&host).await {
                 tracing::warn!(host = %host.name, cause = %crate::telemetry::chain(&error), "a host could not be emptied further");
             }
         }
-        for pool in self.store.pools_in_preparation().await? {
+        for pool in pools {
             if let Err(error) = self.empty_pool(&pool).await {
                 tracing::warn!(pool = %pool.name, cause = %crate::telemetry::chain(&error), "a pool could not be emptied further");
             }

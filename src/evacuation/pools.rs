@@ -1,7 +1,7 @@
 //! One round of a pool: every disk of a machine that runs is moved to the pool that takes it and has most room. Disks that nothing
 //! runs from stay, as in CloudStack: nobody uses them while the pool is worked on.
 
-use super::tries::{DISK, Standing, Thing, VM};
+use super::tries::{DISK, POOL, Standing, Thing, VM};
 use super::{Evacuation, Move};
 use crate::model::{Machine as _, Pool, PoolEvent, PoolState, Volume, VolumeState};
 use crate::motion::{Refusal, candidates};
@@ -22,7 +22,7 @@ impl Evacuation {
                 busy += 1;
                 continue;
             }
-            let standing = self.advance(thing(volume), &mut busy, self.pool_for(volume)).await?;
+            let standing = self.advance(((POOL, pool.id), (DISK, volume.id)), &mut busy, self.pool_for(volume)).await?;
             standings.push((volume, standing));
         }
         if busy > 0 || !standings.iter().all(|(_, it)| matches!(it, Standing::GivenUp(_))) {
@@ -30,9 +30,7 @@ impl Evacuation {
         }
         let reasons = standings.iter().filter_map(|(volume, it)| Some(format!("{}: {}", volume.name, it.reason()?)));
         let alert = stuck_alert(pool, &reasons.collect::<Vec<_>>());
-        self.settle_pool(pool, PoolEvent::UnableToMaintain, Some(alert)).await?;
-        volumes.iter().for_each(|volume| self.tries.forget(thing(volume)));
-        Ok(())
+        self.settle_pool(pool, PoolEvent::UnableToMaintain, Some(alert)).await
     }
 
     async fn pool_for(&self, volume: &Volume) -> Result<Move, Refusal> {
@@ -90,10 +88,6 @@ fn step(pool: &Pool, event: PoolEvent) -> Option<(PoolState, PoolChange)> {
     let to = PoolState::parse(&pool.status)?.next(event)?;
     let status = Some((to.as_str(), pool.status.clone()));
     Some((to, PoolChange { status, ..PoolChange::default() }))
-}
-
-fn thing(volume: &Volume) -> Thing {
-    (DISK, volume.id)
 }
 
 fn stuck_alert(pool: &Pool, stuck: &[String]) -> Alert {

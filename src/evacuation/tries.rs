@@ -1,7 +1,7 @@
 //! What was tried, how often, and what came of it.
 //!
-//! This is remembered by the gateway that looks after the hosts, and by nobody else: one that takes over tries again from the
-//! beginning, which costs attempts and nothing else.
+//! This is remembered by the gateway that looks after the hosts, for as long as a host or pool is being emptied, and by nobody else:
+//! one that takes over tries again from the beginning, which costs attempts and nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,17 +11,22 @@ use super::{Evacuation, Move};
 use crate::motion::Refusal;
 use crate::store::{JobRow, StoreError};
 
-/// What is moved away, by CloudStack's type name and internal id.
+/// Something by CloudStack's type name and internal id: what is moved away, or what is being emptied.
 pub(super) type Thing = (&'static str, i64);
+
+/// A host.
+pub(super) const HOST: &str = "Host";
+/// A pool.
+pub(super) const POOL: &str = "StoragePool";
 
 /// A machine.
 pub(super) const VM: &str = "VirtualMachine";
 /// A disk.
 pub(super) const DISK: &str = "Volume";
 
-/// What was tried.
+/// What was tried, by what is being emptied and what is moved away.
 #[derive(Debug, Default)]
-pub(super) struct Tries(Mutex<BTreeMap<Thing, Tried>>);
+pub(super) struct Tries(Mutex<BTreeMap<(Thing, Thing), Tried>>);
 
 #[derive(Clone, Debug)]
 struct Tried {
@@ -54,29 +59,29 @@ impl Standing {
 }
 
 impl Tries {
-    fn get(&self, thing: Thing) -> Option<Tried> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&thing).cloned()
+    fn get(&self, key: (Thing, Thing)) -> Option<Tried> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
 
-    fn put(&self, thing: Thing, tried: Tried) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(thing, tried);
+    fn put(&self, key: (Thing, Thing), tried: Tried) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, tried);
     }
 
-    /// Forgets what was tried.
-    pub fn forget(&self, thing: Thing) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&thing);
+    /// Forgets what was tried where nothing is being emptied any more.
+    pub fn keep(&self, emptied: &[Thing]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(from, _), _| emptied.contains(from));
     }
 }
 
 impl Evacuation {
-    /// Moves something on, if it is due: sees what came of the last attempt, and hands the next one in. `busy` counts what
-    /// moves already.
+    /// Moves something on that is to leave `from`, if it is due: sees what came of the last attempt, and hands the next one in.
+    /// `busy` counts what moves already.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub(super) async fn advance(
         &self,
-        thing: Thing,
+        (from, thing): (Thing, Thing),
         busy: &mut usize,
         plan: impl Future<Output = Result<Move, Refusal>> + Send,
     ) -> Result<Standing, StoreError> {
@@ -85,11 +90,12 @@ impl Evacuation {
             *busy += 1;
             return Ok(Standing::UnderWay);
         }
-        let mut tried = self.tries.get(thing);
+        let key = (from, thing);
+        let mut tried = self.tries.get(key);
         if let Some(tried) = tried.as_mut().filter(|tried| tried.reason.is_none()) {
             // It was handed in, has ended, and the thing is still here.
             tried.reason = Some(newest.as_ref().map_or_else(String::new, reason_of));
-            self.tries.put(thing, tried.clone());
+            self.tries.put(key, tried.clone());
         }
         let times = tried.as_ref().map_or(0, |tried| tried.times);
         if let Some(Tried { again, reason: Some(reason), .. }) = &tried {
@@ -110,7 +116,7 @@ impl Evacuation {
         };
         let reason = handed_in.err();
         let again = Instant::now() + self.manner.again_after;
-        self.tries.put(thing, Tried { times: times + 1, again, reason: reason.clone() });
+        self.tries.put(key, Tried { times: times + 1, again, reason: reason.clone() });
         Ok(match reason {
             None => {
                 *busy += 1;
