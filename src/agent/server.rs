@@ -65,9 +65,10 @@ pub fn serve(
 }
 
 fn keep_socket(connection: &dyn Any, data: &mut Extensions) {
-    if let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>()
-        && let Ok(socket) = rustix::io::dup(stream.get_ref().0)
-    {
+    let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() else { return };
+    // Windows sends answers at once too. Else they wait for the client to have acknowledged the end of the handshake.
+    let _ = stream.get_ref().0.set_nodelay(true);
+    if let Ok(socket) = rustix::io::dup(stream.get_ref().0) {
         data.insert(Socket(socket));
     }
 }
