@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use super::node::Lead;
 use super::rounds::Rounds;
 use crate::commands::{EventDraft, InstanceType, JobDesk, JobDraft, find};
-use crate::evacuation::{EVACUATOR, Evacuation, Move, Moves};
+use crate::evacuation::{Evacuation, Move, Moves};
+use crate::model::{SYSTEM_ACCOUNT, SYSTEM_USER};
 use crate::store::Submission;
 
 /// Between two rounds.
@@ -50,8 +51,8 @@ fn draft(what: Move) -> Option<JobDraft> {
         command: spec.name,
         java_class: spec.java_class_admin,
         params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        user_id: EVACUATOR.user_id,
-        account_id: EVACUATOR.account_id,
+        user_id: SYSTEM_USER,
+        account_id: SYSTEM_ACCOUNT,
         instance: Some(instance),
         event: EventDraft { event_type, description, owner_account_id, resource: Some(instance) },
         submission: Submission::default(),

@@ -9,8 +9,8 @@ use crate::store::DriftFilter;
 use crate::views::{self, DriftView};
 
 crate::command! {
-    /// Lists what database and hosts do not agree about: machines on other hosts than the database says or running though it calls them stopped, disks in other
-    /// folders or of other sizes. Nothing of it is corrected by itself; `resolveDrift` does.
+    /// Lists what database and hosts do not agree about: machines on other hosts than the database says or running though it calls
+    /// them stopped, disks in other folders or of other sizes. Nothing of it is corrected by itself; `resolveDrift` does.
     pub struct ListDrift {
         /// Page, and a word in what database or host said.
         page: Page,

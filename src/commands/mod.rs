@@ -12,6 +12,7 @@ use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
 use crate::estate::Estate;
 use crate::feed::Feed;
+use crate::model::SYSTEM_USER;
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover};
 use crate::store::{Store, transact};
@@ -132,7 +133,6 @@ pub mod update_user;
 pub mod update_zone;
 pub mod validate_second_factor;
 
-pub use crate::evacuation::EVACUATOR;
 pub use draft::{EventDraft, InstanceType, JobDesk, JobDraft};
 pub use entry::{Action, Call, DraftFn, Entry, Prepared};
 pub use job_answers::JobAnswers;
@@ -379,7 +379,7 @@ impl JobCtx {
             domain_path: caller.domain_path.clone(),
             root_admin: caller.is_root_admin(),
             domain_admin: caller.is_domain_admin(),
-            evacuates: caller.user_id == EVACUATOR.user_id,
+            evacuates: caller.user_id == SYSTEM_USER,
         }
     }
 }

@@ -8,8 +8,7 @@ use crate::store::{Account, User};
 
 /// The account of the administrator that comes with an installation; it stands above roles.
 const FIRST_ADMIN: i64 = 2;
-/// The account of the system itself.
-pub(super) const SYSTEM: i64 = 1;
+pub(super) use crate::model::SYSTEM_ACCOUNT as SYSTEM;
 /// The number in `account.type` of the account behind a project.
 pub(super) const PROJECT: i64 = 5;
 

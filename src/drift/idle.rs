@@ -18,11 +18,11 @@ impl Drift {
     /// Looks at what does not run.
     pub(super) async fn idle(&self, subject: Subject) -> Result<Look, StoreError> {
         let (mut at, mut findings, mut told_disks) = (Vec::new(), Vec::new(), BTreeSet::new());
-        let mut tellers = Vec::new();
+        let mut teller = None;
         if let (Some(vm), Some(host)) = (&subject.vm, subject.host.as_ref().filter(|host| is_asked(host)))
             && let Ok(presence) = self.presence(host, &vm.instance_name).await?
         {
-            tellers.push(host.clone());
+            teller = Some(host.clone());
             if presence == VmPresence::Running {
                 let name = &vm.instance_name;
                 let (says, is) = (format!("{name} is {}.", vm.state), format!("Host {} runs {name}.", host.name));
@@ -37,10 +37,10 @@ impl Drift {
             if let Some((host, finding)) = self.file(&subject, volume).await? {
                 told_disks.insert(volume.id);
                 findings.extend(finding);
-                tellers.push(host);
+                teller.get_or_insert(host);
             }
         }
-        let Some(teller) = tellers.into_iter().next() else {
+        let Some(teller) = teller else {
             return Ok(Look::NotNow("no host that is up tells of it".to_owned()));
         };
         Ok(Look::Seen(Box::new(Seen { subject, at, teller, told_place, told_disks, findings })))

@@ -6,9 +6,6 @@ use crate::store::{Alert, DriftEnd, DriftRow, NewDrift, NewEvent, StoreError, Tx
 
 /// The type of the event that says that something was found.
 const FOUND: &str = "DRIFT.FOUND";
-/// CloudStack's system user, account and the root domain.
-const SYSTEM: (i64, i64, i64) = (1, 1, 1);
-
 impl Drift {
     /// Writes down what a look gave. A finding that `before` has not got counts for nothing yet.
     ///
@@ -77,42 +74,24 @@ async fn raise(tx: &mut Tx, seen: &Seen, new: &NewDrift, zone: &str) -> Result<(
     tracing::warn!(kind = new.kind, database = %new.database_says, host = %new.host_says, "database and host differ");
     tx.drift_insert(new).await?;
     let about_disk = new.volume_id.is_some();
-    let (user_id, account_id, domain_id) = SYSTEM;
     let resource = match new.volume_id {
         Some(id) => ("Volume".to_owned(), id),
         None => ("VirtualMachine".to_owned(), new.vm_id.unwrap_or_default()),
     };
-    let event = NewEvent {
-        kind: FOUND.to_owned(),
-        state: "Completed",
-        level: "WARN",
-        description: format!("Database and host differ. {} {}", new.database_says, new.host_says),
-        user_id,
-        account_id,
-        domain_id,
-        resource: Some(resource),
-        start_id: 0,
-    };
+    let description = format!("Database and host differ. {} {}", new.database_says, new.host_says);
+    let event = NewEvent::of_system(FOUND, ("Completed", "WARN"), description, Some(resource));
     tx.event_insert(&event).await?;
-    // The kinds that CloudStack has for storage matters, and for states that it found to be others (`contract/entities.md` 4.8).
-    let (kind, name) = if about_disk { (12, "ALERT.STORAGE.MISC") } else { (27, "ALERT.TYPE.SYNC") };
+    let kind = if about_disk { Alert::STORAGE } else { Alert::SYNC };
     let vm = seen.subject.vm.as_ref().map(|vm| vm.instance_name.as_str());
     let what = match (new.volume_id.and_then(|id| seen.subject.volume(id)), vm) {
         (Some(volume), Some(vm)) => format!("volume {} of {vm}", volume.name),
         (Some(volume), None) => format!("volume {}", volume.name),
         (None, vm) => format!("VM {}", vm.unwrap_or_default()),
     };
-    tx.alert_insert(&Alert {
-        kind,
-        name,
-        zone_id: host.zone_id,
-        pod_id: host.pod_id,
-        cluster_id: host.cluster_id,
-        subject: format!("Database and host differ about {what} in zone {zone}: {}", new.kind),
-        content: format!(
-            "{} {} Nothing was changed. listDrift shows it; resolveDrift makes the database follow the host, or closes it.",
-            new.database_says, new.host_says
-        ),
-    })
-    .await
+    let subject = format!("Database and host differ about {what} in zone {zone}: {}", new.kind);
+    let content = format!(
+        "{} {} Nothing was changed. listDrift shows it; resolveDrift makes the database follow the host, or closes it.",
+        new.database_says, new.host_says
+    );
+    tx.alert_insert(&Alert::at(host, kind, subject, content)).await
 }

@@ -298,13 +298,7 @@ fn nothing_said() -> AgentError {
 
 /// An alert of type 7 (`contract/entities.md 4.8`), as CloudStack writes one for each host that does not reach a new pool.
 fn unreached(host: &Host, pool: &str, reason: &str) -> Alert {
-    Alert {
-        kind: 7,
-        name: "ALERT.COMPUTE.HOST",
-        zone_id: host.zone_id,
-        pod_id: host.pod_id,
-        cluster_id: host.cluster_id,
-        subject: format!("Unable to attach storage pool {pool} to the host {}", host.name),
-        content: format!("Unable to attach storage pool {pool} to the host {}: {reason}", host.dump()),
-    }
+    let subject = format!("Unable to attach storage pool {pool} to the host {}", host.name);
+    let content = format!("Unable to attach storage pool {pool} to the host {}: {reason}", host.dump());
+    Alert::at(host, Alert::HOST, subject, content)
 }

@@ -1,7 +1,7 @@
 //! One round of a host: every machine on it is moved to the host that the planner chooses.
 
 use super::tries::{HOST, Standing, VM};
-use super::{EVACUATOR, Evacuation, Move};
+use super::{Evacuation, Move};
 use crate::model::{Host, Machine as _, ResourceEvent, ResourceState, Vm, VmState};
 use crate::motion::{Refusal, candidates};
 use crate::store::{Alert, HostChange, NewEvent, Store, StoreError, transact};
@@ -106,23 +106,15 @@ fn into(to: ResourceState, from: ResourceState) -> HostChange {
 }
 
 fn event(host: &Host, state: &'static str, words: &str) -> NewEvent {
-    NewEvent {
-        kind: "MAINT.PREPARE".to_owned(),
-        state,
-        level: "INFO",
-        description: format!("{words} {}", host.dump()),
-        user_id: EVACUATOR.user_id,
-        account_id: EVACUATOR.account_id,
-        domain_id: EVACUATOR.domain_id,
-        resource: Some(("Host".to_owned(), host.id)),
-        start_id: 0,
-    }
+    let description = format!("{words} {}", host.dump());
+    NewEvent::of_system("MAINT.PREPARE", (state, "INFO"), description, Some(("Host".to_owned(), host.id)))
 }
 
 /// CloudStack's alert of a host that is empty (`contract/migration.md` 4.8).
 fn empty_alert(host: &Host) -> Alert {
-    alert(
+    Alert::at(
         host,
+        Alert::HOST,
         format!("Migration Complete for host {}", host.name),
         format!("Host {} is empty and may be worked on. cancelHostMaintenance takes it back into use.", host.dump()),
     )
@@ -136,10 +128,5 @@ fn stuck_alert(host: &Host, given_up: bool, stuck: &[String]) -> Alert {
         "They run on there and are tried again."
     };
     let content = format!("These machines could not be moved away. {} {what_next}", stuck.join(" "));
-    alert(host, format!("Unable to empty host {} for maintenance", host.name), content)
-}
-
-fn alert(host: &Host, subject: String, content: String) -> Alert {
-    let (zone_id, pod_id, cluster_id) = (host.zone_id, host.pod_id, host.cluster_id);
-    Alert { kind: 7, name: "ALERT.COMPUTE.HOST", zone_id, pod_id, cluster_id, subject, content }
+    Alert::at(host, Alert::HOST, format!("Unable to empty host {} for maintenance", host.name), content)
 }

@@ -29,20 +29,6 @@ use tries::{HOST, POOL, Tries};
 pub use hosts::{ask_host, release_host};
 pub use pools::{ask_pool, release_pool};
 
-/// A user, by internal numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evacuator {
-    /// The user.
-    pub user_id: i64,
-    /// The user's account.
-    pub account_id: i64,
-    /// The account's domain.
-    pub domain_id: i64,
-}
-
-/// In whose name things are moved away: CloudStack's system user.
-pub const EVACUATOR: Evacuator = Evacuator { user_id: 1, account_id: 1, domain_id: 1 };
-
 /// A move that is to be made.
 #[derive(Clone, Debug)]
 pub enum Move {
@@ -64,7 +50,7 @@ pub enum Move {
     },
 }
 
-/// Hands moves in as jobs of [`EVACUATOR`].
+/// Hands moves in as jobs of the system user.
 pub trait Moves: Send + Sync {
     /// Hands one in.
     ///

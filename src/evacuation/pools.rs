@@ -91,9 +91,10 @@ fn step(pool: &Pool, event: PoolEvent) -> Option<(PoolState, PoolChange)> {
 }
 
 fn stuck_alert(pool: &Pool, stuck: &[String]) -> Alert {
+    let (kind, name) = Alert::STORAGE;
     Alert {
-        kind: 12,
-        name: "ALERT.STORAGE.MISC",
+        kind,
+        name,
         zone_id: pool.zone_id,
         pod_id: pool.pod_id,
         cluster_id: pool.cluster_id,

@@ -8,6 +8,13 @@ use super::text::Dump;
 /// The hypervisor type of Hyper-V, as the database spells it.
 pub const HYPERV: &str = "Hyperv";
 
+/// CloudStack's system user, in whose name is done what nobody has asked for; internal number.
+pub const SYSTEM_USER: i64 = 1;
+/// The account of that user.
+pub const SYSTEM_ACCOUNT: i64 = 1;
+/// The domain of that account, which is that of all.
+pub const ROOT_DOMAIN: i64 = 1;
+
 /// How far a storage pool reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

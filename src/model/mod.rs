@@ -7,7 +7,10 @@ pub mod states;
 pub mod text;
 mod timestamp;
 
-pub use inventory::{CapacityKind, DiskOffering, HYPERV, Host, Pool, Scope, ServiceOffering, Vm, Volume};
+pub use inventory::{
+    CapacityKind, DiskOffering, HYPERV, Host, Pool, ROOT_DOMAIN, SYSTEM_ACCOUNT, SYSTEM_USER, Scope, ServiceOffering,
+    Vm, Volume,
+};
 pub use secret::{Secret, is_secret_name, random, tells_secret};
 pub use states::{
     Drawing, HostEvent, HostState, IllegalTransition, JobEvent, JobStatus, Machine, MotionEvent, MotionState,

@@ -6,13 +6,7 @@ use std::time::Duration;
 use super::order::Order;
 use super::refusal::{Refusal, advice};
 use super::verdict::{Outcome, Verdict, sentence};
-use crate::model::Host;
-use crate::store::{Alert, MotionRow, Store};
-
-/// CloudStack's number of the alert for a user VM that could not be migrated.
-const ALERT_USER_VM_MIGRATE: (i64, &str) = (17, "ALERT.USERVM.MIGRATE");
-/// CloudStack's number for storage matters that fit nowhere else (`contract/entities.md` 4.8).
-const ALERT_STORAGE_MISC: (i64, &str) = (12, "ALERT.STORAGE.MISC");
+use crate::store::{Alert, AlertKind, MotionRow, Store};
 
 /// The alert that a failed move is worth: one for every move, with what the agent said and what was seen.
 ///
@@ -22,8 +16,8 @@ pub(super) async fn failed(store: &Store, order: &Order, verdict: &Verdict) -> R
     if verdict.outcome == Outcome::Done {
         return Ok(None);
     }
-    let zone = store.zone_name(order.source.zone_id).await?;
-    let ((kind, name), subject, begin) = match &order.vm {
+    let zone = zone_of(store, order).await?;
+    let (kind, subject, begin) = match &order.vm {
         Some(vm) if order.kind.moves_vm() => {
             // CloudStack prints the zone where the pod belongs when disks move too; the pod is what an operator looks for.
             let pod = match order.source.pod_id {
@@ -32,18 +26,17 @@ pub(super) async fn failed(store: &Store, order: &Order, verdict: &Verdict) -> R
             };
             let (vm, host) = (&vm.instance_name, &order.source.name);
             let subject = format!("Unable to migrate vm {vm} from host {host} in zone {zone} and pod {pod}");
-            (ALERT_USER_VM_MIGRATE, subject, "Migrate Command failed.  Please check logs.")
+            (Alert::VM_MIGRATE, subject, "Migrate Command failed.  Please check logs.")
         }
         _ => {
-            let names: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
-            let names = names.join(", ");
+            let names = what(order);
             let subject = match verdict.outcome {
                 Outcome::Unknown => {
                     format!("What became of the migration of volume {names} in zone {zone} is not known")
                 }
                 _ => format!("Unable to migrate volume {names} in zone {zone}"),
             };
-            (ALERT_STORAGE_MISC, subject, "The volume was not moved.")
+            (Alert::STORAGE, subject, "The volume was not moved.")
         }
     };
     let vm = order.vm.as_ref().map(|vm| vm.instance_name.as_str());
@@ -51,7 +44,7 @@ pub(super) async fn failed(store: &Store, order: &Order, verdict: &Verdict) -> R
     let begin = if verdict.outcome == Outcome::Unknown { doubt.as_str() } else { begin };
     let reason = sentence(verdict.reason.as_deref().unwrap_or_default());
     let content = format!("{begin} {reason} {}", verdict.verified);
-    Ok(Some(at(&order.source, (kind, name), subject, content)))
+    Ok(Some(Alert::at(&order.source, kind, subject, content)))
 }
 
 /// The alert of a correction: rows that an operator has seen are changed.
@@ -62,7 +55,7 @@ pub(super) async fn corrected(store: &Store, order: &Order, verdict: &Verdict) -
         zone_of(store, order).await?
     );
     let content = format!("The database has been corrected ({}). {}", verdict.outcome.word(), verdict.verified);
-    Ok(at(&order.source, kind_of(order), subject, content))
+    Ok(Alert::at(&order.source, kind_of(order), subject, content))
 }
 
 /// The alert of a move that nobody can see: it has been going on for so long, and neither its agent nor the size of its files says
@@ -80,28 +73,25 @@ pub(super) async fn unseen(store: &Store, order: &Order, since: Duration) -> Res
         since.as_secs()
     );
     let subject = format!("Nobody can tell whether the migration of {what} in zone {zone} moves");
-    Ok(at(&order.source, kind_of(order), subject, content))
+    Ok(Alert::at(&order.source, kind_of(order), subject, content))
 }
 
 /// The alert of a move that cannot be gone on with, since something that it speaks of is not in the database any more.
 pub(super) async fn abandoned(store: &Store, row: &MotionRow, why: &str) -> Result<Alert, Refusal> {
-    let (kind, name) = ALERT_STORAGE_MISC;
     let source = store.host_by_id(row.source_host_id).await?;
     let content = format!("{} {}", sentence(why), advice(&row.uuid, None));
     let subject = format!("Migration {} cannot be gone on with", row.uuid);
     Ok(match source {
-        Some(host) => at(&host, (kind, name), subject, content),
-        None => Alert { kind, name, zone_id: 0, pod_id: None, cluster_id: None, subject, content },
+        Some(host) => Alert::at(&host, Alert::STORAGE, subject, content),
+        None => {
+            let (kind, name) = Alert::STORAGE;
+            Alert { kind, name, zone_id: 0, pod_id: None, cluster_id: None, subject, content }
+        }
     })
 }
 
-fn at(host: &Host, (kind, name): (i64, &'static str), subject: String, content: String) -> Alert {
-    let (zone_id, pod_id, cluster_id) = (host.zone_id, host.pod_id, host.cluster_id);
-    Alert { kind, name, zone_id, pod_id, cluster_id, subject, content }
-}
-
-fn kind_of(order: &Order) -> (i64, &'static str) {
-    if order.kind.moves_vm() { ALERT_USER_VM_MIGRATE } else { ALERT_STORAGE_MISC }
+fn kind_of(order: &Order) -> AlertKind {
+    if order.kind.moves_vm() { Alert::VM_MIGRATE } else { Alert::STORAGE }
 }
 
 /// The names of what an order moves.

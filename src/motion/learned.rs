@@ -5,9 +5,6 @@ use super::order::Order;
 use super::verdict::Verdict;
 use crate::store::NewEvent;
 
-/// CloudStack's system user, account and the root domain.
-const SYSTEM: (i64, i64, i64) = (1, 1, 1);
-
 /// What the event log says when the rows of an order follow a verdict that came late.
 pub(super) fn event(order: &Order, verdict: &Verdict) -> NewEvent {
     let disks: Vec<&str> = order.disks.iter().map(|disk| disk.volume.name.as_str()).collect();
@@ -21,19 +18,9 @@ pub(super) fn event(order: &Order, verdict: &Verdict) -> NewEvent {
         }
     };
     let outcome = verdict.outcome.word();
-    let (user_id, account_id, domain_id) = SYSTEM;
-    NewEvent {
-        kind: kind.to_owned(),
-        state: "Completed",
-        level: "WARN",
-        description: format!(
-            "What became of the migration of {what} is known now: {outcome}. The database follows. {}",
-            verdict.verified
-        ),
-        user_id,
-        account_id,
-        domain_id,
-        resource,
-        start_id: 0,
-    }
+    let description = format!(
+        "What became of the migration of {what} is known now: {outcome}. The database follows. {}",
+        verdict.verified
+    );
+    NewEvent::of_system(kind, ("Completed", "WARN"), description, resource)
 }

@@ -5,7 +5,7 @@
 
 use super::{StoreError, Tx};
 use crate::args;
-use crate::model::{Timestamp, Transition, Vm, VmState, Volume, VolumeState};
+use crate::model::{Host, Timestamp, Transition, Vm, VmState, Volume, VolumeState};
 
 /// Where a volume is after a motion: what the row is given together with its new state.
 #[derive(Clone, Debug)]
@@ -50,6 +50,27 @@ pub struct Alert {
     pub subject: String,
     /// The long text.
     pub content: String,
+}
+
+/// CloudStack's number and name of a kind of alerts (`contract/entities.md` 4.8).
+pub type AlertKind = (i64, &'static str);
+
+impl Alert {
+    /// About a host.
+    pub const HOST: AlertKind = (7, "ALERT.COMPUTE.HOST");
+    /// About storage, where no other kind fits.
+    pub const STORAGE: AlertKind = (12, "ALERT.STORAGE.MISC");
+    /// About a user's machine that could not be migrated.
+    pub const VM_MIGRATE: AlertKind = (17, "ALERT.USERVM.MIGRATE");
+    /// About something that was found to be in another state.
+    pub const SYNC: AlertKind = (27, "ALERT.TYPE.SYNC");
+
+    /// One that belongs where this host is.
+    #[must_use]
+    pub fn at(host: &Host, (kind, name): AlertKind, subject: String, content: String) -> Self {
+        let (zone_id, pod_id, cluster_id) = (host.zone_id, host.pod_id, host.cluster_id);
+        Self { kind, name, zone_id, pod_id, cluster_id, subject, content }
+    }
 }
 
 /// A usage record to be written (`contract/migration.md` 3.7).

@@ -98,7 +98,7 @@ impl Store {
         self.db().rows(sql, args![hypervisor]).await?.iter().map(|row| row.at(0)).collect()
     }
 
-    /// The internal ids of the machines of a hypervisor type that are stopped and ran before, by the host that they ran on.
+    /// The internal ids of the machines of a hypervisor type that are stopped, by the host that they ran on.
     ///
     /// # Errors
     /// See [`Store::running_vms`].

@@ -1,6 +1,6 @@
 //! What is to be moved away from hosts and pools that are being emptied.
 
-use super::inventory::{HOST, POOL, VM, VOLUME, host, vm, volume};
+use super::inventory::{HOST, OF_HOST, POOL, VM, VOLUME, host, vm, volume};
 use super::{Store, StoreError};
 use crate::args;
 use crate::model::{HYPERV, Host, Pool, Vm, Volume};
@@ -33,10 +33,7 @@ impl Store {
     /// # Errors
     /// See [`Store::hosts_in_preparation`].
     pub async fn vms_of_host(&self, host_id: i64) -> Result<Vec<Vm>, StoreError> {
-        let sql = format!(
-            "{VM} WHERE removed IS NULL AND ((host_id = ? AND state IN ('Starting', 'Running', 'Stopping', 'Migrating', 'Error', \
-             'Unknown')) OR (last_host_id = ? AND state = 'Migrating')) ORDER BY id"
-        );
+        let sql = format!("{VM} {OF_HOST}");
         self.db().rows(&sql, args![host_id, host_id]).await?.iter().map(vm).collect()
     }
 

@@ -3,7 +3,7 @@
 use super::changes::clipped;
 use super::{StoreError, Tx};
 use crate::args;
-use crate::model::Timestamp;
+use crate::model::{ROOT_DOMAIN, SYSTEM_ACCOUNT, SYSTEM_USER, Timestamp};
 
 /// An event to be written.
 #[derive(Clone, Debug)]
@@ -26,6 +26,29 @@ pub struct NewEvent {
     pub resource: Option<(String, i64)>,
     /// The event that began the chain; 0 for the first.
     pub start_id: i64,
+}
+
+impl NewEvent {
+    /// One of what nobody has asked for: it belongs to the system.
+    #[must_use]
+    pub fn of_system(
+        kind: &str,
+        (state, level): (&'static str, &'static str),
+        description: String,
+        resource: Option<(String, i64)>,
+    ) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            state,
+            level,
+            description,
+            user_id: SYSTEM_USER,
+            account_id: SYSTEM_ACCOUNT,
+            domain_id: ROOT_DOMAIN,
+            resource,
+            start_id: 0,
+        }
+    }
 }
 
 impl Tx {

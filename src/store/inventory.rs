@@ -9,6 +9,9 @@ pub(super) const VOLUME: &str = "SELECT id, uuid, name, state, volume_type, pool
     account_id, domain_id, data_center_id, disk_offering_id, passphrase_id, kms_key_id, update_count, removed FROM volumes";
 pub(super) const VM: &str = "SELECT id, uuid, name, instance_name, state, type, host_id, last_host_id, pod_id, data_center_id, \
     hypervisor_type, service_offering_id, account_id, domain_id, update_count, removed FROM vm_instance";
+/// The machines that are on a host, on their way to it or from it. Takes the host twice.
+pub(super) const OF_HOST: &str = "WHERE removed IS NULL AND ((host_id = ? AND state IN ('Starting', 'Running', 'Stopping', \
+    'Migrating', 'Error', 'Unknown')) OR (last_host_id = ? AND state = 'Migrating')) ORDER BY id";
 pub(super) const HOST: &str = "SELECT id, uuid, name, type, status, resource_state, private_ip_address, guid, data_center_id, pod_id, \
     cluster_id, hypervisor_type, hypervisor_version, storage_access_groups, removed FROM host";
 pub(super) const POOL: &str = "SELECT id, uuid, name, pool_type, host_address, port, path, status, scope, data_center_id, pod_id, \

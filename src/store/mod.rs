@@ -55,7 +55,7 @@ pub use attach::{Finding, Obstacle, Schema, Survey};
 pub use bootstrap::KeyPair;
 pub use cancels::{CancelRow, CancelState};
 pub use capacity::HostRoom;
-pub use changes::{Alert, Usage, VmPlace, VolumePlace};
+pub use changes::{Alert, AlertKind, Usage, VmPlace, VolumePlace};
 pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
 pub use db::{Db, Done, Tx};
 pub use drift::{DriftEnd, DriftRow, NewDrift};

@@ -210,9 +210,10 @@ impl Tx {
             word(5)?,
             word(6)?
         );
+        let (kind, name) = Alert::HOST;
         let alert = Alert {
-            kind: 7,
-            name: "ALERT.COMPUTE.HOST",
+            kind,
+            name,
             zone_id: row.at(2)?,
             pod_id: row.at(3)?,
             cluster_id: row.at(4)?,

@@ -1,20 +1,10 @@
 //! The gateway is killed while a host or pool is being emptied; the next one goes on from the state alone.
 
-use stackmotion::args;
 use stackmotion::client::Client;
 
-use super::{PACE, gateway, plan, wait_for_host};
-use crate::motion::bench::{Bench, wait_for};
+use super::{PACE, gateway, is_moving, plan, wait_for_host};
+use crate::motion::bench::Bench;
 use crate::support::database;
-
-async fn is_moving(bench: &Bench) {
-    let under_way = "SELECT COUNT(*) FROM motion_migration WHERE phase = 'sent'";
-    wait_for("a move", async || {
-        let row = bench.store.db().row(under_way, args![]).await.expect("the database").expect("a row");
-        row.at::<i64>(0).expect("a number") > 0
-    })
-    .await;
-}
 
 async fn begin(client: &Client, command: &str, id: &str) -> String {
     let job = client.call(command, &[("id", id)]).await.expect("a job");

@@ -1,10 +1,9 @@
 //! `prepareHostForMaintenance` and `cancelHostMaintenance`.
 
-use stackmotion::args;
 use stackmotion::demo::{DiskPlan, Plan, VmPlan};
 
-use super::{count, done, gateway, host_state, plan, wait_for_host};
-use crate::motion::bench::{Bench, MIB, wait_for};
+use super::{count, done, gateway, host_state, is_moving, jobs_end, number, plan, wait_for_host};
+use crate::motion::bench::{Bench, MIB};
 use crate::support::database;
 
 /// Machines leave with their local disks, guests write on, the host is in maintenance when nothing is left; afterwards it is
@@ -71,8 +70,7 @@ async fn what_cannot_be_moved_runs_on() {
         wait_for_host(&gateway, &id, "ErrorInMaintenance").await;
         assert_eq!(count(&gateway, "listAlerts", "Unable to empty host c1-h1").await, 2, "{kind}");
         let sql = "SELECT COUNT(*) FROM alert WHERE content LIKE '%Unable to find suitable destination to migrate VM%'";
-        let reasons = bench.store.db().row(sql, args![]).await.expect("the database").expect("a row");
-        assert_eq!(reasons.at::<i64>(0).expect("a number"), 2, "{kind}");
+        assert_eq!(number(&bench, sql).await, 2, "{kind}");
         assert_eq!(bench.host_of("web").await, "c1-h1", "{kind}");
         done(&gateway, "cancelHostMaintenance", &id).await.expect(kind);
         assert_eq!(host_state(&gateway, &id).await, "Enabled", "{kind}");
@@ -91,20 +89,10 @@ async fn taken_back_in_the_middle() {
         let gateway = gateway(&bench, folder.path(), &url).await;
         let id = bench.estate.host("c1-h1").expect("a host").uuid.clone();
         done(&gateway, "prepareHostForMaintenance", &id).await.expect(kind);
-        let under_way = "SELECT COUNT(*) FROM motion_migration WHERE phase = 'sent'";
-        wait_for("a move", async || {
-            let row = bench.store.db().row(under_way, args![]).await.expect("the database").expect("a row");
-            row.at::<i64>(0).expect("a number") > 0
-        })
-        .await;
+        is_moving(&bench).await;
         done(&gateway, "cancelHostMaintenance", &id).await.expect(kind);
         bench.world.world().set_throttle(0);
-        let open = "SELECT COUNT(*) FROM async_job WHERE job_status = 0";
-        wait_for("all jobs to end", async || {
-            let row = bench.store.db().row(open, args![]).await.expect("the database").expect("a row");
-            row.at::<i64>(0).expect("a number") == 0
-        })
-        .await;
+        jobs_end(&bench).await;
         assert_eq!(host_state(&gateway, &id).await, "Enabled", "{kind}");
         bench.check(kind).await;
         bench.world.stop().await;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use stackmotion::args;
 use stackmotion::client::{ClientError, Pace};
 use stackmotion::demo::{DiskPlan, Plan, VmPlan};
 
@@ -66,4 +67,21 @@ async fn pool_state(gateway: &Gateway, id: &str) -> String {
 async fn count(gateway: &Gateway, list: &str, word: &str) -> i64 {
     let listed = gateway.client.call(list, &[("keyword", word), ("listall", "true")]).await.expect("a list");
     listed["count"].as_i64().unwrap_or_default()
+}
+
+async fn number(bench: &Bench, sql: &str) -> i64 {
+    let row = bench.store.db().row(sql, args![]).await.expect("the database").expect("a row");
+    row.at(0).expect("a number")
+}
+
+/// Waits until something is on its way.
+async fn is_moving(bench: &Bench) {
+    let sent = "SELECT COUNT(*) FROM motion_migration WHERE phase = 'sent'";
+    wait_for("a move", async || number(bench, sent).await > 0).await;
+}
+
+/// Waits until no job goes on.
+async fn jobs_end(bench: &Bench) {
+    let open = "SELECT COUNT(*) FROM async_job WHERE job_status = 0";
+    wait_for("all jobs to end", async || number(bench, open).await == 0).await;
 }

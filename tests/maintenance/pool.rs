@@ -1,6 +1,6 @@
 //! `enableStorageMaintenance` and `cancelStorageMaintenance`.
 
-use super::{count, done, gateway, plan, pool_state};
+use super::{count, done, gateway, jobs_end, plan, pool_state};
 use crate::motion::bench::{Bench, wait_for};
 use crate::support::database;
 
@@ -107,10 +107,7 @@ async fn cancelled_in_the_middle() {
         let (code, text) = ended.expect_err(kind);
         assert_eq!(code, 530, "{kind}");
         assert!(text.contains("The maintenance of storage pool c1-p1 was cancelled"), "{kind}: {text}");
-        wait_for("all jobs to end", async || {
-            gateway.client.call("listAsyncJobs", &[("listall", "true")]).await.expect("a list")["count"].is_null()
-        })
-        .await;
+        jobs_end(&bench).await;
         assert_eq!(pool_state(&gateway, &id).await, "Up", "{kind}");
         bench.check(kind).await;
         bench.world.stop().await;

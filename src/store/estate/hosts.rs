@@ -6,6 +6,7 @@ use super::{Columns, columns};
 use crate::args;
 use crate::model::{CapacityKind, HostEvent, HostState, Secret, Timestamp};
 use crate::store::guards::accepting;
+use crate::store::inventory::OF_HOST;
 use crate::store::{StoreError, Tx, Value};
 
 /// The Java class that drives a Hyper-V host, which its row names.
@@ -195,9 +196,8 @@ impl Tx {
     /// # Errors
     /// See [`Tx::host_guid_taken`].
     pub async fn host_machines(&mut self, id: i64) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT instance_name FROM vm_instance WHERE removed IS NULL AND ((host_id = ? AND state IN ('Starting', \
-            'Running', 'Stopping', 'Migrating', 'Error', 'Unknown')) OR (last_host_id = ? AND state = 'Migrating')) ORDER BY id";
-        self.rows(sql, args![id, id]).await?.iter().map(|row| row.at(0)).collect()
+        let sql = format!("SELECT instance_name FROM vm_instance {OF_HOST}");
+        self.rows(&sql, args![id, id]).await?.iter().map(|row| row.at(0)).collect()
     }
 
     /// Whether a motion that is not over comes from this host or goes to it.
