@@ -10,6 +10,11 @@ use stackmotion::store::{Store, StoreError, Survey};
 use stackmotion::{agent, bench, client, commands, demo, import, model, motion, secrets, settings, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A fifth of all that a poll or a page of a list took was the system's way of giving memory out and taking it back
+/// (docs/performance.md).
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Moves running Hyper-V machines and their disks, and never lies about where they are.
 #[derive(Debug, Parser)]
 #[command(name = "stackmotion", version)]

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 /// The most entries that are held whole. It is what CloudStack gives at the most, unless all are asked for at once.
 pub(super) const MOST_HELD: usize = 500;
 /// Entries that are read at once of a longer list.
-const PER_PART: usize = 256;
+const PER_PART: usize = 128;
 
 /// The entries with these ids, as `read` gives them. A list that is longer than [`MOST_HELD`] is read while it is printed; what
 /// is wrong with its beginning is still an error of the call.

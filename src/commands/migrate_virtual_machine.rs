@@ -2,7 +2,6 @@
 
 use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx};
 use crate::api::{ApiError, Id, Node, Response};
-use crate::model::Vm;
 use crate::model::entity::{EntityKind, HostRef, StoragePoolRef, VmRef};
 use crate::motion::{OfflineRequest, OfflineTarget, PlainRequest};
 use crate::views::{self, VirtualMachineView};
@@ -61,7 +60,7 @@ impl AsyncCommand for MigrateVirtualMachine {
         let motion = &ctx.ctx.motion;
         if let Some(pool) = self.storage_id {
             let request = OfflineRequest { vm_id, to: OfflineTarget::Pool(pool.number()) };
-            motion.migrate_stopped_vm(ctx.job_id, &ctx.mover(), &request).await?;
+            Box::pin(motion.migrate_stopped_vm(ctx.job_id, &ctx.mover(), &request)).await?;
             return vm_node(ctx, vm_id).await;
         }
         self.check_host(ctx).await?;
@@ -107,7 +106,7 @@ impl MigrateVirtualMachine {
 
 /// The event that announces a move of a VM. It belongs to the VM's owner.
 pub(super) async fn vm_event(ctx: &Ctx, vm_id: i64, description: String) -> Result<EventDraft, ApiError> {
-    let vm: Option<Vm> = ctx.store.vm_by_id(vm_id).await?;
+    let vm = ctx.store.label(EntityKind::Vm, vm_id).await?;
     Ok(EventDraft {
         event_type: "VM.MIGRATE",
         description,

@@ -28,7 +28,7 @@ impl AsyncCommand for MigrateVolume {
 
     async fn event(&self, ctx: &Ctx) -> Result<EventDraft, ApiError> {
         let volume_id = self.volume_id.number();
-        let volume = ctx.store.volume_by_id(volume_id).await?;
+        let volume = ctx.store.label(EntityKind::Volume, volume_id).await?;
         let pool = ctx.public_id(EntityKind::StoragePool, self.storage_id.number()).await?;
         let uuid = volume.as_ref().and_then(|volume| volume.uuid.clone());
         Ok(EventDraft {

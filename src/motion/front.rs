@@ -55,7 +55,8 @@ impl Motion {
                 (volume_checks::check(&self.store, mover, request).await?, held)
             }
         };
-        let order = self.volume_order(job_id, plan).await?;
+        // Here and below: what is over before the motion is under way should not take room as long as that lasts.
+        let order = Box::pin(self.volume_order(job_id, plan)).await?;
         let (order, verdict) = Box::pin(self.carry_out(order)).await?;
         volume_result(&order, &verdict)
     }
@@ -133,12 +134,12 @@ impl Motion {
             return vm_result(&order, &verdict);
         }
         let held = self.turn_at_once(job_id, Some(request.vm_id), None).await?;
-        let plan = vm_storage_checks::check(&self.store, mover, request).await?;
+        let plan = Box::pin(vm_storage_checks::check(&self.store, mover, request)).await?;
         let (plan, _held) = match held {
             Some(held) => (plan, held),
             None => {
                 let held = self.turn(job_id, Some(request.vm_id), None, false).await?;
-                (vm_storage_checks::check(&self.store, mover, request).await?, held)
+                (Box::pin(vm_storage_checks::check(&self.store, mover, request)).await?, held)
             }
         };
         self.move_vm(job_id, Kind::LiveVmWithStorage, plan).await

@@ -174,13 +174,13 @@ impl Motion {
             return Err(cancelled);
         }
         self.probe(Step::Mark, true).await;
-        let mut order = mark::mark(&self.store, draft, strategy.name(), &self.patience).await?;
+        // A motion that is under way should not take the room of what comes before it, or after.
+        let mut order = Box::pin(mark::mark(&self.store, draft, strategy.name(), &self.patience)).await?;
         self.probe(Step::Mark, false).await;
         let said = match self.send(&mut order, strategy, hypervisor.as_ref()).await {
             Ok(said) => said,
             Err(problem) => Said::No(problem.text),
         };
-        // A motion that is under way should not take the room of all that comes after it.
         Box::pin(self.conclude(order, hypervisor.as_ref(), said)).await
     }
 

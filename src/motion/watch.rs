@@ -31,7 +31,8 @@ pub(super) async fn until_over(
     loop {
         let question = async {
             motion.clock.sleep(motion.patience.poll).await;
-            watch.look().await
+            // Nearly all of its time a motion waits for its next look: what a look takes is there only while it lasts.
+            Box::pin(watch.look()).await
         };
         // The command goes on while the host is asked: it may hold what the question waits for, such as the database's
         // writer or a row's lock.

@@ -332,7 +332,8 @@ impl Db {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::MySql(servers) => {
                 let turn = servers.turn();
-                let begun = servers.pool().begin().await.map_err(StoreError::from);
+                // What it takes to open a connection would be part of every job as long as the job lasts.
+                let begun = Box::pin(servers.pool().begin()).await.map_err(StoreError::from);
                 Inner::MySql(begun.inspect_err(|error| servers.note(error, turn))?)
             }
         };

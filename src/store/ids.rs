@@ -2,6 +2,7 @@
 //!
 //! What is asked for with nearly every call is remembered for a moment: the numbers of what the estate is made of, which keeps
 //! its public ids until it is removed, and the domains of accounts. What this process removes or moves is noticed at once.
+//! Who has just asked for the number of a machine or disk is about to write an event about it: what the event says is read along.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,16 @@ pub(super) struct KnownIds {
     numbers: Arc<Kept<(EntityKind, String), i64>>,
     public: Arc<Kept<(EntityKind, i64), String>>,
     domains: Arc<Kept<i64, i64>>,
+    labels: Arc<Kept<(EntityKind, i64), Label>>,
+}
+
+/// What an event says of a machine or disk. It names, and decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The public id; none of a row that gave it away.
+    pub uuid: Option<String>,
+    /// The account that it belongs to, internal id.
+    pub account_id: i64,
 }
 
 impl Default for KnownIds {
@@ -32,6 +43,7 @@ impl Default for KnownIds {
             numbers: Arc::new(Kept::new(MOST)),
             public: Arc::new(Kept::new(MOST)),
             domains: Arc::new(Kept::new(MOST)),
+            labels: Arc::new(Kept::new(MOST)),
         }
     }
 }
@@ -39,6 +51,11 @@ impl Default for KnownIds {
 /// Whether such rows keep their public ids until they are removed. A volume gives its id away when it is copied.
 const fn is_lasting(entity: EntityKind) -> bool {
     matches!(entity, EntityKind::Zone | EntityKind::Cluster | EntityKind::Host | EntityKind::StoragePool)
+}
+
+/// Whether rows have a public id and an owner that events name.
+const fn is_labelled(entity: EntityKind) -> bool {
+    matches!(entity, EntityKind::Vm | EntityKind::Volume)
 }
 
 impl Store {
@@ -65,8 +82,39 @@ impl Store {
     }
 
     async fn number_of(&self, entity: EntityKind, uuid: &str) -> Result<Option<i64>, StoreError> {
+        if is_labelled(entity) {
+            return self.labelled(entity, uuid).await;
+        }
         let sql = format!("SELECT id FROM `{}` WHERE uuid = ?", entity.table());
         self.db().row(&sql, args![uuid]).await?.map(|row| row.at(0)).transpose()
+    }
+
+    /// As [`Store::number_of`]; the label is read along.
+    async fn labelled(&self, entity: EntityKind, uuid: &str) -> Result<Option<i64>, StoreError> {
+        let standing = self.standing_of(entity.table());
+        let sql = format!("SELECT id, account_id FROM `{}` WHERE uuid = ?", entity.table());
+        let Some(row) = self.db().row(&sql, args![uuid]).await? else { return Ok(None) };
+        let number = row.at(0)?;
+        if let Look::Read(reading) = self.ids.labels.look(&(entity, number), standing) {
+            reading.keep(Label { uuid: Some(uuid.to_owned()), account_id: row.at(1)? }, FRESH);
+        }
+        Ok(Some(number))
+    }
+
+    /// What an event says of a machine or disk, by its internal number; `None` when there is no such row.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn label(&self, entity: EntityKind, id: i64) -> Result<Option<Label>, StoreError> {
+        let reading = match self.ids.labels.look(&(entity, id), self.standing_of(entity.table())) {
+            Look::Known(label) => return Ok(Some(label)),
+            Look::Read(reading) => reading,
+        };
+        let sql = format!("SELECT uuid, account_id FROM `{}` WHERE id = ?", entity.table());
+        let Some(row) = self.db().row(&sql, args![id]).await? else { return Ok(None) };
+        let label = Label { uuid: row.at(0)?, account_id: row.at(1)? };
+        reading.keep(label.clone(), FRESH);
+        Ok(Some(label))
     }
 
     /// The public id of the row with this internal number; `None` when there is no row or it gave its id away.
@@ -74,6 +122,9 @@ impl Store {
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn public_id(&self, entity: EntityKind, id: i64) -> Result<Option<String>, StoreError> {
+        if is_labelled(entity) {
+            return Ok(self.label(entity, id).await?.and_then(|label| label.uuid));
+        }
         if !is_lasting(entity) {
             return self.uuid_of(entity, id).await;
         }
@@ -133,6 +184,25 @@ mod tests {
         store.db().run(remove, args![]).await.unwrap();
         assert_eq!(store.internal_id(pool, "p").await.unwrap(), None);
         assert_eq!(store.public_id(pool, 7).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_gives_its_id_away_is_labelled_anew() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let volume = EntityKind::Volume;
+        let insert = "INSERT INTO volumes (id, uuid, name, account_id, domain_id, size, data_center_id, volume_type, \
+            disk_offering_id, state) VALUES (7, 'v', 'v', 3, 1, 1, 1, 'ROOT', 1, 'Ready'), (8, NULL, 'w', 4, 1, 1, 1, 'ROOT', 1, 'Migrating')";
+        store.db().run(insert, args![]).await.unwrap();
+        let label = |uuid: Option<&str>, account_id| Some(Label { uuid: uuid.map(str::to_owned), account_id });
+        assert_eq!(store.internal_id(volume, "v").await.unwrap(), Some(7));
+        assert_eq!(store.label(volume, 7).await.unwrap(), label(Some("v"), 3));
+        assert_eq!(store.label(volume, 8).await.unwrap(), label(None, 4));
+        store.db().run("UPDATE volumes SET uuid = NULL WHERE id = 7", args![]).await.unwrap();
+        store.db().run("UPDATE volumes SET uuid = 'v' WHERE id = 8", args![]).await.unwrap();
+        assert_eq!(store.internal_id(volume, "v").await.unwrap(), Some(8));
+        assert_eq!(store.label(volume, 7).await.unwrap(), label(None, 3));
+        assert_eq!(store.label(volume, 8).await.unwrap(), label(Some("v"), 4));
+        assert_eq!(store.label(volume, 9).await.unwrap(), None);
     }
 
     #[tokio::test]

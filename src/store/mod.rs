@@ -66,6 +66,7 @@ pub use estate::{
 };
 pub use events::NewEvent;
 pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChange};
+pub use ids::Label;
 pub use jobs::{JobFilter, JobRow, NewJob, QueuedJob};
 pub use journal::{DiskFacts, MotionDisk, MotionProgress, MotionRow, NewMotion};
 pub use kept::{Kept, Look, Reading};

@@ -21,8 +21,11 @@ use crate::model::{JobEvent, Timestamp};
 /// For how long a sight is used of a job that another gateway may change.
 const FRESH: Duration = Duration::from_millis(250);
 /// For how long a sight is used of a job that has ended, or that this gateway is moving: only a name in it can be another by
-/// then, or its row be gone.
-const FRESH_AT_HOME: Duration = Duration::from_secs(5);
+/// then, or its row be gone. News of a motion count for as long. Ten thousand motions that are polled would be the better part
+/// of what the database has to do if this were shorter.
+const FRESH_AT_HOME: Duration = NEWS_COUNT;
+/// For how long the number of a job is used: it never has another one, and what is read under it may be nothing.
+const FRESH_NUMBER: Duration = Duration::from_secs(60);
 /// How many jobs are kept in sight.
 const MOST_JOBS: usize = 16_384;
 /// How long after its first news progress is written down.
@@ -234,7 +237,7 @@ impl Store {
         let row = self.db().row("SELECT id FROM async_job WHERE uuid = ?", args![uuid]).await?;
         let number = row.map(|row| row.at(0)).transpose()?;
         if let Some(number) = number {
-            reading.keep(number, FRESH_AT_HOME);
+            reading.keep(number, FRESH_NUMBER);
         }
         Ok(number)
     }
