@@ -1,13 +1,13 @@
-//! Roles inside projects: who is let in by them, and what is said to who is not
+//! Roles inside projects: who is let in by them, what is said to who is not, and the lists of them
 //! (`contract/api-protocol.md 9.2`).
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use stackmotion::store::Store;
 
 use super::sessions;
 use crate::lists::support::seed;
 use crate::support::database;
-use crate::support::direct::{Answered, Direct, ENG, Person};
+use crate::support::direct::{Answered, Direct, ENG, OPS, Person};
 use crate::support::world::World;
 
 /// Two projects: what is asked about, and one beside it.
@@ -328,6 +328,65 @@ fn names(answer: &Answered, object: &str, field: &str) -> Vec<String> {
     let names: Vec<String> = entries.iter().map(|entry| entry[field].as_str().unwrap().to_owned()).collect();
     assert_eq!(inside["count"].as_u64().unwrap_or_default(), names.len() as u64, "{}", answer.body);
     names
+}
+
+#[tokio::test]
+async fn roles_and_their_rules_are_listed() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let scene = Scene::on(kind, store).await;
+        let member = scene.user("member").await;
+        join(store, member.account_id, None, "Regular", Some(STRICT)).await;
+        let root = scene.direct.person("root", 1, 1, 1).await;
+        let uuid = project_uuid(PROJECT);
+        for person in [&member, &root] {
+            let roles = async |args: &[(&str, &str)]| {
+                let mut all = vec![("projectid", uuid.as_str())];
+                all.extend(args);
+                names(&scene.direct.call(person, "listProjectRoles", &all).await, "projectrole", "name")
+            };
+            assert_eq!(roles(&[]).await, ["reader", "strict"], "{kind}");
+            assert_eq!(roles(&[("name", "strict")]).await, ["strict"], "{kind}");
+            assert_eq!(roles(&[("keyword", "ead")]).await, ["reader"], "{kind}");
+            assert_eq!(roles(&[("projectroleid", &role_uuid(READER)), ("name", "strict")]).await, ["reader"], "{kind}");
+            assert_eq!(roles(&[("projectroleid", &role_uuid(FOREIGN))]).await, [""; 0], "{kind}");
+            let rules = async |args: &[(&str, &str)]| {
+                let mut all = vec![("projectid", uuid.as_str())];
+                all.extend(args);
+                let answer = scene.direct.call(person, "listProjectRolePermissions", &all).await;
+                names(&answer, "projectrolepermission", "rule")
+            };
+            assert_eq!(rules(&[]).await, ["listV*", "*", "LISTVOLUMES"], "{kind}");
+            assert_eq!(rules(&[("projectroleid", &role_uuid(READER))]).await, ["listV*", "*"], "{kind}");
+            assert_eq!(rules(&[("projectroleid", &role_uuid(FOREIGN))]).await, [""; 0], "{kind}");
+        }
+        let entry = |answer: Answered, object: &str| answer.inside()[object][0].to_string();
+        let args = [("projectid", uuid.as_str()), ("projectroleid", &role_uuid(STRICT))];
+        let role = entry(scene.direct.call(&member, "listProjectRoles", &args).await, "projectrole");
+        let id = role_uuid(STRICT);
+        assert_eq!(
+            role.parse::<Json>().unwrap(),
+            json!({"projectid": uuid, "id": id, "name": "strict", "description": "about strict", "ispublic": true})
+        );
+        let rule =
+            entry(scene.direct.call(&member, "listProjectRolePermissions", &args).await, "projectrolepermission");
+        assert_eq!(
+            rule.parse::<Json>().unwrap(),
+            json!({"id": "00000000-0000-4000-9003-000000000003", "projectroleid": id, "projectid": uuid,
+                   "projectrolename": "strict", "rule": "LISTVOLUMES", "permission": "deny"})
+        );
+        // Who is nobody there, and an administrator of another domain, learn nothing.
+        let stranger = scene.user("stranger").await;
+        let neighbour = scene.direct.person("neighbour", 2, 3, OPS).await;
+        for command in ["listProjectRoles", "listProjectRolePermissions"] {
+            for (person, status) in [(&stranger, 432), (&neighbour, 531)] {
+                let answer = scene.direct.call(person, command, &args).await;
+                assert_eq!(answer.status, status, "{kind}, {}: {}", person.name, answer.body);
+            }
+            let nowhere = scene.direct.call(&root, command, &[("projectid", "-1")]).await;
+            assert_eq!(nowhere.status, 431, "{kind}: {}", nowhere.body);
+        }
+    }
 }
 
 #[tokio::test]

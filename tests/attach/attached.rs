@@ -190,7 +190,7 @@ async fn roles_inside_projects_of_the_server_count() {
         ))
         .await;
     let gateway = Gateway::attached(&cloud.0.url(), rows(), &[]).await;
-    for (command, status) in [("listVolumes", 401), ("listVirtualMachines", 200)] {
+    for (command, status) in [("listVolumes", 401), ("listVirtualMachines", 200), ("listProjectRoles", 200)] {
         let pairs = [("command", command), ("response", "json"), ("projectid", project)];
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let answer = gateway.send("GET", "alice", &pairs).await;

@@ -59,7 +59,7 @@ pub use limits::{Holder, ResourceUse};
 pub use motions::MotionFilter;
 pub use offerings::{OfferingFilter, Reserved, Viewer};
 pub use owner::{Owners, Projects};
-pub use project_roles::{ProjectMember, ProjectPlace};
+pub use project_roles::{ProjectMember, ProjectPlace, ProjectRoleFilter};
 pub use projects::ProjectFilter;
 pub use roles::RoleFilter;
 pub use storage_pools::StoragePoolFilter;
