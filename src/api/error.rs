@@ -190,6 +190,15 @@ impl ApiError {
         )
     }
 
+    /// 401/9999: the role that the caller has in the project that the call names does not let it in.
+    pub fn denied_in_project(command: &str) -> Self {
+        Self::new(
+            ErrorCode::Unauthorized,
+            cs_code::COMMAND,
+            format!("The given command '{command}' either does not exist, is not available for user."),
+        )
+    }
+
     /// 432/9999: nobody knows this command.
     pub fn unknown_command(command: &str) -> Self {
         Self::new(ErrorCode::UnsupportedAction, cs_code::COMMAND, format!("Unknown API command: {command}"))

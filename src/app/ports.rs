@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::api::{BoxError, Ids, RoleType};
-use crate::auth::{AccountType, Caller, CallingKey, Credential, Credentials, KnownUser, Rule};
+use crate::auth::{AccountType, Caller, CallingKey, Credential, Credentials, InProject, KnownUser, Rule};
 use crate::model::entity::EntityKind;
 use crate::store::{Identity, Store, StoreError};
 
@@ -32,7 +32,7 @@ impl Credentials for Store {
         Box::pin(async move {
             let Some(found) = Self::credential_by_api_key(self, api_key).await? else { return Ok(None) };
             let mut caller = caller(self, &found.identity).await?;
-            let key_rules: Vec<Rule> = self.rules_of_key(found.key_id).await?.into_iter().map(rule).collect();
+            let key_rules: Vec<Rule> = self.rules_of_key(found.key_id).await?.into_iter().map(Rule::from).collect();
             caller.key = Some(CallingKey { id: found.key_id, rules: key_rules.clone() });
             Ok(Some(Arc::new(Credential {
                 secret: found.secret.filter(|_| !found.removed),
@@ -46,6 +46,15 @@ impl Credentials for Store {
             })))
         })
     }
+
+    fn in_project<'a>(
+        &'a self,
+        project: &'a str,
+        account_id: i64,
+        user_id: i64,
+    ) -> BoxFuture<'a, Result<Option<Arc<InProject>>, BoxError>> {
+        Box::pin(async move { Ok(InProject::read(self, project, account_id, user_id).await?.map(Arc::new)) })
+    }
 }
 
 fn list_of(networks: Option<String>) -> Vec<String> {
@@ -57,7 +66,7 @@ fn list_of(networks: Option<String>) -> Vec<String> {
 /// # Errors
 /// See [`Store::rules_of_role`].
 pub(crate) async fn caller(store: &Store, identity: &Identity) -> Result<Caller, StoreError> {
-    let rules = store.rules_of_role(identity.role_id).await?.into_iter().map(rule).collect();
+    let rules = store.rules_of_role(identity.role_id).await?.into_iter().map(Rule::from).collect();
     Ok(Caller {
         user_id: identity.user_id,
         user_uuid: identity.user_uuid.clone(),
@@ -73,8 +82,4 @@ pub(crate) async fn caller(store: &Store, identity: &Identity) -> Result<Caller,
         rules,
         key: None,
     })
-}
-
-fn rule(rule: crate::store::Rule) -> Rule {
-    Rule { pattern: rule.pattern, allow: rule.allow }
 }

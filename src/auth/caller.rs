@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
+use super::project::InProject;
 use super::roles::{Rule, within};
 use crate::api::{BoxError, RoleType};
 use crate::model::{Secret, Timestamp};
@@ -136,6 +137,11 @@ impl Caller {
         matches!(self.account_type, AccountType::DomainAdmin | AccountType::ResourceDomainAdmin)
     }
 
+    /// Whether what a project says of its members holds for the caller. Administrators stand above.
+    pub fn is_bound_in_projects(&self) -> bool {
+        self.is_somebody() && !self.is_root_admin() && !self.is_domain_admin()
+    }
+
     /// Whether the caller's role is the one that may call everything, whatever its rules say.
     pub fn may_call_everything(&self) -> bool {
         self.role_id == super::roles::ROOT_ADMIN_ROLE
@@ -197,7 +203,7 @@ pub struct KnownUser {
     pub allowed_cidrs: Vec<String>,
 }
 
-/// Where keys and users are looked up. The database implements it.
+/// Where keys, users and members of projects are looked up. The database implements it.
 pub trait Credentials: Send + Sync {
     /// What is known about a user, by internal number; `None` when there is no such user.
     fn known_user(&self, user_id: i64) -> BoxFuture<'_, Result<Option<KnownUser>, BoxError>>;
@@ -207,4 +213,12 @@ pub trait Credentials: Send + Sync {
         &'a self,
         api_key: &'a str,
     ) -> BoxFuture<'a, Result<Option<std::sync::Arc<Credential>>, BoxError>>;
+
+    /// How a user of an account stands in the project with this id, public or internal; `None` when there is no such project.
+    fn in_project<'a>(
+        &'a self,
+        project: &'a str,
+        account_id: i64,
+        user_id: i64,
+    ) -> BoxFuture<'a, Result<Option<std::sync::Arc<InProject>>, BoxError>>;
 }

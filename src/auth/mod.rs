@@ -7,6 +7,7 @@ pub mod distrust;
 mod known;
 pub mod limit;
 pub mod password;
+mod project;
 pub mod proxies;
 pub mod redact;
 mod roles;
@@ -17,4 +18,5 @@ pub mod two_factor;
 
 pub use caller::{AccountType, Caller, CallingKey, Credential, Credentials, KnownUser};
 pub use known::{Known, Stamp};
+pub use project::{InProject, ProjectStanding};
 pub use roles::{Rule, Verdict, may_call, role_may_call, within};

@@ -12,6 +12,12 @@ pub struct Rule {
     pub allow: bool,
 }
 
+impl From<crate::store::Rule> for Rule {
+    fn from(rule: crate::store::Rule) -> Self {
+        Self { pattern: rule.pattern, allow: rule.allow }
+    }
+}
+
 impl Rule {
     /// Whether the pattern fits the whole name.
     pub fn matches(&self, command: &str) -> bool {

@@ -306,6 +306,16 @@ async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) 
         }
         return Ok(());
     }
+    owners.accounts = Some(vec![project_account(ctx, project).await?]);
+    Ok(())
+}
+
+/// The account behind a project that the caller may look into.
+///
+/// # Errors
+/// 431 when there is none, 531 when it is none of the caller's.
+pub(super) async fn project_account(ctx: &Ctx, project: i64) -> Result<i64, ApiError> {
+    let caller = &ctx.caller;
     let found = ctx.store.project_account(project).await?;
     let (account_id, path) = found.ok_or_else(|| ApiError::invalid_parameter("Unable to find project by id"))?;
     let in_reach = caller.is_domain_admin() && path.starts_with(&caller.domain_path);
@@ -315,8 +325,7 @@ async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) 
     {
         return Err(not_yours());
     }
-    owners.accounts = Some(vec![account_id]);
-    Ok(())
+    Ok(account_id)
 }
 
 /// The id of a kind of thing that does not exist here, such as a VPC. No such id is ever found.

@@ -2,7 +2,7 @@
 
 use super::{COMMANDS, Ctx, SyncCommand};
 use crate::api::{ApiError, CommandSpec, FieldSpec, Kind, Node, ParamSpec, Reply, Shape, printed};
-use crate::auth::may_call;
+use crate::auth::{InProject, may_call};
 use crate::model::signed;
 
 crate::command! {
@@ -10,6 +10,8 @@ crate::command! {
     pub struct ListApis {
         /// Only the command with exactly this name.
         name: Option<String>,
+        /// Only what the caller's role inside this project lets through as well.
+        project "projectid": Option<String> [hidden(true)],
     }
     name "listApis", since "4.1.0", kind Sync, http Get, response [ApiView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],
@@ -68,6 +70,11 @@ impl SyncCommand for ListApis {
         let mut allowed: Vec<_> = all.clone().filter(|spec| may_call(&ctx.caller, spec)).collect();
         if ctx.caller.key.is_none() && ctx.store.must_change_password(ctx.caller.user_id).await? {
             allowed.retain(|spec| BEFORE_NEW_PASSWORD.contains(&spec.name));
+        }
+        if let Some(project) = self.project.as_deref().filter(|_| ctx.caller.is_bound_in_projects()) {
+            let found = InProject::read(&ctx.store, project, ctx.caller.account_id, ctx.caller.user_id).await?;
+            // Who does not belong to it does not get here.
+            allowed.retain(|spec| found.as_ref().is_none_or(|found| found.standing.lets(spec.name)));
         }
         let views = match self.name.as_deref().filter(|name| !name.is_empty()) {
             None => views(&allowed, &allowed),

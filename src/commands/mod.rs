@@ -85,6 +85,8 @@ pub mod list_migrations;
 pub mod list_os_categories;
 pub mod list_os_types;
 pub mod list_pods;
+pub mod list_project_role_permissions;
+pub mod list_project_roles;
 pub mod list_projects;
 pub mod list_role_permissions;
 pub mod list_roles;
@@ -176,6 +178,8 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_hosts::ListHosts>(),
     Entry::sync::<list_hypervisor_capabilities::ListHypervisorCapabilities>(),
     Entry::sync::<list_pods::ListPods>(),
+    Entry::sync::<list_project_role_permissions::ListProjectRolePermissions>(),
+    Entry::sync::<list_project_roles::ListProjectRoles>(),
     Entry::sync::<list_projects::ListProjects>(),
     Entry::sync::<list_role_permissions::ListRolePermissions>(),
     Entry::sync::<list_roles::ListRoles>(),

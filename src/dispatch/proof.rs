@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::refused::{Why, refused};
+use super::refused::{Why, denied_in_project, refused};
 use super::request::{RawRequest, SESSION_KEY, Verb};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, ErrorCode, Http, cs_code};
 use crate::auth::session::SameSite;
-use crate::auth::{Caller, Credential, Verdict, cidr, dialect, may_call, session, signature};
+use crate::auth::{Caller, Credential, ProjectStanding, Verdict, cidr, dialect, may_call, session, signature};
 use crate::commands::{Registered, find};
 use crate::model::{Secret, Timestamp, signed};
 use crate::store::{SecondFactor, SessionRow};
@@ -34,8 +34,18 @@ const PROJECT: &str = "projectid";
 pub(super) type Admitted = (&'static Registered, Arc<Caller>);
 
 impl Gateway {
-    /// Which command is called by whom. Who has shown too much that was wrong is not looked at for a while.
+    /// Which command is called by whom, and that it may be called in the project that the request names. What a project refuses
+    /// was proven all the same, and counts as that.
     pub(super) async fn admit(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
+        let (command, caller) = self.admit_trusted(request).await?;
+        match self.must_be_let_in_project(request, command, &caller).await {
+            Ok(()) => Ok((command, caller)),
+            Err(error) => Err(Refusal { error, envelope: &command.envelope, caller: Some(caller) }),
+        }
+    }
+
+    /// Which command is called by whom. Who has shown too much that was wrong is not looked at for a while.
+    async fn admit_trusted(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
         let Some(shown) = request.credentials() else { return self.admit_known(request).await };
         let _leave = self
             .distrust
@@ -53,31 +63,40 @@ impl Gateway {
 
     async fn admit_known(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
         let session = self.session(request).await.map_err(|error| Refusal::new(envelope_of(request), error))?;
-        let (command, caller) = match session {
-            Some(session) => self.admit_session(request, &session).await?,
-            None => self.admit_signature(request).await?,
-        };
-        match self.must_be_in_project(request, command, &caller).await {
-            Ok(()) => Ok((command, caller)),
-            Err(error) => Err(Refusal { error, envelope: &command.envelope, caller: Some(caller) }),
+        match session {
+            Some(session) => self.admit_session(request, &session).await,
+            None => self.admit_signature(request).await,
         }
     }
 
-    /// Who names a project, whatever for, has to belong to it, or be an administrator (`contract/api-protocol.md` 9.2). A project
-    /// that there is not is left to the command.
-    async fn must_be_in_project(
+    /// Who names a project, whatever for, has to belong to it and to be let in by the role that it gives, or be an administrator
+    /// (`contract/api-protocol.md` 9.2). A project that there is not is left to the command.
+    ///
+    /// CloudStack looks at `projectid` in exactly these letters and at public ids only, but its commands understand other
+    /// letters and internal numbers too. Here nobody gets past the question that way.
+    async fn must_be_let_in_project(
         &self,
         request: &RawRequest,
         command: &Registered,
         caller: &Caller,
     ) -> Result<(), ApiError> {
-        let Some(project) = request.exact(PROJECT) else { return Ok(()) };
-        if !caller.is_somebody() || caller.is_root_admin() || caller.is_domain_admin() {
+        if !caller.is_bound_in_projects() {
             return Ok(());
         }
-        let belongs = self.means.store.belongs_to_project(project, caller.account_id, caller.user_id).await?;
-        if belongs == Some(false) {
-            return Err(ApiError::not_in_project(command.entry.spec.name, project));
+        let name = command.entry.spec.name;
+        for (_, project) in request.borrowed().filter(|(known, _)| known.eq_ignore_ascii_case(PROJECT)) {
+            let found =
+                self.credentials.in_project(project, caller.account_id, caller.user_id).await.map_err(|cause| {
+                    let text = "The project could not be looked up: the database did not answer. Try again.";
+                    ApiError::internal(text).caused_by(cause)
+                })?;
+            let Some(found) = found else { continue };
+            if found.standing == ProjectStanding::Stranger {
+                return Err(ApiError::not_in_project(name, &found.uuid));
+            }
+            if !found.standing.lets(name) {
+                return Err(denied_in_project(request, caller, name, &found.uuid));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Why a signed request was not believed: told to whoever reads the log, never to the client
+//! Why a request got a 401: told to whoever reads the log, never to the client
 //! (`contract/api-protocol.md 2.4`). The client gets the same sentence for every reason.
 
 use super::request::RawRequest;
@@ -81,6 +81,22 @@ pub(super) fn refused(request: &RawRequest, owner: Option<&Caller>, why: &Why<'_
         "a signature was refused"
     );
     ApiError::bad_credentials()
+}
+
+/// Writes into the log that a role inside a project denies a call, and gives what the client is told: to it that looks like
+/// wrong credentials.
+pub(super) fn denied_in_project(request: &RawRequest, caller: &Caller, command: &str, project: &str) -> ApiError {
+    let user = one_line(&format!("{} of account {}", caller.username, caller.account_name), LONGEST_WORD);
+    let request_id = &*request.request_id;
+    tracing::warn!(
+        request_id,
+        command,
+        peer = %request.peer,
+        project,
+        user,
+        "the user's role inside the project denies the command"
+    );
+    ApiError::denied_in_project(command)
 }
 
 /// What the log is told.

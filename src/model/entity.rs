@@ -35,6 +35,8 @@ pub enum EntityKind {
     Project,
     /// A role: an ordered list of allowed and denied commands.
     Role,
+    /// A role that members of a project are given in it.
+    ProjectRole,
     /// A background job.
     AsyncJob,
     /// What a version of a hypervisor can do.
@@ -79,6 +81,7 @@ impl EntityKind {
             Self::User => "user",
             Self::Project => "projects",
             Self::Role => "roles",
+            Self::ProjectRole => "project_role",
             Self::AsyncJob => "async_job",
             Self::HypervisorCapabilities => "hypervisor_capabilities",
             Self::ManagementServer => "mshost",
@@ -114,6 +117,7 @@ impl EntityKind {
             Self::User => "user",
             Self::Project => "project",
             Self::Role => "role",
+            Self::ProjectRole => "projectrole",
             Self::AsyncJob => "asyncjobs",
             Self::HypervisorCapabilities => "hypervisorCapabilities",
             Self::ManagementServer => "managementserver",
@@ -182,6 +186,8 @@ entity_refs! {
     ProjectRef => Project,
     /// Marks the id of a role.
     RoleRef => Role,
+    /// Marks the id of a role inside a project.
+    ProjectRoleRef => ProjectRole,
     /// Marks the id of a file that a motion may have left behind.
     MotionFileRef => MotionFile,
     /// Marks the id of a job.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::value::Row;
+use super::value::{Row, Value};
 use super::writes::TableSet;
 use super::{API_SECRET, Store, StoreError};
 use crate::args;
@@ -123,7 +123,7 @@ fn says_no(value: Option<&str>) -> bool {
 }
 
 /// The tables that decide who may call what.
-const LETTING_IN: [&str; 10] = [
+const LETTING_IN: [&str; 14] = [
     "account",
     "account_details",
     "api_keypair",
@@ -131,6 +131,10 @@ const LETTING_IN: [&str; 10] = [
     "configuration",
     "domain",
     "domain_details",
+    "project_account",
+    "project_role",
+    "project_role_permissions",
+    "projects",
     "role_permissions",
     "roles",
     "user",
@@ -224,7 +228,7 @@ impl Store {
     /// See [`Store::credential_by_api_key`].
     pub async fn rules_of_role(&self, role_id: i64) -> Result<Vec<Rule>, StoreError> {
         let sql = "SELECT rule, permission FROM role_permissions WHERE role_id = ? ORDER BY sort_order, id";
-        self.rules(sql, role_id).await
+        self.rules(sql, args![role_id]).await
     }
 
     /// The rules of a key pair, in the order in which they are to be tried; none when it inherits those of its role.
@@ -234,11 +238,12 @@ impl Store {
     pub async fn rules_of_key(&self, key_id: i64) -> Result<Vec<Rule>, StoreError> {
         let sql =
             "SELECT rule, permission FROM api_keypair_permissions WHERE api_keypair_id = ? ORDER BY sort_order, id";
-        self.rules(sql, key_id).await
+        self.rules(sql, args![key_id]).await
     }
 
-    async fn rules(&self, sql: &str, id: i64) -> Result<Vec<Rule>, StoreError> {
-        let rows = self.db().rows(sql, args![id]).await?;
+    /// Rules, from rows with `rule` and `permission`.
+    pub(super) async fn rules(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Rule>, StoreError> {
+        let rows = self.db().rows(sql, args).await?;
         rows.iter()
             .map(|row| {
                 let allow = row.get::<String>("permission")?.eq_ignore_ascii_case("ALLOW");

@@ -29,6 +29,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (16, "drift", include_str!("../../migrations/0016_drift.sql")),
     (17, "large lists", include_str!("../../migrations/0017_large_lists.sql")),
     (18, "doubt", include_str!("../../migrations/0018_doubt.sql")),
+    (19, "project roles", include_str!("../../migrations/0019_project_roles.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tables with a counter of their own. All others share the last one.
-const TABLES: [&str; 30] = [
+const TABLES: [&str; 33] = [
     "account",
     "account_details",
     "api_keypair",
@@ -26,6 +26,9 @@ const TABLES: [&str; 30] = [
     "motion_migration",
     "motion_submission",
     "nics",
+    "project_account",
+    "project_role",
+    "project_role_permissions",
     "projects",
     "resource_tags",
     "role_permissions",

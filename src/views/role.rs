@@ -106,6 +106,7 @@ pub(super) async fn key_permissions(
     }
 }
 
-fn permission(row: &Row) -> Result<Option<String>, StoreError> {
+/// `allow` or `deny`.
+pub(super) fn permission(row: &Row) -> Result<Option<String>, StoreError> {
     Ok(text(row, "permission")?.map(|word| word.to_lowercase()))
 }

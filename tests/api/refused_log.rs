@@ -322,3 +322,26 @@ async fn nothing_from_outside_begins_a_line_or_makes_it_endless() {
         assert!(json[0]["reason"].as_str().unwrap().contains("too large"), "{}", json[0]["reason"]);
     }
 }
+
+#[tokio::test]
+async fn a_role_inside_a_project_is_told_from_wrong_credentials() {
+    const PROJECT: &str = "00000000-0000-4000-9000-000000000001";
+    let logged = Logged::start(Policy::default()).await;
+    let rows = serde_json::json!({
+        "projects": [{"id": 1, "name": "p", "uuid": PROJECT, "project_account_id": 501, "domain_id": 1, "state": "Active"}],
+        "project_role": [{"id": 1, "uuid": "00000000-0000-4000-9000-000000000002", "name": "r", "project_id": 1}],
+        "project_role_permissions": [{"project_id": 1, "project_role_id": 1, "rule": "*", "permission": "DENY"}],
+    });
+    crate::lists::support::seed(&logged.store, &rows).await;
+    let member = "INSERT INTO project_account (account_id, account_role, project_account_id, project_id, project_role_id) \
+        SELECT account_id, 'Regular', 501, 1, 1 FROM user WHERE username = 'alice'";
+    logged.sql(member).await;
+    let pairs = [("command", "listVolumes"), ("response", "json"), ("projectid", PROJECT)];
+    let (answer, text, json) = logged.answer(signed("alice", &pairs)).await;
+    assert_eq!((answer.status, text.lines().count(), json.len()), (401, 1, 1), "{text}");
+    let line = &json[0];
+    assert_eq!((line["level"].as_str(), line["request_id"].as_str()), (Some("WARN"), Some("req-1")), "{line}");
+    assert_eq!((line["command"].as_str(), line["project"].as_str()), (Some("listVolumes"), Some(PROJECT)), "{line}");
+    assert!(line["user"].as_str().unwrap().starts_with("alice of account "), "{line}");
+    assert_eq!(line["message"], "the user's role inside the project denies the command", "{line}");
+}

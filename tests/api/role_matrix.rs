@@ -78,6 +78,8 @@ const DECLARED: &[(&str, &str)] = &[
     ("listNetworkServiceProviders", "x--"),
     ("listOauthProvider", "xxx"),
     ("listPods", "=--"),
+    ("listProjectRolePermissions", "xxx"),
+    ("listProjectRoles", "xxx"),
     ("listResourceIcon", "xxx"),
     ("listRolePermissions", "---"),
     ("listRoles", "xx-"),

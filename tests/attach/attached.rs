@@ -171,3 +171,29 @@ async fn hosts_of_a_server_that_lives_are_left_to_it() {
     store.pool_usage(1, 1 << 45, 1 << 44).await.unwrap();
     store.db().close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_inside_projects_of_the_server_count() {
+    let cloud = Cloud::recorded().await;
+    let project = "00000000-0000-4000-9000-000000000070";
+    cloud
+        .0
+        .sql(&format!(
+            "INSERT INTO projects (id, name, uuid, project_account_id, domain_id, state) \
+             VALUES (70, 'p', '{project}', 2, 1, 'Active'); \
+             INSERT INTO project_role (id, uuid, name, project_id) \
+             VALUES (71, '00000000-0000-4000-9000-000000000071', 'reader', 70); \
+             INSERT INTO project_role_permissions (id, uuid, project_id, project_role_id, rule, permission, sort_order) \
+             VALUES (73, '00000000-0000-4000-9000-000000000073', 70, 71, 'listVol*', 'DENY', 0); \
+             INSERT INTO project_account (account_id, account_role, project_account_id, project_id, project_role_id) \
+             SELECT account_id, 'Regular', 2, 70, 71 FROM user WHERE username = 'alice' AND removed IS NULL"
+        ))
+        .await;
+    let gateway = Gateway::attached(&cloud.0.url(), rows(), &[]).await;
+    for (command, status) in [("listVolumes", 401), ("listVirtualMachines", 200), ("listProjectRoles", 200)] {
+        let pairs = [("command", command), ("response", "json"), ("projectid", project)];
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let answer = gateway.send("GET", "alice", &pairs).await;
+        assert_eq!(answer.status, status, "{command}: {}", answer.body);
+    }
+}

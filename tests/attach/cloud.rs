@@ -12,6 +12,7 @@ use crate::support::database::{Bare, bare};
 const COLUMNS: &str = include_str!("../golden/cloud-columns.tsv");
 const LISTS: &str = include_str!("../../migrations/0004_lists.sql");
 const ACCOUNTS: &str = include_str!("../../migrations/0005_accounts.sql");
+const PROJECT_ROLES: &str = include_str!("../../migrations/0019_project_roles.sql");
 
 /// Keys over several columns.
 const UNIQUE: [(&str, &str); 6] = [
@@ -208,7 +209,13 @@ fn definitions(references: bool) -> String {
             .expect("text");
     }
     // Tables that were not recorded.
-    for (text, table) in [(LISTS, "resource_tags"), (ACCOUNTS, "project_account"), (ACCOUNTS, "domain_details")] {
+    for (text, table) in [
+        (LISTS, "resource_tags"),
+        (ACCOUNTS, "project_account"),
+        (ACCOUNTS, "domain_details"),
+        (PROJECT_ROLES, "project_role"),
+        (PROJECT_ROLES, "project_role_permissions"),
+    ] {
         let start = text.find(&format!("CREATE TABLE `{table}`")).expect("a table");
         let end = text[start..].find(");").expect("its end");
         writeln!(sql, "{}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3;", &text[start..start + end]).expect("text");

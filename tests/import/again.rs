@@ -266,3 +266,49 @@ async fn what_is_being_moved_at_the_source_is_left_until_it_is_over() {
         changed_nothing(&target.import(&source.0.url(), None).await.unwrap(), name);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_inside_projects_are_taken_with_their_rules() {
+    let source = source().await;
+    source
+        .0
+        .sql(
+            "INSERT INTO projects (id, name, uuid, project_account_id, domain_id, state) \
+             VALUES (70, 'p', '00000000-0000-4000-9000-000000000070', 2, 1, 'Active'); \
+             INSERT INTO project_role (id, uuid, name, project_id, removed) VALUES \
+             (71, '00000000-0000-4000-9000-000000000071', 'reader', 70, NULL), \
+             (72, '00000000-0000-4000-9000-000000000072', NULL, 70, '2026-11-23 18:00:00'); \
+             INSERT INTO project_role_permissions (id, uuid, project_id, project_role_id, rule, permission, sort_order) VALUES \
+             (73, '00000000-0000-4000-9000-000000000073', 70, 71, 'list*', 'ALLOW', 0), \
+             (74, '00000000-0000-4000-9000-000000000074', 70, 71, '*', 'DENY', 1), \
+             (75, '00000000-0000-4000-9000-000000000075', 70, 72, '*', 'DENY', 0); \
+             INSERT INTO project_account (id, account_id, account_role, project_account_id, project_id, project_role_id) \
+             VALUES (76, 2, 'Regular', 2, 70, 71);",
+        )
+        .await;
+    let reader = source.user("reader", "SELECT").await;
+    let taken = "SELECT rule FROM project_role_permissions q JOIN project_role r ON r.id = q.project_role_id \
+        JOIN project_account m ON m.project_role_id = r.id WHERE r.project_id = 70 ORDER BY q.sort_order LIMIT 1";
+    let mut targets = Vec::new();
+    for (name, database) in database::each().await {
+        let target = Target::new(database);
+        let report = target.import(&reader, None).await.unwrap();
+        let added = |table| report.of(table).unwrap().added;
+        assert_eq!((added("project_role"), added("project_role_permissions")), (1, 2), "{name}");
+        assert_eq!(text(&target.database, taken).await.as_deref(), Some("list*"), "{name}");
+        targets.push((name, target));
+    }
+    source
+        .0
+        .sql(
+            "DELETE FROM project_role_permissions WHERE id = 73; \
+             UPDATE project_role_permissions SET rule = 'get*' WHERE id = 74",
+        )
+        .await;
+    for (name, target) in targets {
+        let report = target.import(&reader, None).await.unwrap();
+        let rules = report.of("project_role_permissions").unwrap();
+        assert_eq!((rules.added, rules.updated, rules.gone), (0, 1, 1), "{name}");
+        assert_eq!(text(&target.database, taken).await.as_deref(), Some("get*"), "{name}");
+    }
+}

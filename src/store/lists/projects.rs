@@ -69,23 +69,6 @@ const WIDE: &str = "SELECT p.id, p.uuid, p.name, p.display_text, p.project_accou
     LEFT JOIN account a ON a.id = p.project_account_id LEFT JOIN domain d ON d.id = p.domain_id WHERE p.id IN ({ids})";
 
 impl Store {
-    /// Whether an account or its user belongs to the project with this public id; none when there is no such project.
-    ///
-    /// # Errors
-    /// See [`crate::store::Db::rows`].
-    pub async fn belongs_to_project(
-        &self,
-        project: &str,
-        account_id: i64,
-        user_id: i64,
-    ) -> Result<Option<bool>, StoreError> {
-        let sql = "SELECT (SELECT COUNT(*) FROM project_account m WHERE m.project_id = p.id \
-            AND (m.user_id = ? OR (m.account_id = ? AND m.user_id IS NULL))) FROM projects p \
-            WHERE p.uuid = ? AND p.removed IS NULL";
-        let row = self.db().row(sql, args![user_id, account_id, project]).await?;
-        row.map(|row| Ok(row.at::<i64>(0)? > 0)).transpose()
-    }
-
     /// The ids of a page of projects in their order, and how many match in all.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ const OF_HOSTS: &str = "host_id IN (SELECT id FROM host WHERE removed IS NULL AN
 const OF_POOLS: &str = "pool_id IN (SELECT id FROM storage_pool WHERE removed IS NULL)";
 
 /// All of them, each after those that it points to.
-pub static TAKEN: [TakenTable; 44] = [
+pub static TAKEN: [TakenTable; 46] = [
     living("data_center"),
     living("host_pod_ref"),
     living("cluster"),
@@ -59,6 +59,8 @@ pub static TAKEN: [TakenTable; 44] = [
     some("api_keypair", "removed IS NULL AND user_id IN (SELECT id FROM user WHERE removed IS NULL)"),
     all("api_keypair_permissions"),
     living("projects"),
+    living("project_role"),
+    some("project_role_permissions", "project_role_id IN (SELECT id FROM project_role WHERE removed IS NULL)"),
     all("project_account"),
     all("guest_os_category"),
     all("guest_os"),
