@@ -32,6 +32,10 @@ struct Bad {
 impl Bad {
     async fn start() -> Self {
         let world = World::start().await;
+        // The thing that some calls have to name, and that no estate of the tests has.
+        let project = "INSERT INTO projects (id, uuid, name, project_account_id, domain_id, state) \
+            VALUES (1, '0000000a-0000-4000-8000-0000000000aa', 'p', 2, 1, 'Active')";
+        world.store.db().run(project, vec![]).await.unwrap();
         let before = dump(&world).await;
         Self { world, before }
     }
