@@ -47,7 +47,8 @@ impl Inventory for Estate {
     fn pools_of<'a>(&'a self, host: &'a KnownHost) -> BoxFuture<'a, Kept<Vec<PoolRef>>> {
         Box::pin(async move {
             let connected = self.store.pools_of_host(host.host.id).await.map_err(words)?;
-            let pools = self.store.pools_of_zone(host.place.zone_id).await.map_err(words)?;
+            let pools =
+                self.store.pools_around(host.place.zone_id, Some(host.place.cluster_id)).await.map_err(words)?;
             let reached = pools.iter().filter(|pool| match pool.scope {
                 Scope::Zone => true,
                 Scope::Cluster => pool.cluster_id == Some(host.place.cluster_id),

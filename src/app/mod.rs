@@ -34,7 +34,7 @@ use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::{Limit, Motion, Patience};
 use crate::settings::{
-    AgentSettings, HttpSettings, MaintenanceSettings, SAME_AS_IN_CLOUDSTACK, Settings, SettingsError,
+    AgentSettings, DriftSettings, HttpSettings, MaintenanceSettings, SAME_AS_IN_CLOUDSTACK, Settings, SettingsError,
 };
 use crate::store::{KeyPair, Store, StoreError, Survey};
 use crate::upstream::{HttpUpstream, TrustError};
@@ -188,7 +188,8 @@ impl App {
         };
         let interval = watch.ping_interval;
         let comparison = settings.drift.interval.zip(motion.client(HYPERV)).map(|(spread, client)| {
-            let manner = Manner { at_once: settings.drift.hosts_at_once, ..Manner::default() };
+            let DriftSettings { hosts_at_once: at_once, pause, .. } = settings.drift;
+            let manner = Manner { at_once, pause, ..Manner::default() };
             drift::compare(Drift::new(store.clone(), client, manner), lead.clone(), spread)
         });
         let mut tasks = vec![

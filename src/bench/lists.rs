@@ -15,7 +15,7 @@ use crate::store::Store;
 /// What the small estate has of each thing.
 const SMALL: i64 = 1_000;
 /// The thing that is filtered by: one of the first, which both estates have.
-const ONE: i64 = 20;
+const ONE: i64 = 21;
 const MIB: f64 = 1_048_576.0;
 
 /// A gateway on an estate of this size.

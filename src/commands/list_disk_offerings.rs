@@ -113,12 +113,11 @@ impl ListDiskOfferings {
         let Some(id) = self.virtual_machine_id else { return Ok(None) };
         let Some(vm) = ctx.store.vm_by_id(id.number()).await? else { return Ok(Some(Vec::new())) };
         filters::may_look(ctx, vm.account_id, vm.domain_id).await?;
-        let mut pools = ctx.store.pools_of_zone(vm.zone_id).await?;
+        let mut pools = match vm.host_id.or(vm.last_host_id) {
+            Some(host_id) => ctx.store.pools_connected(host_id).await?,
+            None => ctx.store.pools_of_zone(vm.zone_id).await?,
+        };
         pools.retain(|pool| pool.status == "Up");
-        if let Some(host_id) = vm.host_id.or(vm.last_host_id) {
-            let connected = ctx.store.pools_of_host(host_id).await?;
-            pools.retain(|pool| connected.contains(&pool.id));
-        }
         Ok(Some(pools))
     }
 }

@@ -17,26 +17,42 @@ pub(super) struct Disks<'a> {
 }
 
 impl Disks<'_> {
-    /// What differs where the host lists the disks of a machine that runs.
-    pub fn listed(&self, listed: &[VmDisk]) -> Vec<NewDrift> {
-        let compared = self.subject.volumes.iter().filter(|volume| Subject::compares(volume));
-        compared.flat_map(|volume| self.in_list(volume, listed)).collect()
+    /// Whether each disk that the host lists of a machine that runs is in the pool that its row says.
+    pub fn are_in_place(&self, listed: &[VmDisk]) -> bool {
+        let found = self.compared().filter_map(|volume| Some((volume, of_volume(listed, volume)?)));
+        found.into_iter().all(|(volume, disk)| self.is_in_place(volume, disk))
     }
 
-    fn in_list(&self, volume: &Volume, listed: &[VmDisk]) -> Vec<NewDrift> {
+    /// What differs where the host lists the disks of a machine that runs. `reached` are the pools that are there for the machines
+    /// of the host; they are not looked at where all disks are in place.
+    pub fn listed(&self, listed: &[VmDisk], reached: &[Pool]) -> Vec<NewDrift> {
+        self.compared().flat_map(|volume| self.in_list(volume, listed, reached)).collect()
+    }
+
+    fn compared(&self) -> impl Iterator<Item = &Volume> {
+        self.subject.volumes.iter().filter(|volume| Subject::compares(volume))
+    }
+
+    fn is_in_place(&self, volume: &Volume, disk: &VmDisk) -> bool {
+        self.subject.pool(volume).is_some_and(|pool| self.holds(pool, disk))
+    }
+
+    fn holds(&self, pool: &Pool, disk: &VmDisk) -> bool {
+        is_on(pool, self.host) && same_folder(&(self.folder)(pool), &disk.folder)
+    }
+
+    fn in_list(&self, volume: &Volume, listed: &[VmDisk], reached: &[Pool]) -> Vec<NewDrift> {
         let stem = volume.path.as_deref().unwrap_or_default();
         let host = &self.host.name;
-        let Some(found) = listed.iter().find(|disk| disk.stem.eq_ignore_ascii_case(stem)) else {
+        let Some(found) = of_volume(listed, volume) else {
             let others: Vec<&str> = listed.iter().map(|disk| disk.stem.as_str()).collect();
             let has = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
             let name = self.subject.vm.as_ref().map(|vm| vm.instance_name.as_str()).unwrap_or_default();
             let text = format!("Host {host} lists no disk {stem} of {name}; its disks are: {has}.");
             return vec![self.missing(volume, text)];
         };
-        let in_place = |pool: &Pool| is_on(pool, self.host) && same_folder(&(self.folder)(pool), &found.folder);
-        let elsewhere = (!self.subject.pool(volume).is_some_and(in_place)).then(|| {
-            let reached = self.subject.pools.iter().filter(|pool| is_for(pool, self.host));
-            let holding: Vec<&Pool> = reached.filter(|pool| in_place(pool)).collect();
+        let elsewhere = (!self.is_in_place(volume, found)).then(|| {
+            let holding: Vec<&Pool> = reached.iter().filter(|pool| self.holds(pool, found)).collect();
             self.elsewhere(volume, &found.folder, &holding)
         });
         elsewhere.into_iter().chain(self.size(volume, found.size_bytes)).collect()
@@ -44,7 +60,7 @@ impl Disks<'_> {
 
     /// What differs where the host lists the files of a disk that no running machine uses, in its pool and, when they are not
     /// there, in others.
-    pub fn filed(&self, volume: &Volume, files: &[FileFact], others: &[&Pool]) -> Option<NewDrift> {
+    pub fn filed(&self, volume: &Volume, files: &[FileFact], others: &[Pool]) -> Option<NewDrift> {
         let stem = volume.path.as_deref().unwrap_or_default();
         let host = &self.host.name;
         if let Some(file) = files.iter().find(|file| file.complete) {
@@ -55,7 +71,7 @@ impl Disks<'_> {
         }
         match others {
             [] => Some(self.missing(volume, format!("Host {host} lists no file {stem} in any pool that it tells of."))),
-            [one, ..] => Some(self.elsewhere(volume, &(self.folder)(one), others)),
+            [one, ..] => Some(self.elsewhere(volume, &(self.folder)(one), &Vec::from_iter(others))),
         }
     }
 
@@ -114,6 +130,12 @@ impl Disks<'_> {
             host_says,
         }
     }
+}
+
+/// The disk in a host's list that has the file of a volume.
+fn of_volume<'a>(listed: &'a [VmDisk], volume: &Volume) -> Option<&'a VmDisk> {
+    let stem = volume.path.as_deref().unwrap_or_default();
+    listed.iter().find(|disk| disk.stem.eq_ignore_ascii_case(stem))
 }
 
 /// Whether the folder of a pool is the same on this host: every host has a `D:` of its own, a share is one for all.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::disks::{Disks, is_for};
+use super::disks::Disks;
 use super::look::{Look, Seen, Subject, of_machine};
 use super::{Drift, Kind};
 use crate::model::{Host, Pool, Volume};
@@ -56,8 +56,8 @@ impl Drift {
             let Some(files) = self.files(&host, pool, stem).await? else { continue };
             let mut others = Vec::new();
             if files.is_empty() {
-                for other in subject.pools.iter().filter(|other| other.id != pool.id && is_for(other, &host)) {
-                    match self.files(&host, other, stem).await? {
+                for other in self.reached(&host).await?.into_iter().filter(|other| other.id != pool.id) {
+                    match self.files(&host, &other, stem).await? {
                         Some(files) if files.iter().any(|file| file.complete) => others.push(other),
                         _ => {}
                     }

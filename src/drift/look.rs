@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::disks::Disks;
+use super::disks::{Disks, is_for};
 use super::{Drift, Kind, Thing};
 use crate::model::{Host, Pool, Vm, VmState, Volume, VolumeState};
 use crate::motion::hypervisor::{HostRef, VmDisk, VmPresence};
@@ -41,7 +41,7 @@ pub(super) struct Subject {
     pub host: Option<Host>,
     /// The disks of the machine, or the disk alone.
     pub volumes: Vec<Volume>,
-    /// The pools of its zone.
+    /// The pools of these disks.
     pub pools: Vec<Pool>,
 }
 
@@ -132,7 +132,9 @@ impl Drift {
         let mut told_disks = BTreeSet::new();
         if let (Some(listed), [(host, _)]) = (&listed, at.as_slice()) {
             let folder = |pool: &Pool| self.hypervisor.folder(&pool_ref(pool));
-            findings.extend(Disks { subject: &subject, host, folder: &folder }.listed(listed));
+            let disks = Disks { subject: &subject, host, folder: &folder };
+            let reached = if disks.are_in_place(listed) { Vec::new() } else { self.reached(host).await? };
+            findings.extend(disks.listed(listed, &reached));
             let compared = subject.volumes.iter().filter(|volume| Subject::compares(volume));
             told_disks.extend(compared.map(|volume| volume.id));
         }
@@ -146,16 +148,15 @@ impl Drift {
         if store.thing_in_motion(thing.vm_id(), thing.volume_id()).await? {
             return Ok(Err("a migration of it is under way, or what became of one is not known".to_owned()));
         }
-        let (vm, volumes, zone_id) = match thing {
+        let (vm, volumes) = match thing {
             Thing::Vm(id) => {
                 let Some(vm) = store.vm_by_id(id).await?.filter(|vm| !vm.removed) else {
                     return Ok(Err("there is no such machine any more".to_owned()));
                 };
-                let (volumes, zone_id) = (store.volumes_of_vm(id).await?, vm.zone_id);
-                (Some(vm), volumes, zone_id)
+                (Some(vm), store.volumes_of_vm(id).await?)
             }
             Thing::Disk(id) => match store.volume_by_id(id).await?.filter(|disk| !disk.removed) {
-                Some(disk) if disk.vm_id.is_none() => (None, vec![disk.clone()], disk.zone_id),
+                Some(disk) if disk.vm_id.is_none() => (None, vec![disk]),
                 _ => return Ok(Err("there is no such disk without a machine any more".to_owned())),
             },
         };
@@ -172,7 +173,8 @@ impl Drift {
         if vm.as_ref().is_some_and(|vm| vm.state == VmState::Running) && host.is_none() {
             return Ok(Err("its host is not in the inventory".to_owned()));
         }
-        let pools = store.pools_of_zone(zone_id).await?;
+        let pool_ids: BTreeSet<i64> = volumes.iter().filter_map(|volume| volume.pool_id).collect();
+        let pools = store.pools_by_id(&Vec::from_iter(pool_ids)).await?;
         Ok(Ok(Subject { vm, host, volumes, pools }))
     }
 
@@ -190,6 +192,13 @@ impl Drift {
     /// The disks that a host lists; none when it cannot tell or does not answer.
     async fn disks(&self, host: &Host, vm: &str) -> Result<Option<Vec<VmDisk>>, StoreError> {
         Ok(self.hypervisor.vm_disks(&self.reference(host).await?, vm).await.ok().flatten())
+    }
+
+    /// The pools that are there for the machines of a host.
+    pub(super) async fn reached(&self, host: &Host) -> Result<Vec<Pool>, StoreError> {
+        let mut pools = self.store.pools_around(host.zone_id, host.cluster_id).await?;
+        pools.retain(|pool| is_for(pool, host));
+        Ok(pools)
     }
 
     /// The other hosts of the zone that have the machine; those that do not say are named in `silent`.

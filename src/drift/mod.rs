@@ -23,17 +23,18 @@ mod resolve;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 pub use resolve::{DriftRefusal, Resolver};
 
 use crate::model::HYPERV;
 use crate::motion::hypervisor::Hypervisor;
 use crate::motion::key_of;
-use crate::store::{Store, StoreError};
+use crate::store::{Compared, Store, StoreError};
 use look::Look;
 
 /// What can differ.
@@ -82,6 +83,13 @@ enum Thing {
 }
 
 impl Thing {
+    fn numbered(kind: Compared, id: i64) -> Self {
+        match kind {
+            Compared::Running | Compared::Stopped => Self::Vm(id),
+            Compared::Loose => Self::Disk(id),
+        }
+    }
+
     /// What a finding is about.
     fn of(vm_id: Option<i64>, volume_id: Option<i64>) -> Self {
         match vm_id {
@@ -110,6 +118,9 @@ impl Thing {
     }
 }
 
+/// So many things are read at a time: an estate may have millions.
+const PER_PAGE: usize = 500;
+
 /// How hosts are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
@@ -117,12 +128,14 @@ pub struct Manner {
     pub again_after: Duration,
     /// The most machines and disks that are looked at, and so hosts that are asked, at the same time.
     pub at_once: usize,
+    /// Between the beginnings of two looks, at the least.
+    pub pause: Duration,
 }
 
 impl Default for Manner {
     fn default() -> Self {
         // Longer than a machine is on its way between two hosts of a cluster, when nobody is told of it.
-        Self { again_after: Duration::from_secs(15), at_once: 4 }
+        Self { again_after: Duration::from_secs(15), at_once: 4, pause: Duration::from_millis(50) }
     }
 }
 
@@ -149,39 +162,48 @@ impl Drift {
         Self { store, hypervisor, manner, places }
     }
 
-    /// Looks at every machine and every disk that belongs to none, spread evenly over `spread`. Ends early when `go_on` says
-    /// no: another gateway does it then.
+    /// Looks at every machine and every disk that belongs to none, spread evenly over `spread`, or longer where there are so many
+    /// that they would be looked at faster than the room's manner allows. Ends early when `go_on` says no: another gateway does
+    /// it then.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read which there are. What cannot be looked at is logged, and does not keep the others
     /// waiting.
     pub async fn round(&self, spread: Duration, go_on: impl Fn() -> bool) -> Result<(), StoreError> {
-        let things = self.things().await?;
-        let pause = spread / u32::try_from(things.len()).unwrap_or(u32::MAX).max(1);
-        let begun = Instant::now();
+        let pause = (spread / self.number_of_things().await?.max(1)).max(self.manner.pause);
+        let mut ticks = tokio::time::interval(pause.max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = JoinSet::new();
-        for (number, thing) in (1_u32..).zip(things) {
-            tokio::time::sleep(pause.saturating_mul(number).saturating_sub(begun.elapsed())).await;
-            if !go_on() {
-                return Ok(());
+        for kind in Compared::ALL {
+            let mut last = 0;
+            loop {
+                let ids = self.store.compared(kind, HYPERV, last, PER_PAGE).await?;
+                let Some(&newest) = ids.last() else { break };
+                last = newest;
+                for id in ids {
+                    ticks.tick().await;
+                    if !go_on() {
+                        return Ok(());
+                    }
+                    // Waits while as many are looked at as may be.
+                    let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
+                    drop(place);
+                    let (drift, thing) = (self.clone(), Thing::numbered(kind, id));
+                    looks.spawn(async move { drift.examine(thing).await });
+                    while looks.try_join_next().is_some() {}
+                }
             }
-            // Waits while as many are looked at as may be.
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(()) };
-            drop(place);
-            let drift = self.clone();
-            looks.spawn(async move { drift.examine(thing).await });
-            while looks.try_join_next().is_some() {}
         }
         while looks.join_next().await.is_some() {}
         self.store.drift_close_gone().await
     }
 
-    /// What is compared: first what runs, since most depends on it.
-    async fn things(&self) -> Result<Vec<Thing>, StoreError> {
-        let running = self.store.running_vms(HYPERV).await?.into_iter().map(Thing::Vm);
-        let stopped = self.store.stopped_vms(HYPERV).await?.into_iter().map(Thing::Vm);
-        let loose = self.store.loose_volumes(HYPERV).await?.into_iter().map(Thing::Disk);
-        Ok(running.chain(stopped).chain(loose).collect())
+    async fn number_of_things(&self) -> Result<u32, StoreError> {
+        let mut number = 0;
+        for kind in Compared::ALL {
+            number += self.store.count_compared(kind, HYPERV).await?;
+        }
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
     async fn examine(&self, thing: Thing) {

@@ -153,7 +153,7 @@ impl Drift {
         match kind {
             Some(Kind::VmElsewhere) => self.to_host(seen).await,
             Some(Kind::VmRunning) => self.to_running(seen).await,
-            Some(Kind::DiskElsewhere) => self.to_pool(seen, finding, volume()?).await,
+            Some(Kind::DiskElsewhere) => self.to_pool(finding, volume()?).await,
             Some(Kind::DiskSize) => {
                 let size = finding.mark.rsplit(' ').next().and_then(|size| size.parse().ok());
                 let size = size.ok_or_else(|| refused("The size that the host tells cannot be kept."))?;
@@ -208,8 +208,11 @@ impl Drift {
         offering.ok_or_else(|| refused(format!("The service offering of {} does not exist.", vm.instance_name)))
     }
 
-    async fn to_pool(&self, seen: &Seen, finding: &NewDrift, volume: Volume) -> Result<Change, DriftRefusal> {
-        let pool = finding.found_pool_id.and_then(|id| seen.subject.pools.iter().find(|pool| pool.id == id));
+    async fn to_pool(&self, finding: &NewDrift, volume: Volume) -> Result<Change, DriftRefusal> {
+        let pool = match finding.found_pool_id {
+            Some(id) => self.store.pool_by_id(id).await?.filter(|pool| !pool.removed),
+            None => None,
+        };
         let Some(pool) = pool else {
             return Err(refused(format!(
                 "{} So there is no place in the database that it could be given, and nothing was changed. Add the folder as a \
@@ -224,7 +227,7 @@ impl Drift {
                 pool.name
             )));
         }
-        Ok(Change::Pool(Box::new((volume, pool.clone()))))
+        Ok(Change::Pool(Box::new((volume, pool))))
     }
 }
 

@@ -93,9 +93,8 @@ impl Estate {
 
     /// The pools that a host reaches and that can be used.
     async fn pools_in_reach(&self, host: &Host) -> Result<Vec<Pool>, EstateRefusal> {
-        let connected = self.store.pools_of_host(host.id).await?;
-        let mut pools = self.store.pools_of_zone(host.zone_id).await?;
-        pools.retain(|pool| connected.contains(&pool.id) && pool.status == "Up");
+        let mut pools = self.store.pools_connected(host.id).await?;
+        pools.retain(|pool| pool.status == "Up");
         Ok(pools)
     }
 

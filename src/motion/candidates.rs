@@ -125,8 +125,8 @@ async fn storage_needs(
 async fn some_pool_takes(store: &Store, host: &Host, volume: &Volume, own: &Pool) -> Result<bool, StoreError> {
     let limits = SpaceLimits::load(store).await?;
     let offering = store.disk_offering_by_id(volume.disk_offering_id).await?;
-    for pool in store.pools_of_zone(host.zone_id).await? {
-        let usable = pool.status == "Up" && pool.id != own.id && store.hosts_of_pool(pool.id).await?.contains(&host.id);
+    for pool in store.pools_connected(host.id).await? {
+        let usable = pool.status == "Up" && pool.id != own.id;
         let tags = offering.as_ref().is_none_or(|offering| pools::tags_fit(&pool, offering));
         if usable && tags && pools::has_room(store, &limits, &pool, volume).await? {
             return Ok(true);
@@ -260,7 +260,12 @@ impl Search<'_> {
         };
         let home = self.vm.and(self.source.cluster_id.or_else(|| self.host.and_then(|host| host.cluster_id)));
         let mut found = Vec::new();
-        for pool in store.pools_of_zone(self.volume.zone_id).await? {
+        let zone_id = self.volume.zone_id;
+        let pools = match self.vm {
+            Some(_) => store.pools_around(zone_id, home).await?,
+            None => store.pools_of_zone(zone_id).await?,
+        };
+        for pool in pools {
             let listed = match pool.scope {
                 Scope::Zone => pool.hypervisor.is_some() && pool.hypervisor == hypervisor,
                 Scope::Cluster | Scope::Host if self.vm.is_some() => {

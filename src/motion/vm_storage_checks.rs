@@ -265,9 +265,8 @@ async fn unwished_pool(store: &Store, source: &Host, target: &Host, disk: &DiskP
     let limits = SpaceLimits::load(store).await?;
     let offering = store.disk_offering_by_id(disk.volume.disk_offering_id).await?;
     let mut best: Option<(bool, i64, Pool)> = None;
-    for pool in store.pools_of_zone(target.zone_id).await? {
-        let reaches = store.hosts_of_pool(pool.id).await?.contains(&target.id);
-        if pool.status != "Up" || !reaches || (!pool.is_local() && !other_cluster) {
+    for pool in store.pools_connected(target.id).await? {
+        if pool.status != "Up" || (!pool.is_local() && !other_cluster) {
             continue;
         }
         if !pools::has_room(store, &limits, &pool, &disk.volume).await? {

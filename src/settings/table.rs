@@ -129,6 +129,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new("maintenance.again_s", Kind::Number { min: 1, max: 86_400 }, "60", "Between two attempts to move the same thing away, in seconds."),
     Setting::new("maintenance.moves_at_once", Kind::Number { min: 1, max: 1024 }, "2", "The most moves away from one host or pool at the same time."),
     Setting::new("drift.interval_s", Kind::Number { min: 0, max: 604_800 }, "3600", "Over which time the comparison of database and hosts is spread: every machine, and every disk that belongs to none, is looked at once in it, in seconds. 0 switches it off."),
+    Setting::new("drift.looks_per_s", Kind::Number { min: 1, max: 1000 }, "20", "The most machines and disks that are looked at in a second for that comparison. Where there are too many for `drift.interval_s`, a round takes longer."),
     Setting::new("drift.hosts_at_once", Kind::Number { min: 1, max: 1024 }, "4", "The most hosts that are asked at the same time for that comparison."),
     Setting::new("agent.pins", Kind::Map, "", "SHA-256 fingerprints of agents' certificates by address: `10.0.0.5=ab12...`."),
 ];

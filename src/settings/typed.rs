@@ -63,6 +63,8 @@ pub struct DriftSettings {
     pub interval: Option<Duration>,
     /// Hosts that are asked at the same time.
     pub hosts_at_once: usize,
+    /// Between the beginnings of two looks, at the least.
+    pub pause: Duration,
 }
 
 /// What opens the encrypted values of a CloudStack database.
@@ -425,6 +427,7 @@ impl Reader<'_> {
         DriftSettings {
             interval: Some(interval).filter(|interval| !interval.is_zero()),
             hosts_at_once: self.number("drift.hosts_at_once"),
+            pause: Duration::from_secs(1) / self.number::<u32>("drift.looks_per_s").max(1),
         }
     }
 

@@ -64,6 +64,9 @@ pub struct DriftEnd {
 
 const DRIFT: &str = "SELECT id, uuid, kind, mark, vm_id, volume_id, resolution, resolved_job_id FROM motion_drift";
 
+/// What is open of a machine, or was dismissed, or of a disk alone: both have a key.
+const OF_THING: &str = "WHERE vm_id = ? AND (? IS NULL OR volume_id = ?) AND open_key IS NOT NULL";
+
 /// The number of no machine, in a column that has to have one.
 const NO_VM: i64 = 0;
 
@@ -71,6 +74,46 @@ const NO_VM: i64 = 0;
 const OPEN_MOTION: &str = "SELECT m.id FROM motion_migration m WHERE (m.phase IN ('marked', 'sent') OR m.outcome = 'unknown') \
     AND (m.vm_id = ? OR m.id IN (SELECT d.migration_id FROM motion_disk d JOIN volumes v ON v.id = d.volume_id \
     WHERE v.instance_id = ? OR v.id = ?)) LIMIT 1";
+
+/// What database and hosts are compared about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// Machines that run.
+    Running,
+    /// Machines that are stopped.
+    Stopped,
+    /// Disks that belong to no machine, in pools that hosts of the hypervisor type reach.
+    Loose,
+}
+
+impl Compared {
+    /// All, in the order in which they are looked at: most depends on what runs.
+    pub const ALL: [Self; 3] = [Self::Running, Self::Stopped, Self::Loose];
+
+    /// The statement that reads at most so many ids behind one. It takes the hypervisor type and that id.
+    fn page(self, most: usize) -> String {
+        format!("SELECT t.id {} AND t.id > ? ORDER BY t.id LIMIT {most}", self.tail())
+    }
+
+    /// What stands behind the columns of its statements. It takes the hypervisor type.
+    const fn tail(self) -> &'static str {
+        match self {
+            Self::Running => {
+                "FROM vm_instance t WHERE t.state = 'Running' AND t.hypervisor_type = ? AND t.host_id IS NOT NULL \
+                AND t.removed IS NULL"
+            }
+            Self::Stopped => {
+                "FROM vm_instance t WHERE t.state = 'Stopped' AND t.hypervisor_type = ? AND t.removed IS NULL"
+            }
+            // The sign keeps the index on `state` out of the way: most disks are ready, and few belong to no machine.
+            Self::Loose => {
+                "FROM volumes t WHERE t.instance_id IS NULL AND +t.state = 'Ready' AND t.path IS NOT NULL AND t.removed IS NULL \
+                AND EXISTS (SELECT 1 FROM storage_pool_host_ref r JOIN host h ON h.id = r.host_id \
+                WHERE r.pool_id = t.pool_id AND h.hypervisor_type = ? AND h.removed IS NULL)"
+            }
+        }
+    }
+}
 
 impl DriftRow {
     fn read(row: &Row) -> Result<Self, StoreError> {
@@ -88,49 +131,50 @@ impl DriftRow {
 }
 
 impl Store {
-    /// The internal ids of the machines of a hypervisor type that run, by host.
+    /// How many things of this kind are compared, of a hypervisor type.
     ///
     /// # Errors
     /// See [`super::Db::rows`]; the same holds for all functions of this file.
-    pub async fn running_vms(&self, hypervisor: &str) -> Result<Vec<i64>, StoreError> {
-        let sql = "SELECT id FROM vm_instance WHERE state = 'Running' AND hypervisor_type = ? AND host_id IS NOT NULL \
-            AND removed IS NULL ORDER BY host_id, id";
-        self.db().rows(sql, args![hypervisor]).await?.iter().map(|row| row.at(0)).collect()
+    pub async fn count_compared(&self, which: Compared, hypervisor: &str) -> Result<i64, StoreError> {
+        let sql = format!("SELECT COUNT(*) {}", which.tail());
+        self.db().row(&sql, args![hypervisor]).await?.map_or(Ok(0), |row| row.at(0))
     }
 
-    /// The internal ids of the machines of a hypervisor type that are stopped, by the host that they ran on.
+    /// The internal ids of at most `most` of them, those behind `after` in the order of their ids.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
-    pub async fn stopped_vms(&self, hypervisor: &str) -> Result<Vec<i64>, StoreError> {
-        let sql = "SELECT id FROM vm_instance WHERE state = 'Stopped' AND hypervisor_type = ? AND removed IS NULL \
-            ORDER BY last_host_id, id";
-        self.db().rows(sql, args![hypervisor]).await?.iter().map(|row| row.at(0)).collect()
-    }
-
-    /// The internal ids of the disks that belong to no machine and are in a pool that hosts of a hypervisor type reach, by pool.
-    ///
-    /// # Errors
-    /// See [`Store::running_vms`].
-    pub async fn loose_volumes(&self, hypervisor: &str) -> Result<Vec<i64>, StoreError> {
-        let sql = "SELECT v.id FROM volumes v WHERE v.instance_id IS NULL AND v.state = 'Ready' AND v.path IS NOT NULL \
-            AND v.removed IS NULL AND v.pool_id IN (SELECT r.pool_id FROM storage_pool_host_ref r JOIN host h \
-            ON h.id = r.host_id WHERE h.hypervisor_type = ? AND h.removed IS NULL) ORDER BY v.pool_id, v.id";
-        self.db().rows(sql, args![hypervisor]).await?.iter().map(|row| row.at(0)).collect()
+    /// See [`Store::count_compared`].
+    pub async fn compared(
+        &self,
+        which: Compared,
+        hypervisor: &str,
+        after: i64,
+        most: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.db().rows(&which.page(most), args![hypervisor, after]).await?.iter().map(|row| row.at(0)).collect()
     }
 
     /// Whether a motion of a machine, of one of its disks, or of a disk is not over, or its outcome not known.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
+    /// See [`Store::count_compared`].
     pub async fn thing_in_motion(&self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<bool, StoreError> {
         Ok(self.db().row(OPEN_MOTION, args![vm_id, vm_id, volume_id]).await?.is_some())
+    }
+
+    /// Whether [`Tx::drift_of`] would give anything.
+    ///
+    /// # Errors
+    /// See [`Store::count_compared`].
+    pub async fn has_drift(&self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<bool, StoreError> {
+        let sql = format!("SELECT id FROM motion_drift {OF_THING} LIMIT 1");
+        Ok(self.db().row(&sql, args![vm_id.unwrap_or(NO_VM), volume_id, volume_id]).await?.is_some())
     }
 
     /// What was found, by its public id.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
+    /// See [`Store::count_compared`].
     pub async fn drift_by_uuid(&self, uuid: &str) -> Result<Option<DriftRow>, StoreError> {
         self.db().row(&format!("{DRIFT} WHERE uuid = ?"), args![uuid]).await?.as_ref().map(DriftRow::read).transpose()
     }
@@ -139,7 +183,7 @@ impl Store {
     /// compare.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
+    /// See [`Store::count_compared`].
     pub async fn drift_close_gone(&self) -> Result<(), StoreError> {
         let gone = format!(
             "open_key IS NOT NULL AND (vm_id <> {NO_VM} AND vm_id NOT IN (SELECT v.id FROM vm_instance v \
@@ -166,7 +210,7 @@ impl Tx {
     /// [`Store::thing_in_motion`], as this transaction sees it.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
+    /// See [`Store::count_compared`].
     pub async fn thing_in_motion(&mut self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<bool, StoreError> {
         Ok(self.row(OPEN_MOTION, args![vm_id, vm_id, volume_id]).await?.is_some())
     }
@@ -174,18 +218,16 @@ impl Tx {
     /// What is open or dismissed of a machine and its disks, or of a disk that belongs to no machine.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
+    /// See [`Store::count_compared`].
     pub async fn drift_of(&mut self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<Vec<DriftRow>, StoreError> {
-        let sql =
-            format!("{DRIFT} WHERE vm_id = ? AND (? IS NULL OR volume_id = ?) AND open_key IS NOT NULL ORDER BY id");
         let args = args![vm_id.unwrap_or(NO_VM), volume_id, volume_id];
-        self.rows(&sql, args).await?.iter().map(DriftRow::read).collect()
+        self.rows(&format!("{DRIFT} {OF_THING} ORDER BY id"), args).await?.iter().map(DriftRow::read).collect()
     }
 
     /// Writes something down that was not known.
     ///
     /// # Errors
-    /// A duplicate ([`StoreError::is_duplicate`]) when another gateway has just done so; otherwise see [`Store::running_vms`].
+    /// A duplicate ([`StoreError::is_duplicate`]) when another gateway has just done so; otherwise see [`Store::count_compared`].
     pub async fn drift_insert(&mut self, new: &NewDrift) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let sql = "INSERT INTO motion_drift (uuid, kind, open_key, mark, vm_id, volume_id, host_id, found_host_id, pool_id, \
@@ -215,7 +257,7 @@ impl Tx {
     /// Notes that something looks as it did, in these words.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
+    /// See [`Store::count_compared`].
     pub async fn drift_seen(&mut self, id: i64, host_says: &str) -> Result<(), StoreError> {
         let sql = "UPDATE motion_drift SET last_seen = ?, host_says = ? WHERE id = ?";
         self.run(sql, args![Timestamp::now(), super::changes::clipped(host_says, 1024), id]).await?;
@@ -238,7 +280,7 @@ impl Tx {
     /// Forgets that something was dismissed: it does not look like that any more.
     ///
     /// # Errors
-    /// See [`Store::running_vms`].
+    /// See [`Store::count_compared`].
     pub async fn drift_forget(&mut self, id: i64) -> Result<(), StoreError> {
         let sql = "UPDATE motion_drift SET open_key = NULL WHERE id = ? AND resolved_at IS NOT NULL";
         self.run(sql, args![id]).await?;
@@ -257,5 +299,45 @@ impl Tx {
             self.capacity_add(pool_id, CapacityKind::StorageAllocated, size_bytes - volume.size_bytes).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::estate::{Size, seed};
+    use crate::model::HYPERV;
+
+    #[tokio::test]
+    async fn all_are_compared_page_by_page() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        store.bootstrap().await.unwrap();
+        seed(&store, &Size::of(30)).await.unwrap();
+        for (which, count) in [(Compared::Running, 27), (Compared::Stopped, 3), (Compared::Loose, 0)] {
+            let mut all = Vec::new();
+            while let page = store.compared(which, HYPERV, all.last().copied().unwrap_or(0), 2).await.unwrap()
+                && !page.is_empty()
+            {
+                assert!(page.len() <= 2, "{which:?}: {page:?}");
+                all.extend(page);
+            }
+            assert!(all.is_sorted_by(|one, next| one < next), "{which:?}: {all:?}");
+            assert_eq!(all.len(), count, "{which:?}");
+            assert_eq!(store.count_compared(which, HYPERV).await.unwrap(), i64::try_from(count).unwrap(), "{which:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_of_what_is_compared_come_from_an_index() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        for (which, index) in [
+            (Compared::Running, "INDEX i_vm_instance__state (state=? AND rowid>?)"),
+            (Compared::Stopped, "INDEX i_vm_instance__state (state=? AND rowid>?)"),
+            (Compared::Loose, "INDEX i_volumes__instance_id (instance_id=? AND rowid>?)"),
+        ] {
+            let plan = store.plan(&which.page(500), args![HYPERV, 7]).await;
+            assert!(plan.contains(index), "{which:?}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{which:?}: {plan}");
+        }
     }
 }

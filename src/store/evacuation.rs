@@ -5,17 +5,19 @@ use super::{Store, StoreError};
 use crate::args;
 use crate::model::{HYPERV, Host, Pool, Vm, Volume};
 
+/// Asked every second, and nearly always answered with nothing.
+const HOSTS_IN_PREPARATION: &str = "WHERE resource_state IN ('PrepareForMaintenance', 'ErrorInPrepareForMaintenance') \
+    AND type = 'Routing' AND hypervisor_type = ? AND removed IS NULL ORDER BY id";
+const POOLS_IN_PREPARATION: &str =
+    "WHERE status = 'PrepareForMaintenance' AND removed IS NULL AND parent = 0 ORDER BY id";
+
 impl Store {
     /// The Hyper-V hosts that are being emptied, by id.
     ///
     /// # Errors
     /// See [`super::Db::rows`]; the same holds for all functions of this file.
     pub async fn hosts_in_preparation(&self) -> Result<Vec<Host>, StoreError> {
-        let sql = format!(
-            "{HOST} WHERE resource_state IN ('PrepareForMaintenance', 'ErrorInPrepareForMaintenance') AND type = 'Routing' \
-             AND hypervisor_type = ? AND removed IS NULL ORDER BY id"
-        );
-        self.db().rows(&sql, args![HYPERV]).await?.iter().map(host).collect()
+        self.db().rows(&format!("{HOST} {HOSTS_IN_PREPARATION}"), args![HYPERV]).await?.iter().map(host).collect()
     }
 
     /// The pools that are being emptied, by id.
@@ -23,9 +25,8 @@ impl Store {
     /// # Errors
     /// See [`Store::hosts_in_preparation`].
     pub async fn pools_in_preparation(&self) -> Result<Vec<Pool>, StoreError> {
-        let sql =
-            format!("{POOL} WHERE status = 'PrepareForMaintenance' AND removed IS NULL AND parent = 0 ORDER BY id");
-        self.pools_with_tags(&self.db().rows(&sql, args![]).await?).await
+        let rows = self.db().rows(&format!("{POOL} {POOLS_IN_PREPARATION}"), args![]).await?;
+        self.pools_with_tags(&rows).await
     }
 
     /// The machines that are on a host, on their way to it or from it.
@@ -48,5 +49,19 @@ impl Store {
              AND i.state IN ('Starting', 'Running', 'Stopping', 'Migrating')) ORDER BY id"
         );
         self.db().rows(&sql, args![pool_id]).await?.iter().map(volume).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_looked_through_every_second() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let hosts = store.plan(&format!("{HOST} {HOSTS_IN_PREPARATION}"), args![HYPERV]).await;
+        assert!(hosts.contains("INDEX i_host__resource_state"), "{hosts}");
+        let pools = store.plan(&format!("{POOL} {POOLS_IN_PREPARATION}"), args![]).await;
+        assert!(pools.contains("INDEX i_storage_pool__status"), "{pools}");
     }
 }

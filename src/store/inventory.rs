@@ -138,6 +138,13 @@ fn pool(row: &Row) -> Result<Pool, StoreError> {
     })
 }
 
+/// The pools that hosts of a cluster in a zone may reach.
+const AROUND: &str = "WHERE (cluster_id = ? OR (cluster_id IS NULL AND data_center_id = ?)) AND removed IS NULL AND parent = 0 \
+    ORDER BY id";
+/// The pools that a host has connected.
+const CONNECTED: &str = "WHERE id IN (SELECT pool_id FROM storage_pool_host_ref WHERE host_id = ?) AND removed IS NULL \
+    AND parent = 0 ORDER BY id";
+
 impl Store {
     /// The volume with the internal id, also when it has been removed.
     ///
@@ -239,6 +246,39 @@ impl Store {
     pub async fn pools_of_zone(&self, zone_id: i64) -> Result<Vec<Pool>, StoreError> {
         let sql = format!("{POOL} WHERE data_center_id = ? AND removed IS NULL AND parent = 0 ORDER BY id");
         self.pools_with_tags(&self.db().rows(&sql, args![zone_id]).await?).await
+    }
+
+    /// The pools of a zone that hosts of a cluster may reach, as [`Store::pools_of_zone`]: those of the whole zone, the cluster's
+    /// and those of its hosts. A zone may have ten thousand others.
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn pools_around(&self, zone_id: i64, cluster_id: Option<i64>) -> Result<Vec<Pool>, StoreError> {
+        let rows = self.db().rows(&format!("{POOL} {AROUND}"), args![cluster_id, zone_id]).await?;
+        self.pools_with_tags(&rows).await
+    }
+
+    /// The pools with these internal ids that are not removed, with their tags.
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn pools_by_id(&self, ids: &[i64]) -> Result<Vec<Pool>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let marks = vec!["?"; ids.len()].join(", ");
+        let args = ids.iter().map(|id| (*id).into()).collect();
+        self.pools_with_tags(&self.db().rows(&format!("{POOL} WHERE id IN ({marks}) AND removed IS NULL"), args).await?)
+            .await
+    }
+
+    /// The pools that a host has connected, as [`Store::pools_of_zone`].
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn pools_connected(&self, host_id: i64) -> Result<Vec<Pool>, StoreError> {
+        let rows = self.db().rows(&format!("{POOL} {CONNECTED}"), args![host_id]).await?;
+        self.pools_with_tags(&rows).await
     }
 
     /// The ids of the pools that the host has connected (`storage_pool_host_ref`).
@@ -398,5 +438,22 @@ impl super::Tx {
     /// See [`Store::volume_by_id`].
     pub async fn vm_in(&mut self, id: i64) -> Result<Option<Vm>, StoreError> {
         self.row(&format!("{VM} WHERE id = ?"), args![id]).await?.as_ref().map(vm).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_pools_of_a_zone_are_not_looked_through_for_those_of_a_host() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let around = store.plan(&format!("{POOL} {AROUND}"), args![1, 2]).await;
+        assert!(around.contains("INDEX i_storage_pool__cluster_id"), "{around}");
+        let connected = store.plan(&format!("{POOL} {CONNECTED}"), args![1]).await;
+        assert!(connected.contains("INDEX i_storage_pool_host_ref__host_id"), "{connected}");
+        for plan in [around, connected] {
+            assert!(!plan.contains("SCAN"), "{plan}");
+        }
     }
 }

@@ -58,7 +58,7 @@ pub use capacity::HostRoom;
 pub use changes::{Alert, AlertKind, Usage, VmPlace, VolumePlace};
 pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
 pub use db::{Db, Done, Tx};
-pub use drift::{DriftEnd, DriftRow, NewDrift};
+pub use drift::{Compared, DriftEnd, DriftRow, NewDrift};
 pub use error::StoreError;
 pub use estate::{
     AdoptedVm, AdoptedVolume, Cluster, HostChange, HostRows, KnownVm, NewCluster, NewDiskOffering, NewPod,
@@ -132,6 +132,13 @@ impl Store {
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// How SQLite would find the rows of a statement, a line for each table.
+    #[cfg(test)]
+    async fn plan(&self, sql: &str, args: Vec<Value>) -> String {
+        let rows = self.db().rows(&format!("EXPLAIN QUERY PLAN {sql}"), args).await.unwrap();
+        rows.iter().map(|row| row.get::<String>("detail").unwrap()).collect::<Vec<_>>().join("\n")
     }
 
     /// The same database for what runs under a claim: once another gateway has claimed the job, no transaction begins any

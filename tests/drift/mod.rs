@@ -60,12 +60,12 @@ trait Behind {
 
 impl Behind for Bench {
     fn drift(&self) -> Drift {
-        let manner = Manner { again_after: Duration::from_millis(1), at_once: 2 };
+        let manner = Manner { again_after: Duration::from_millis(1), at_once: 2, pause: Duration::ZERO };
         Drift::new(self.store.clone(), Arc::clone(&self.hyperv) as _, manner)
     }
 
     fn drift_with(&self, meddle: Meddle) -> Drift {
-        let manner = Manner { again_after: Duration::from_millis(1), at_once: 1 };
+        let manner = Manner { again_after: Duration::from_millis(1), at_once: 1, pause: Duration::ZERO };
         let inner = Arc::clone(&self.hyperv) as Arc<dyn Hypervisor>;
         Drift::new(self.store.clone(), Arc::new(Meddling { inner, meddle, asked: Default::default() }), manner)
     }
