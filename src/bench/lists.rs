@@ -83,19 +83,26 @@ fn lists() -> Vec<List> {
         list(vms, Some(("hostid", of(Thing::Host)))),
         list(vms, Some(("state", "Running".to_owned()))),
         list(vms, Some(("name", format!("vm-{ONE}")))),
+        list(vms, Some(("account", "account-1".to_owned()))),
+        list(vms, Some(("storageid", of(Thing::Pool)))),
+        list(vms, Some(("clusterid", of(Thing::Cluster)))),
         list(vms, Some(("zoneid", uuid(Thing::Zone, 1)))),
         list(volumes, None),
         list(volumes, Some(("storageid", of(Thing::Pool)))),
         list(volumes, Some(("virtualmachineid", of(Thing::Vm)))),
+        list(volumes, Some(("account", "account-1".to_owned()))),
+        list(volumes, Some(("name", format!("disk-{ONE}")))),
+        list(volumes, Some(("state", "Ready".to_owned()))),
         list(volumes, Some(("zoneid", uuid(Thing::Zone, 1)))),
         list(hosts, None),
         list(hosts, Some(("clusterid", of(Thing::Cluster)))),
         list(hosts, Some(("name", format!("host-{ONE}")))),
+        list(hosts, Some(("state", "Up".to_owned()))),
         list(hosts, Some(("zoneid", uuid(Thing::Zone, 1)))),
     ]
 }
 
-/// Pages of both estates, and one answer with all machines of a middle one.
+/// Pages of both estates.
 pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
     let large = match depth {
         Depth::Quick => 100_000,
@@ -120,12 +127,11 @@ pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
     }
     large.gateway.end().await;
     small.gateway.end().await;
-    findings.extend(all_at_once(depth).await?);
     Ok(findings)
 }
 
 /// All 25,000 machines in one answer.
-async fn all_at_once(depth: Depth) -> Result<Vec<Finding>, BenchError> {
+pub(super) async fn whole(depth: Depth) -> Result<Vec<Finding>, BenchError> {
     let estate = Estate::of(25_000).await?;
     let before = estate.gateway.memory_bytes() as f64 / MIB;
     let mut time =
@@ -134,7 +140,8 @@ async fn all_at_once(depth: Depth) -> Result<Vec<Finding>, BenchError> {
     for _ in 0..depth.rounds().min(5) {
         let manner = Manner { connections: 1, length: Duration::from_secs(3), pause: Duration::ZERO };
         let load = walk(estate.folder.path(), &estate.gateway.address, std::slice::from_ref(&path), manner).await?;
-        let seconds = 1.0 / load.rate();
+        // Not from the rate: an answer that is cut off by the end of the time would count as none.
+        let seconds = load.p50_us as f64 / 1e6;
         time.rounds.push(seconds / 0.3);
         let mib = load.bytes as f64 / load.requests as f64 / MIB;
         time.figures = format!("{seconds:.2} s for {mib:.1} MiB");

@@ -73,8 +73,10 @@ pub enum Part {
     Submits,
     /// From a submission to its receipt by the agent.
     Latency,
-    /// Lists of large estates.
+    /// Pages of large estates.
     Lists,
+    /// All machines of a middle estate in one answer.
+    Whole,
     /// Thousands of migrations at once, and the polls of their clients.
     Inflight,
     /// More than one gateway on one MariaDB.
@@ -203,6 +205,9 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     }
     if wants(Part::Lists) {
         tell(&mut findings, lists::measure(depth).await?);
+    }
+    if wants(Part::Whole) {
+        tell(&mut findings, lists::whole(depth).await?);
     }
     if wants(Part::Inflight) {
         tell(&mut findings, inflight::measure(depth).await?);

@@ -174,7 +174,8 @@ impl Drift {
             return Ok(Err("its host is not in the inventory".to_owned()));
         }
         let pool_ids: BTreeSet<i64> = volumes.iter().filter_map(|volume| volume.pool_id).collect();
-        let pools = store.pools_by_id(&Vec::from_iter(pool_ids)).await?;
+        let mut pools = store.pools_by_id(&Vec::from_iter(pool_ids)).await?;
+        pools.retain(|pool| !pool.removed);
         Ok(Ok(Subject { vm, host, volumes, pools }))
     }
 

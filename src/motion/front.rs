@@ -82,7 +82,6 @@ impl Motion {
                 "Migrate volume failed: Snapshots are being created on this volume. This volume cannot be migrated now.",
             ));
         }
-        let offering = self.store.service_offering_by_id(vm.service_offering_id).await?;
         let stem = plan.volume.path.clone().unwrap_or_default();
         let disk = OrderDisk {
             volume: plan.volume,
@@ -95,6 +94,7 @@ impl Motion {
         };
         let source_port = port(&self.store, Some(&host)).await?;
         let (vm, disks) = (Some(vm), vec![disk]);
+        let offering = plan.service_offering;
         Ok(Order { vm, offering, disks, ..empty(job_id, Kind::LiveVolume, host, source_port) })
     }
 

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::model::{DiskOffering, Pool, Volume};
-use crate::store::{Store, StoreError};
+use crate::store::{OVERPROVISIONING, Store, StoreError};
 
 /// Pool types for which CloudStack promises more than there is (`contract/migration.md` 2.8).
 const OVERPROVISIONED: [&str; 7] =
@@ -25,11 +25,13 @@ impl SpaceLimits {
     /// # Errors
     /// See [`Store::setting`].
     pub async fn load(store: &Store) -> Result<Self, StoreError> {
-        Ok(Self {
-            used: store.setting_number("pool.storage.capacity.disablethreshold", 0.85).await?,
-            allocated: store.setting_number("pool.storage.allocated.capacity.disablethreshold", 0.85).await?,
-            overprovisioning: store.overprovisioning().await?,
-        })
+        let asked = [
+            ("pool.storage.capacity.disablethreshold", 0.85),
+            ("pool.storage.allocated.capacity.disablethreshold", 0.85),
+            OVERPROVISIONING,
+        ];
+        let [used, allocated, overprovisioning] = store.setting_numbers(asked).await?;
+        Ok(Self { used, allocated, overprovisioning })
     }
 }
 

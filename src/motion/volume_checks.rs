@@ -30,6 +30,8 @@ pub struct VolumePlan {
     pub target: Pool,
     /// The running VM that uses it, with its host: the move is live.
     pub running: Option<(Vm, Host)>,
+    /// The service offering of the machine that uses it.
+    pub service_offering: Option<ServiceOffering>,
     /// The disk offering that is written on it afterwards.
     pub offering_id: Option<i64>,
 }
@@ -39,6 +41,9 @@ struct Case<'a> {
     store: &'a Store,
     volume: Volume,
     source: Option<Pool>,
+    /// The target, unless there is none.
+    target: Option<Pool>,
+    disk_offering: Option<DiskOffering>,
     vm: Option<Vm>,
     service_offering: Option<ServiceOffering>,
 }
@@ -48,16 +53,17 @@ struct Case<'a> {
 /// # Errors
 /// A [`Refusal`] with CloudStack's code and text.
 pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Result<VolumePlan, Refusal> {
-    let case = Case::open(store, mover, request).await?;
+    let mut case = Case::open(store, mover, request).await?;
     case.check_place(request).await?;
     let host = case.check_vm(request).await?;
     let live = host.is_some();
-    let target = case.target(request.pool_id).await?;
+    let target = case.target(request.pool_id)?;
     case.check_target(&target, host.as_ref()).await?;
     let offering_id = case.check_offering(&target, request).await?;
     let source = case.source.ok_or_else(|| Refusal::parameter("Volume must be in ready state"))?;
     let running = case.vm.filter(|_| live).zip(host);
-    Ok(VolumePlan { volume: case.volume, source, target, running, offering_id })
+    let service_offering = case.service_offering;
+    Ok(VolumePlan { volume: case.volume, source, target, running, service_offering, offering_id })
 }
 
 impl<'a> Case<'a> {
@@ -67,10 +73,11 @@ impl<'a> Case<'a> {
         let volume =
             store.volume_by_id(request.volume_id).await?.filter(|volume| !volume.removed).ok_or_else(missing)?;
         mover.must_own(store, volume.account_id).await?;
-        let source = match volume.pool_id {
-            Some(pool_id) => store.pool_by_id(pool_id).await?,
-            None => None,
-        };
+        let pool_ids = Vec::from_iter(volume.pool_id.into_iter().chain([request.pool_id]));
+        let mut pools = store.pools_by_id(&pool_ids).await?;
+        let mut pool = |id| pools.iter().position(|pool| Some(pool.id) == id).map(|at| pools.swap_remove(at));
+        let (source, target) = (pool(volume.pool_id), pool(Some(request.pool_id)));
+        let disk_offering = store.disk_offering_by_id(volume.disk_offering_id).await?;
         let vm = match volume.vm_id {
             Some(vm_id) => store.vm_by_id(vm_id).await?,
             None => None,
@@ -79,7 +86,7 @@ impl<'a> Case<'a> {
             Some(vm) => store.service_offering_by_id(vm.service_offering_id).await?,
             None => None,
         };
-        Ok(Self { store, volume, source, vm, service_offering })
+        Ok(Self { store, volume, source, target, disk_offering, vm, service_offering })
     }
 
     /// Checks 3 to 5: where it is now.
@@ -160,9 +167,9 @@ impl<'a> Case<'a> {
     }
 
     /// Check 14.
-    async fn target(&self, pool_id: i64) -> Result<Pool, Refusal> {
+    fn target(&mut self, pool_id: i64) -> Result<Pool, Refusal> {
         let missing = || Refusal::failed(format!("Unable to locate datastore with id {pool_id}"));
-        self.store.pool_by_id(pool_id).await?.filter(|pool| !pool.removed).ok_or_else(missing)
+        self.target.take().filter(|pool| !pool.removed).ok_or_else(missing)
     }
 
     /// Checks 15 to 23: the pool, for whatever disk offering. `host` is there for a live move.
@@ -171,7 +178,7 @@ impl<'a> Case<'a> {
         if target.in_maintenance() {
             return Err(Refusal::parameter(maintenance_text(volume, target)));
         }
-        if self.store.disk_offering_by_id(volume.disk_offering_id).await?.is_none_or(|offering| offering.removed) {
+        if self.disk_offering.as_ref().is_none_or(|offering| offering.removed) {
             return Err(Refusal::failed(format!(
                 "volume '{}', has no diskoffering. Migration target cannot be checked.",
                 volume.uuid.as_deref().unwrap_or_default()
@@ -248,7 +255,7 @@ impl<'a> Case<'a> {
         if matching.is_some_and(|value| !value.trim().eq_ignore_ascii_case("true")) {
             return Ok(None);
         }
-        Ok(self.store.disk_offering_by_id(self.volume.disk_offering_id).await?)
+        Ok(self.disk_offering.clone())
     }
 }
 

@@ -78,6 +78,13 @@ enum Inner {
     MySql(Transaction<'static, MySql>),
 }
 
+/// How many connections read from SQLite at the most: two for each processor, as one waits for the disk while another computes.
+/// Each has a cache and rows of its own, so more of them cost memory, and time when all are busy.
+fn readers_at_most() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from((2 * processors).clamp(4, 16)).unwrap_or(4)
+}
+
 /// Binds arguments of our own type to a statement of either database.
 macro_rules! bound {
     ($sql:expr, $args:expr) => {
@@ -215,7 +222,7 @@ impl Db {
             writer.clone()
         } else {
             SqlitePoolOptions::new()
-                .max_connections(8)
+                .max_connections(readers_at_most())
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 // There is no server that could have gone.
                 .test_before_acquire(false)

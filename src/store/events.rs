@@ -83,14 +83,18 @@ struct Chain {
     kind: String,
     user_id: i64,
     resource: Option<(String, i64)>,
+    /// The domain of the account that its next event belongs to.
+    domain_id: i64,
 }
 
 impl Tx {
-    async fn chain(&mut self, start_id: i64) -> Result<Option<Chain>, StoreError> {
-        let sql = "SELECT type, user_id, resource_type, resource_id FROM event WHERE id = ?";
-        let Some(row) = self.row(sql, args![start_id]).await? else { return Ok(None) };
+    async fn chain(&mut self, start_id: i64, account_id: i64) -> Result<Option<Chain>, StoreError> {
+        let sql = "SELECT e.type, e.user_id, e.resource_type, e.resource_id, a.domain_id FROM event e \
+            LEFT JOIN account a ON a.id = ? WHERE e.id = ?";
+        let Some(row) = self.row(sql, args![account_id, start_id]).await? else { return Ok(None) };
         let resource = row.get::<Option<String>>("resource_type")?.zip(row.get::<Option<i64>>("resource_id")?);
-        Ok(Some(Chain { kind: row.get("type")?, user_id: row.get("user_id")?, resource }))
+        let domain_id = row.get::<Option<i64>>("domain_id")?.unwrap_or(ROOT_DOMAIN);
+        Ok(Some(Chain { kind: row.get("type")?, user_id: row.get("user_id")?, resource, domain_id }))
     }
 
     /// Writes that a job has begun its work, once: `description` with a capital letter. The event belongs to the caller. True when it
@@ -135,9 +139,7 @@ impl Tx {
         (state, level): (&'static str, &'static str),
         text: &str,
     ) -> Result<(), StoreError> {
-        let Some(chain) = self.chain(start_id).await? else { return Ok(()) };
-        let row = self.row("SELECT domain_id FROM account WHERE id = ?", args![account_id]).await?;
-        let domain_id = row.map_or(Ok(1), |row| row.at(0))?;
+        let Some(chain) = self.chain(start_id, account_id).await? else { return Ok(()) };
         let event = NewEvent {
             kind: chain.kind,
             state,
@@ -145,7 +147,7 @@ impl Tx {
             description: text.to_owned(),
             user_id: chain.user_id,
             account_id,
-            domain_id,
+            domain_id: chain.domain_id,
             resource: chain.resource,
             start_id,
         };

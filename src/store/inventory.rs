@@ -258,7 +258,7 @@ impl Store {
         self.pools_with_tags(&rows).await
     }
 
-    /// The pools with these internal ids that are not removed, with their tags.
+    /// The pools with these internal ids, with their tags, also those that have been removed.
     ///
     /// # Errors
     /// See [`Store::volume_by_id`].
@@ -268,8 +268,7 @@ impl Store {
         }
         let marks = vec!["?"; ids.len()].join(", ");
         let args = ids.iter().map(|id| (*id).into()).collect();
-        self.pools_with_tags(&self.db().rows(&format!("{POOL} WHERE id IN ({marks}) AND removed IS NULL"), args).await?)
-            .await
+        self.pools_with_tags(&self.db().rows(&format!("{POOL} WHERE id IN ({marks})"), args).await?).await
     }
 
     /// The pools that a host has connected, as [`Store::pools_of_zone`].

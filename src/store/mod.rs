@@ -62,7 +62,7 @@ pub use drift::{Compared, DriftEnd, DriftRow, NewDrift};
 pub use error::StoreError;
 pub use estate::{
     AdoptedVm, AdoptedVolume, Cluster, HostChange, HostRows, KnownVm, NewCluster, NewDiskOffering, NewPod,
-    NewServiceOffering, NewZone, Pod, PoolChange, PoolRows, Restrictions, Zone, ZoneChange,
+    NewServiceOffering, NewZone, OVERPROVISIONING, Pod, PoolChange, PoolRows, Restrictions, Zone, ZoneChange,
 };
 pub use events::NewEvent;
 pub use identities::{Account, NewAccount, NewKey, NewUser, Role, User, UserChange};

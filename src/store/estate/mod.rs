@@ -82,6 +82,9 @@ impl Tx {
     }
 }
 
+/// How many times its bytes a pool may promise: the setting and CloudStack's default.
+pub const OVERPROVISIONING: (&str, f64) = ("storage.overprovisioning.factor", 2.0);
+
 impl Store {
     /// A setting that is a number, such as a factor of over-commitment; `default` when there is none or it is none that
     /// makes sense.
@@ -89,11 +92,20 @@ impl Store {
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn setting_number(&self, name: &str, default: f64) -> Result<f64, StoreError> {
-        let text = self.setting(name).await?;
-        Ok(text
-            .and_then(|text| text.trim().parse().ok())
-            .filter(|number: &f64| number.is_finite() && *number >= 0.0)
-            .unwrap_or(default))
+        let [number] = self.setting_numbers([(name, default)]).await?;
+        Ok(number)
+    }
+
+    /// The same of several settings at once.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn setting_numbers<const N: usize>(&self, asked: [(&str, f64); N]) -> Result<[f64; N], StoreError> {
+        let known = self.settings(&asked.map(|(name, _)| name)).await?;
+        Ok(asked.map(|(name, default)| {
+            let number = known.get(name).and_then(|text| text.trim().parse().ok());
+            number.filter(|number: &f64| number.is_finite() && *number >= 0.0).unwrap_or(default)
+        }))
     }
 
     /// How many times its bytes a pool may promise (`storage.overprovisioning.factor`, CloudStack's default of 2).
@@ -101,6 +113,7 @@ impl Store {
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn overprovisioning(&self) -> Result<f64, StoreError> {
-        self.setting_number("storage.overprovisioning.factor", 2.0).await
+        let (name, default) = OVERPROVISIONING;
+        self.setting_number(name, default).await
     }
 }
