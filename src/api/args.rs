@@ -141,7 +141,9 @@ enum Name<'a> {
 fn split_name(name: &str) -> Result<Name<'_>, ApiError> {
     let malformed = || ApiError::malformed_parameter(name);
     let open = match name.find('[') {
-        None | Some(0) => return Ok(Name::Plain(name.to_lowercase())),
+        None => return Ok(Name::Plain(name.to_lowercase())),
+        // Another one makes it malformed like any other name with two.
+        Some(0) if !name[1..].contains('[') => return Ok(Name::Plain(name.to_lowercase())),
         Some(open) => open,
     };
     let (base, rest) = (&name[..open], &name[open + 1..]);

@@ -19,7 +19,8 @@ crate::params! {
     }
 }
 
-/// Which part of a list is wanted. Decoded once, the same for every list.
+/// Which part of a list is wanted. Decoded once, the same for every list, and last: its rules are looked at when everything has been
+/// converted (`contract/api-protocol.md 5.2`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// Text that an entry must contain.
@@ -66,16 +67,16 @@ impl Page {
                     "Can't specify page parameter when pagesize is -1 (Unlimited)",
                 ));
             }
-            (_, Some(size)) if i64::from(size) > default_size => {
-                return Err(ApiError::invalid_parameter(format!(
-                    "Page size can't exceed max allowed page size value: {default_size}"
-                )));
-            }
             (None, Some(_)) => {
                 return Err(ApiError::bad_parameter("\"page\" parameter is required when \"pagesize\" is specified"));
             }
             (Some(_), None) => {
                 return Err(ApiError::bad_parameter("\"pagesize\" parameter is required when \"page\" is specified"));
+            }
+            (_, Some(size)) if i64::from(size) > default_size => {
+                return Err(ApiError::invalid_parameter(format!(
+                    "Page size can't exceed max allowed page size value: {default_size}"
+                )));
             }
             (Some(_), Some(size)) if size < 0 => {
                 // CloudStack lets this through to its database, which refuses it with a text about SQL.
@@ -88,20 +89,21 @@ impl Page {
 }
 
 crate::params! {
-    /// Whose entries a list shows (`contract/api-protocol.md 6.2`).
+    /// Whose entries a list shows (`contract/api-protocol.md 6.2`). It stands behind a command's own parameters, and before
+    /// its [`Page`]: what stands first is checked first (5.2), and in CloudStack these belong to superclasses.
     pub struct OwnerScope {
+        /// Only entries with one of these tags, as `tags[0].key=...` and `tags[0].value=...`.
+        tags: Option<Rows>,
+        /// Only entries of this project; `-1` means those of all projects the caller may see.
+        project_id "projectid": Option<Id<ProjectRef>>,
         /// Only entries of the account with this name, in the given domain or in the caller's own.
         account: Option<String> [java("accountName")],
+        /// Everything the caller may see, not only what the caller's account owns.
+        list_all "listall": Option<bool>,
         /// Only entries of this domain.
         domain_id "domainid": Option<Id<DomainRef>>,
         /// With a domain: also the domains below it.
         is_recursive "isrecursive": Option<bool> [java("recursive")],
-        /// Everything the caller may see, not only what the caller's account owns.
-        list_all "listall": Option<bool>,
-        /// Only entries of this project; `-1` means those of all projects the caller may see.
-        project_id "projectid": Option<Id<ProjectRef>>,
-        /// Only entries with one of these tags, as `tags[0].key=...` and `tags[0].value=...`.
-        tags: Option<Rows>,
     }
 }
 
@@ -110,12 +112,12 @@ crate::params! {
     pub struct AccountScope {
         /// Only entries of the account with this name, in the given domain or in the caller's own.
         account: Option<String> [java("accountName")],
+        /// Everything the caller may see, not only what the caller's account owns.
+        list_all "listall": Option<bool>,
         /// Only entries of this domain.
         domain_id "domainid": Option<Id<DomainRef>>,
         /// With a domain: also the domains below it.
         is_recursive "isrecursive": Option<bool> [java("recursive")],
-        /// Everything the caller may see, not only what the caller's account owns.
-        list_all "listall": Option<bool>,
     }
 }
 
@@ -155,6 +157,10 @@ mod tests {
         );
         assert_eq!(
             page(None, Some(10)).unwrap_err(),
+            "9999 \"page\" parameter is required when \"pagesize\" is specified"
+        );
+        assert_eq!(
+            page(None, Some(501)).unwrap_err(),
             "9999 \"page\" parameter is required when \"pagesize\" is specified"
         );
         assert_eq!(

@@ -5,7 +5,7 @@ use std::future::{Future, ready};
 use super::args::{Arg, Args};
 use super::date;
 use super::error::ApiError;
-use super::id::Ids;
+use super::id::{Ids, contains_uuid};
 use crate::model::entity::EntityKind;
 use crate::model::{Secret, Timestamp};
 
@@ -71,6 +71,10 @@ pub struct ParamSpec {
     pub hidden: bool,
     /// Whether an empty text counts as wrong even if the parameter is optional.
     pub not_empty: bool,
+    /// Whether a text without the form of a public id is refused. It is for texts: ids have that from their type.
+    pub like_id: bool,
+    /// Whether it is only read where a root admin gives it, and ignored from others (`contract/api-protocol.md` 5.2).
+    pub root_only: bool,
     /// The parameters that this one stands for, when it is a group such as [`super::page::Page`].
     pub group: Option<&'static [ParamSpec]>,
 }
@@ -90,6 +94,8 @@ impl ParamSpec {
             max_length: 255,
             hidden: false,
             not_empty: false,
+            like_id: false,
+            root_only: false,
             group: P::GROUP,
         }
     }
@@ -121,6 +127,18 @@ impl ParamSpec {
     /// Refuses an empty text.
     pub const fn not_empty(mut self, not_empty: bool) -> Self {
         self.not_empty = not_empty;
+        self
+    }
+
+    /// Refuses a text that has not the form of a public id.
+    pub const fn like_id(mut self, like_id: bool) -> Self {
+        self.like_id = like_id;
+        self
+    }
+
+    /// Ignores it unless a root admin gives it.
+    pub const fn root_only(mut self, root_only: bool) -> Self {
+        self.root_only = root_only;
         self
     }
 
@@ -174,6 +192,8 @@ pub struct Input<'a> {
     pub args: &'a Args,
     /// Where ids are looked up.
     pub ids: &'a dyn Ids,
+    /// Whether a root admin calls.
+    pub is_root: bool,
     /// The setting `default.page.size`: rows of a page that asks for no size, and the most it may ask for.
     pub default_page_size: i64,
 }
@@ -244,10 +264,11 @@ pub trait Param: Sized + Send + 'static {
 }
 
 async fn optional<T: Value>(input: &Input<'_>, spec: &'static ParamSpec) -> Result<Option<T>, ApiError> {
-    let Some(arg) = input.args.get(spec.name) else {
+    let Some(arg) = input.args.get(spec.name).filter(|_| input.is_root || !spec.root_only) else {
         return Ok(None);
     };
-    if spec.not_empty && matches!(arg, Arg::Text(text) if text.is_empty()) {
+    let is_wrong = |text: &str| spec.not_empty && text.is_empty() || spec.like_id && !contains_uuid(text);
+    if matches!(arg, Arg::Text(text) if is_wrong(text)) {
         return Err(input.invalid(&format!("Invalid value provided for API arg: {}", spec.name)));
     }
     T::convert(input, spec, arg).await

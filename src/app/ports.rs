@@ -32,8 +32,8 @@ impl Credentials for Store {
         Box::pin(async move {
             let Some(found) = Self::credential_by_api_key(self, api_key).await? else { return Ok(None) };
             let mut caller = caller(self, &found.identity).await?;
-            let key_rules: Vec<Rule> = self.rules_of_key(found.key_id).await?.into_iter().map(Rule::from).collect();
-            caller.key = Some(CallingKey { id: found.key_id, rules: key_rules.clone() });
+            let rules = self.rules_of_key(found.key_id).await?.into_iter().map(Rule::from).collect();
+            caller.key = Some(CallingKey { id: found.key_id, rules });
             Ok(Some(Arc::new(Credential {
                 secret: found.secret.filter(|_| !found.removed),
                 caller: Arc::new(caller),
@@ -42,7 +42,6 @@ impl Credentials for Store {
                 allowed_cidrs: list_of(found.networks.clone()),
                 valid_from: found.starts,
                 valid_until: found.ends,
-                key_rules,
             })))
         })
     }

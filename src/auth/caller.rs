@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::project::InProject;
-use super::roles::{Rule, within};
+use super::roles::{Rule, Verdict, within};
 use crate::api::{BoxError, RoleType};
 use crate::model::{Secret, Timestamp};
 
@@ -152,6 +152,13 @@ impl Caller {
         self.is_root_admin()
     }
 
+    /// Whether the rules of the key pair that signed let a command through. A pair without rules lets through what its role does;
+    /// what a pair's rules do not speak of is denied (`contract/api-protocol.md` 9.1).
+    pub fn key_lets(&self, command: &str) -> bool {
+        let rules = self.key.as_ref().map_or(&[][..], |key| &key.rules);
+        rules.is_empty() || Verdict::of(rules, command) == Verdict::Allowed
+    }
+
     /// Whether the caller may have the halves of a key pair with these rules (none: all of its role). A pair that was made to
     /// allow little must not give away one that allows more, nor make one (`contract/entities.md 2.9`).
     pub fn may_see_key(&self, id: i64, rules: &[Rule]) -> bool {
@@ -188,8 +195,6 @@ pub struct Credential {
     pub valid_from: Option<Timestamp>,
     /// Last moment of validity of the key pair.
     pub valid_until: Option<Timestamp>,
-    /// Rules of the key pair itself; empty when it inherits the role's.
-    pub key_rules: Vec<Rule>,
 }
 
 /// What the database knows about the user of a session.

@@ -123,7 +123,6 @@ mod tests {
                 allowed_cidrs: Vec::new(),
                 valid_from: None,
                 valid_until: None,
-                key_rules: Vec::new(),
             };
             Box::pin(async move { Ok((api_key != "unheard of").then(|| Arc::new(credential))) })
         }

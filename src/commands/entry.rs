@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::draft::{EventDraft, InstanceType};
 use super::{AsyncCommand, Ctx, JobCtx, SyncCommand, find};
-use crate::api::{ApiError, Args, Command, CommandSpec, Input, Node, Reply};
+use crate::api::{ApiError, Args, Command, CommandSpec, Node, Reply};
 
 /// Declaration and code of a command, of one size for all.
 #[derive(Debug)]
@@ -89,8 +89,7 @@ impl Entry {
 /// Reads the parameters of a command for a call.
 async fn decode<C: Command>(args: &Args, ctx: &Ctx) -> Result<C, ApiError> {
     let lower = find(C::SPEC.name).map_or(C::SPEC.name, |known| known.lower.as_str());
-    let input = Input { command: lower, args, ids: &*ctx.ids, default_page_size: ctx.policy.default_page_size };
-    C::decode(&input).await
+    C::decode(&ctx.input(lower, args)).await
 }
 
 fn run_sync<C: SyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Reply, ApiError>> {

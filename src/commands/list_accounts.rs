@@ -10,14 +10,6 @@ use crate::views::{self, AccountView, OWNER_DETAILS, Words};
 crate::command! {
     /// Lists accounts.
     pub struct ListAccounts {
-        /// Page and search word.
-        page: Page,
-        /// Only accounts of this domain.
-        domain_id "domainid": Option<Id<DomainRef>>,
-        /// With a domain: also the domains below it.
-        is_recursive "isrecursive": Option<bool> [java("recursive")],
-        /// Everything the caller may see, not only the caller's own account.
-        list_all "listall": Option<bool>,
         /// Only accounts of this type: 0 user, 1 root admin, 2 domain admin, 3 resource domain admin.
         account_type "accounttype": Option<i32>,
         /// Only this account.
@@ -31,11 +23,19 @@ crate::command! {
         /// What to show: `all`, `resource` or `min`, separated by commas.
         details: Option<Vec<String>>,
         /// Only accounts with this set about their keys: `Enabled`, `Disabled` or `Inherit`. Root admins only.
-        key_access "apikeyaccess": Option<String> [since("4.20.1.0")],
+        key_access "apikeyaccess": Option<String> [since("4.20.1.0"), root_only(true)],
         /// Also pictures. There are none here.
         show_icon "showicon": Option<bool>,
         /// Limits of things with this tag. There are none here.
         tag: Option<String> [since("4.20.0")],
+        /// Everything the caller may see, not only the caller's own account.
+        list_all "listall": Option<bool>,
+        /// Only accounts of this domain.
+        domain_id "domainid": Option<Id<DomainRef>>,
+        /// With a domain: also the domains below it.
+        is_recursive "isrecursive": Option<bool> [java("recursive")],
+        /// Page and search word.
+        page: Page,
     }
     name "listAccounts", kind Sync, http Get, response [AccountView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

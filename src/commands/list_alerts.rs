@@ -10,14 +10,14 @@ use crate::views::{self, AlertView};
 crate::command! {
     /// Lists alerts: what wants an administrator's attention.
     pub struct ListAlerts {
-        /// Page and search word.
-        page: Page,
         /// Only this alert.
         id: Option<Id<AlertRef>>,
         /// Only alerts whose type has this number.
         kind "type": Option<String>,
         /// Only alerts whose type has this name.
         name: Option<String> [since("4.3")],
+        /// Page and search word.
+        page: Page,
     }
     name "listAlerts", kind Sync, http Get, response [AlertView],
     roles [Admin, ResourceAdmin],

@@ -67,8 +67,10 @@ const BEFORE_NEW_PASSWORD: [&str; 4] = ["login", "logout", "updateUser", "listAp
 impl SyncCommand for ListApis {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let all = COMMANDS.iter().map(|entry| entry.spec);
-        let mut allowed: Vec<_> = all.clone().filter(|spec| may_call(&ctx.caller, spec)).collect();
-        if ctx.caller.key.is_none() && ctx.store.must_change_password(ctx.caller.user_id).await? {
+        let lets = |spec: &CommandSpec| may_call(&ctx.caller, spec) && ctx.caller.key_lets(spec.name);
+        let mut allowed: Vec<_> = all.clone().filter(|spec| lets(spec)).collect();
+        let is_session = ctx.caller.key.is_none();
+        if is_session && ctx.store.must_change_password(ctx.caller.user_id).await? {
             allowed.retain(|spec| BEFORE_NEW_PASSWORD.contains(&spec.name));
         }
         if let Some(project) = self.project.as_deref().filter(|_| ctx.caller.is_bound_in_projects()) {
@@ -76,12 +78,14 @@ impl SyncCommand for ListApis {
             // Who does not belong to it does not get here.
             allowed.retain(|spec| found.as_ref().is_none_or(|found| found.standing.lets(spec.name)));
         }
-        let views = match self.name.as_deref().filter(|name| !name.is_empty()) {
-            None => views(&allowed, &allowed),
+        let shown = Shown { allowed: &allowed, hides_roots: is_session && !ctx.caller.is_root_admin() };
+        let views = match self.name.as_deref().filter(|name| is_session || !name.is_empty()) {
+            None => shown.views(&allowed),
             Some(name) => match allowed.iter().find(|spec| spec.name == name) {
-                Some(spec) => views(&[*spec], &allowed),
-                // CloudStack answers with everything when the name is not for this caller.
-                None if all.clone().any(|spec| spec.name == name) => views(&allowed, &allowed),
+                Some(spec) => shown.views(&[*spec]),
+                // CloudStack answers with everything when the name is not for this caller's key. In a session it says that there is no
+                // such command, except to who has to change the password first.
+                None if all.clone().any(|spec| spec.name == name && (!is_session || lets(spec))) => shown.views(&allowed),
                 None => {
                     return Err(ApiError::command_failed(
                         "Api Discovery plugin was unable to find an api by that name or process any apis",
@@ -93,21 +97,33 @@ impl SyncCommand for ListApis {
     }
 }
 
-fn views(wanted: &[&'static CommandSpec], allowed: &[&'static CommandSpec]) -> Vec<ApiView> {
-    wanted.iter().map(|spec| view(spec, allowed)).collect()
+/// What of the commands is shown.
+struct Shown<'a> {
+    /// Those that the caller may use.
+    allowed: &'a [&'static CommandSpec],
+    /// Whether parameters that only root admins may give are left out: so it is in the sessions of others, and not where a key
+    /// signs (`contract/api-protocol.md` 8.1).
+    hides_roots: bool,
 }
 
-fn view(spec: &CommandSpec, allowed: &[&'static CommandSpec]) -> ApiView {
-    let is_plain = spec.shape == Shape::Bare && spec.response.object == "success";
-    ApiView {
-        name: spec.name.to_owned(),
-        description: spec.description.to_owned(),
-        since: spec.since.map(str::to_owned),
-        is_async: spec.kind == Kind::Async,
-        related: (!is_plain).then(|| related(spec.response.object, Some(spec.name), allowed)),
-        params: spec.all_params().filter(|param| !param.hidden).map(|param| param_view(param, allowed)).collect(),
-        response: response_fields(spec.response.fields),
-        http_request_type: spec.http.word().to_owned(),
+impl Shown<'_> {
+    fn views(&self, wanted: &[&'static CommandSpec]) -> Vec<ApiView> {
+        wanted.iter().map(|spec| self.view(spec)).collect()
+    }
+
+    fn view(&self, spec: &CommandSpec) -> ApiView {
+        let is_plain = spec.shape == Shape::Bare && spec.response.object == "success";
+        let params = spec.all_params().filter(|param| !(param.hidden || self.hides_roots && param.root_only));
+        ApiView {
+            name: spec.name.to_owned(),
+            description: spec.description.to_owned(),
+            since: spec.since.map(str::to_owned),
+            is_async: spec.kind == Kind::Async,
+            related: (!is_plain).then(|| related(spec.response.object, Some(spec.name), self.allowed)),
+            params: params.map(|param| param_view(param, self.allowed)).collect(),
+            response: response_fields(spec.response.fields),
+            http_request_type: spec.http.word().to_owned(),
+        }
     }
 }
 

@@ -12,18 +12,18 @@ use crate::views::{self, JobView};
 crate::command! {
     /// Lists background jobs that have not ended.
     pub struct ListAsyncJobs {
-        /// Page and search word.
-        page: Page,
-        /// Whose jobs.
-        owner: AccountScope,
         /// Only jobs accepted at this time or later.
         start_date "startdate": Option<Timestamp>,
         /// Only jobs that this server runs.
         management_server_id "managementserverid": Option<Id<ManagementServerRef>> [since("4.19")],
         /// Only jobs about this thing. Needs `resourcetype`.
-        resource_id "resourceid": Option<String> [since("4.22.1")],
+        resource_id "resourceid": Option<String> [since("4.22.1"), like_id(true)],
         /// Only jobs about things of this kind, such as `Volume` or `VirtualMachine`.
         resource_type "resourcetype": Option<String> [since("4.22.1")],
+        /// Whose jobs.
+        owner: AccountScope,
+        /// Page and search word.
+        page: Page,
     }
     name "listAsyncJobs", kind Sync, http Get, response [JobView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

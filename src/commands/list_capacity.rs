@@ -10,8 +10,6 @@ use crate::views::{self, CapacityView};
 crate::command! {
     /// Tells how much there is of memory, processors, storage and addresses, and how much is taken.
     pub struct ListCapacity {
-        /// Page and search word.
-        page: Page,
         /// Only in this zone.
         zone_id "zoneid": Option<Id<ZoneRef>>,
         /// Only in this pod.
@@ -24,6 +22,8 @@ crate::command! {
         kind "type": Option<i32>,
         /// `usage` for the fullest first.
         sort_by "sortby": Option<String> [since("3.0.0")],
+        /// Page and search word.
+        page: Page,
     }
     name "listCapacity", kind Sync, http Get, response [CapacityView],
     roles [Admin, ResourceAdmin],

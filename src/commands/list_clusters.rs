@@ -10,8 +10,6 @@ use crate::views::{self, ClusterView};
 crate::params! {
     /// Which clusters are listed.
     pub struct ClusterChoice {
-        /// Page and search word.
-        page: Page,
         /// Only this cluster.
         id: Option<Id<ClusterRef>>,
         /// Only clusters with exactly this name.
@@ -34,6 +32,8 @@ crate::params! {
         arch: Option<String> [since("4.20.1")],
         /// Only clusters with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
+        /// Page and search word.
+        page: Page,
     }
 }
 

@@ -4,14 +4,13 @@ use super::filters::{self, NowhereId};
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::{AccountRef, ClusterRef, DomainRef, ManagementServerRef, StoragePoolRef, ZoneRef};
+use crate::model::signed;
 use crate::store::{SettingFilter, SettingScope};
 use crate::views::{self, ConfigurationView};
 
 crate::command! {
     /// Lists settings. Root admins see those of the whole installation; for others the list is empty.
     pub struct ListConfigurations {
-        /// Page and search word.
-        page: Page,
         /// Only settings of this category.
         category: Option<String>,
         /// Only settings with this in their name.
@@ -36,6 +35,8 @@ crate::command! {
         subgroup: Option<String> [java("subGroupName"), since("4.18.0")],
         /// Only settings that depend on this one.
         parent: Option<String> [java("parentName"), since("4.18.0")],
+        /// Page and search word.
+        page: Page,
     }
     name "listConfigurations", kind Sync, http Get, response [ConfigurationView],
     roles [Admin, DomainAdmin],
@@ -48,13 +49,19 @@ impl SyncCommand for ListConfigurations {
         if !ctx.caller.is_root_admin() {
             return Ok(Reply::list::<ConfigurationView>(0, []));
         }
-        let window = filters::window(&self.page, None);
+        let mut window = filters::window(&self.page, None);
         let named = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let group = named(self.group);
+        // A group is shown whole unless a page is asked for, and its count is that of what is shown (`contract/entities.md` 1.21).
+        let counts_shown = group.is_some();
+        if counts_shown && !self.page.is_chosen {
+            window.limit = None;
+        }
         let filter = SettingFilter {
             category: named(self.category),
             name: named(self.name),
             keyword: self.page.keyword,
-            groups: named(self.group).map(|name| views::setting_groups(&name)),
+            groups: group.map(|name| views::setting_groups(&name)),
             subgroups: named(self.subgroup).map(|name| views::setting_subgroups(&name)),
             parent: named(self.parent),
             scope,
@@ -62,7 +69,7 @@ impl SyncCommand for ListConfigurations {
         let (count, rows) = ctx.store.configurations_page(&filter, window).await?;
         let scope = scope.map(|(scope, _)| scope);
         let views = rows.iter().map(|row| views::configuration(row, scope)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Reply::list(count, views))
+        Ok(Reply::list(if counts_shown { signed(views.len()) } else { count }, views))
     }
 }
 

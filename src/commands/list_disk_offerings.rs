@@ -12,8 +12,6 @@ use crate::views::{self, DiskOfferingView};
 crate::command! {
     /// Lists disk offerings: what a disk may be like.
     pub struct ListDiskOfferings {
-        /// Page and search word.
-        page: Page,
         /// Only this offering.
         id: Option<Id<DiskOfferingRef>>,
         /// Only offerings with exactly this name.
@@ -36,6 +34,8 @@ crate::command! {
         list_all "listall": Option<bool>,
         /// Only offerings that are kept for this domain.
         domain_id "domainid": Option<Id<DomainRef>>,
+        /// Page and search word.
+        page: Page,
     }
     name "listDiskOfferings", kind Sync, http Get, response [DiskOfferingView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

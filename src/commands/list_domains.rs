@@ -10,8 +10,6 @@ use crate::views::{self, DomainView, OWNER_DETAILS, Words};
 crate::command! {
     /// Lists domains.
     pub struct ListDomains {
-        /// Page and search word.
-        page: Page,
         /// Only this domain.
         id: Option<Id<DomainRef>>,
         /// Only domains so many steps below the root.
@@ -26,6 +24,8 @@ crate::command! {
         show_icon "showicon": Option<bool>,
         /// Limits of things with this tag. There are none here.
         tag: Option<String> [since("4.20.0")],
+        /// Page and search word.
+        page: Page,
     }
     name "listDomains", kind Sync, http Get, response [DomainView],
     roles [Admin, ResourceAdmin, DomainAdmin],

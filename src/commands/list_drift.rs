@@ -12,8 +12,6 @@ crate::command! {
     /// Lists what database and hosts do not agree about: machines on other hosts than the database says or running though it calls
     /// them stopped, disks in other folders or of other sizes. Nothing of it is corrected by itself; `resolveDrift` does.
     pub struct ListDrift {
-        /// Page, and a word in what database or host said.
-        page: Page,
         /// Only this finding.
         id: Option<String>,
         /// Only those of this kind: `vm-elsewhere`, `vm-missing`, `vm-running`, `disk-elsewhere`, `disk-missing` or `disk-size`.
@@ -26,6 +24,8 @@ crate::command! {
         host_id "hostid": Option<Id<HostRef>>,
         /// True for those that are resolved, false for those that are open.
         resolved: Option<bool>,
+        /// Page, and a word in what database or host said.
+        page: Page,
     }
     name "listDrift", kind Sync, http Get, response [DriftView],
     roles [Admin],

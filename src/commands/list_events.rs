@@ -12,10 +12,6 @@ use crate::views::{self, EventView};
 crate::command! {
     /// Lists events: what was done, by whom, and how it ended.
     pub struct ListEvents {
-        /// Whose events.
-        owner: OwnerScope,
-        /// Page and search word.
-        page: Page,
         /// Only this event.
         id: Option<Id<EventRef>>,
         /// Has no effect without `entrytime`, as in CloudStack.
@@ -40,6 +36,10 @@ crate::command! {
         archived: Option<bool> [since("4.19.0")],
         /// Only events in this state: `Scheduled`, `Started` or `Completed`.
         state: Option<String> [since("4.21.0")],
+        /// Whose events.
+        owner: OwnerScope,
+        /// Page and search word.
+        page: Page,
     }
     name "listEvents", kind Sync, http Get, response [EventView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

@@ -17,8 +17,6 @@ use crate::views::{self, HOST_DETAILS, HostView, Words};
 crate::params! {
     /// Which hosts are listed.
     pub struct HostChoice {
-        /// Page and search word.
-        page: Page,
         /// Only hosts of this cluster.
         cluster_id "clusterid": Option<Id<ClusterRef>>,
         /// Only this host.
@@ -56,6 +54,8 @@ crate::params! {
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
         /// Only hosts managed by software of this version.
         version: Option<String> [since("4.20.3")],
+        /// Page and search word.
+        page: Page,
     }
 }
 

@@ -9,12 +9,12 @@ use crate::views::{self, CapabilitiesView};
 crate::command! {
     /// Lists what versions of hypervisors can do.
     pub struct ListHypervisorCapabilities {
-        /// Page and search word.
-        page: Page,
         /// Only this row.
         id: Option<Id<HypervisorCapabilitiesRef>>,
         /// Only rows of this hypervisor.
         hypervisor: Option<String>,
+        /// Page and search word.
+        page: Page,
     }
     name "listHypervisorCapabilities", since "3.0.0", kind Sync, http Get, response [CapabilitiesView],
     roles [Admin],

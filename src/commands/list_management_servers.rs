@@ -8,8 +8,6 @@ use crate::views::{self, ManagementServerView};
 crate::params! {
     /// Which servers are listed.
     pub struct ServerChoice {
-        /// Search word; pages have no effect, as in CloudStack.
-        page: Page,
         /// Only this server.
         id: Option<Id<ManagementServerRef>>,
         /// Only the server with exactly this name.
@@ -18,6 +16,8 @@ crate::params! {
         peers: Option<bool> [since("4.20.1.0")],
         /// Only servers of this version.
         version: Option<String> [since("4.20.3")],
+        /// Search word; pages have no effect, as in CloudStack.
+        page: Page,
     }
 }
 

@@ -15,12 +15,12 @@ const AT_ONCE: i64 = 500;
 crate::command! {
     /// Lists migrations that are over, the last begun first, also those whose jobs are not known any more.
     pub struct ListMigrationHistory {
-        /// Page, and a word in the machine's name or the reason. A table without a page has everything.
-        page: Page,
         /// Which migrations.
         scope: MotionScope,
         /// `csv` for a table with one line for each migration, without an envelope.
         format: Option<String>,
+        /// Page, and a word in the machine's name or the reason. A table without a page has everything.
+        page: Page,
     }
     name "listMigrationHistory", kind Sync, http Get, response [MotionView], media csv::MEDIA,
     roles [Admin],

@@ -11,8 +11,6 @@ crate::command! {
     /// Lists files that migrations left behind: those that were seen, and those that a migration that failed may have left where
     /// the agent cannot tell. Each with the verdict whether it can be removed, and why.
     pub struct ListMigrationLeftovers {
-        /// Page, and a word in the file's name.
-        page: Page,
         /// Only this file.
         id: Option<Id<MotionFileRef>>,
         /// Only files in this state: `left`, `possible`, `unseen`, `expected`, `owned`, `gone` or `removed`.
@@ -23,6 +21,8 @@ crate::command! {
         volume_id "volumeid": Option<Id<VolumeRef>>,
         /// Only those of this migration.
         migration_id "migrationid": Option<String>,
+        /// Page, and a word in the file's name.
+        page: Page,
     }
     name "listMigrationLeftovers", kind Sync, http Get, response [LeftoverView], roles [Admin],
     java "org.stackmotion.api.command.ListMigrationLeftoversCmd"

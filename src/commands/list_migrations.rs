@@ -38,12 +38,12 @@ crate::params! {
 crate::command! {
     /// Lists migrations: those that go on and those that are over, with where every disk was found in the end.
     pub struct ListMigrations {
-        /// Page, and a word in the machine's name or the reason.
-        page: Page,
         /// Which migrations.
         scope: MotionScope,
         /// True for those that are over, false for those that go on.
         is_over "isover": Option<bool>,
+        /// Page, and a word in the machine's name or the reason.
+        page: Page,
     }
     name "listMigrations", kind Sync, http Get, response [MotionView],
     roles [Admin],

@@ -9,8 +9,6 @@ use crate::views::{self, OsCategoryView};
 crate::command! {
     /// Lists families of guest systems.
     pub struct ListOsCategories {
-        /// Page and search word.
-        page: Page,
         /// Only this one.
         id: Option<Id<GuestOsCategoryRef>>,
         /// Only the one with exactly this name.
@@ -19,6 +17,8 @@ crate::command! {
         is_featured "isfeatured": Option<bool> [since("4.21.0")],
         /// Also pictures. There are none here.
         show_icon "showicon": Option<bool> [since("4.21.0")],
+        /// Page and search word.
+        page: Page,
     }
     name "listOsCategories", kind Sync, http Get, response [OsCategoryView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

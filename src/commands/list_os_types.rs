@@ -10,8 +10,6 @@ use crate::views::{self, OsTypeView};
 crate::command! {
     /// Lists guest systems: what may run inside a machine.
     pub struct ListOsTypes {
-        /// Page and search word.
-        page: Page,
         /// Only this one.
         id: Option<Id<GuestOsRef>>,
         /// Only these. Not together with `id`.
@@ -20,6 +18,8 @@ crate::command! {
         category_id "oscategoryid": Option<Id<GuestOsCategoryRef>>,
         /// Only the one with exactly this name.
         description: Option<String> [since("3.0.1")],
+        /// Page and search word.
+        page: Page,
     }
     name "listOsTypes", kind Sync, http Get, response [OsTypeView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

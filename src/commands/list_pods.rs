@@ -10,8 +10,6 @@ use crate::views::{self, PodView};
 crate::command! {
     /// Lists pods.
     pub struct ListPods {
-        /// Page and search word.
-        page: Page,
         /// Only this pod.
         id: Option<Id<PodRef>>,
         /// Only pods with exactly this name.
@@ -24,6 +22,8 @@ crate::command! {
         show_capacities "showcapacities": Option<bool>,
         /// Only pods with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
+        /// Page and search word.
+        page: Page,
     }
     name "listPods", kind Sync, http Get, response [PodView],
     roles [Admin, ResourceAdmin],

@@ -10,12 +10,12 @@ use crate::views::{self, ProjectRolePermissionView};
 crate::command! {
     /// Lists the rules of a role inside a project, or of all roles of the project, in the order in which they are tried.
     pub struct ListProjectRolePermissions {
-        /// Page and search word. The word has no effect.
-        page: Page,
         /// The project.
         project_id "projectid": Id<ProjectRef>,
         /// Only the rules of this role.
         role_id "projectroleid": Option<Id<ProjectRoleRef>>,
+        /// Page and search word. The word has no effect.
+        page: Page,
     }
     name "listProjectRolePermissions", since "4.15.0", kind Sync, http Get, response [ProjectRolePermissionView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

@@ -10,14 +10,14 @@ use crate::views::{self, ProjectRoleView};
 crate::command! {
     /// Lists the roles that members of a project may be given in it.
     pub struct ListProjectRoles {
-        /// Page and search word.
-        page: Page,
         /// The project.
         project_id "projectid": Id<ProjectRef>,
         /// Only this role.
         role_id "projectroleid": Option<Id<ProjectRoleRef>>,
         /// Only the role with exactly this name. Has no effect beside `projectroleid`.
         name: Option<String>,
+        /// Page and search word.
+        page: Page,
     }
     name "listProjectRoles", since "4.15.0", kind Sync, http Get, response [ProjectRoleView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

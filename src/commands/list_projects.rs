@@ -10,10 +10,6 @@ use crate::views::{self, OWNER_DETAILS, ProjectView, Words};
 crate::command! {
     /// Lists projects.
     pub struct ListProjects {
-        /// Of which members.
-        owner: AccountScope,
-        /// Page and search word.
-        page: Page,
         /// Only this project.
         id: Option<Id<ProjectRef>>,
         /// Only the project with exactly this name.
@@ -30,6 +26,10 @@ crate::command! {
         details: Option<Vec<String>>,
         /// Also pictures. There are none here.
         show_icon "showicon": Option<bool>,
+        /// Of which members.
+        owner: AccountScope,
+        /// Page and search word.
+        page: Page,
     }
     name "listProjects", since "3.0.0", kind Sync, http Get, response [ProjectView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

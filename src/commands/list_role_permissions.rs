@@ -9,10 +9,10 @@ use crate::views::{self, RolePermissionView};
 crate::command! {
     /// Lists the rules of a role, or of all roles, in the order in which they are tried.
     pub struct ListRolePermissions {
-        /// Page and search word. The word has no effect.
-        page: Page,
         /// Only the rules of this role.
         role_id "roleid": Option<Id<RoleRef>>,
+        /// Page and search word. The word has no effect.
+        page: Page,
     }
     name "listRolePermissions", since "4.9.0", kind Sync, http Get, response [RolePermissionView],
     roles [Admin],

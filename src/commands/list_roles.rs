@@ -11,8 +11,6 @@ use crate::views::{self, RoleView};
 crate::command! {
     /// Lists roles.
     pub struct ListRoles {
-        /// Page and search word.
-        page: Page,
         /// Only this role.
         id: Option<Id<RoleRef>>,
         /// Only the role with exactly this name.
@@ -21,6 +19,8 @@ crate::command! {
         kind "type": Option<String> [java("roleType")],
         /// Only roles in this state: `enabled` or `disabled`.
         state: Option<String>,
+        /// Page and search word.
+        page: Page,
     }
     name "listRoles", since "4.9.0", kind Sync, http Get, response [RoleView],
     roles [Admin, ResourceAdmin, DomainAdmin],

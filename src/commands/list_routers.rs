@@ -10,10 +10,6 @@ use crate::views::{self, RouterView};
 crate::command! {
     /// Lists routers that another control plane on the same database made. This gateway makes none.
     pub struct ListRouters {
-        /// Whose routers.
-        owner: OwnerScope,
-        /// Page and search word.
-        page: Page,
         /// Only this router.
         id: Option<Id<VmRef>>,
         /// Only the router with exactly this name.
@@ -22,13 +18,13 @@ crate::command! {
         host_id "hostid": Option<Id<HostRef>>,
         /// Only routers in this pod.
         pod_id "podid": Option<Id<PodRef>>,
-        /// Has no effect here.
+        /// Only routers on hosts of this cluster.
         cluster_id "clusterid": Option<Id<ClusterRef>>,
         /// Only routers in this zone.
         zone_id "zoneid": Option<Id<ZoneRef>>,
         /// Only routers in this state.
         state: Option<String>,
-        /// Has no effect here.
+        /// Only routers with a card in this network.
         network_id "networkid": Option<Id<NetworkRef>>,
         /// Only routers of this VPC. There are none here.
         vpc_id "vpcid": Option<NowhereId>,
@@ -36,6 +32,10 @@ crate::command! {
         for_vpc "forvpc": Option<bool>,
         /// Has no effect here.
         version: Option<String>,
+        /// Whose routers.
+        owner: OwnerScope,
+        /// Page and search word.
+        page: Page,
     }
     name "listRouters", kind Sync, http Get, response [RouterView],
     roles [Admin, ResourceAdmin, DomainAdmin],
@@ -56,7 +56,10 @@ impl SyncCommand for ListRouters {
             state: self.state,
             zone_id: self.zone_id.map(|id| id.number()),
             pod_id: self.pod_id.map(|id| id.number()),
+            cluster_id: self.cluster_id.map(|id| id.number()),
             host_id: self.host_id.map(|id| id.number()),
+            network_id: self.network_id.map(|id| id.number()),
+            pool_id: None,
             owners: filters::owners(ctx, &self.owner, self.id.is_some()).await?,
         };
         let (count, ids) = ctx.store.system_machines_page(&filter, window).await?;

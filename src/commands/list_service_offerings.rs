@@ -11,8 +11,6 @@ use crate::views::{self, ServiceOfferingView};
 crate::command! {
     /// Lists service offerings: what a machine may be like.
     pub struct ListServiceOfferings {
-        /// Page and search word.
-        page: Page,
         /// Only this offering.
         id: Option<Id<ServiceOfferingRef>>,
         /// Only offerings with exactly this name.
@@ -29,6 +27,8 @@ crate::command! {
         list_all "listall": Option<bool>,
         /// Only offerings that are kept for this domain.
         domain_id "domainid": Option<Id<DomainRef>>,
+        /// Page and search word.
+        page: Page,
     }
     name "listServiceOfferings", kind Sync, http Get, response [ServiceOfferingView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

@@ -26,8 +26,6 @@ const STATES: &[&str] = &[
 crate::params! {
     /// Which pools are listed.
     pub struct PoolChoice {
-        /// Page and search word.
-        page: Page,
         /// Only pools of this cluster, and those that serve a whole zone.
         cluster_id "clusterid": Option<Id<ClusterRef>>,
         /// Only pools on this server.
@@ -52,6 +50,8 @@ crate::params! {
         custom_stats "storagecustomstats": Option<bool> [since("4.18.1")],
         /// Only pools with this access group. None has one here.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
+        /// Page and search word.
+        page: Page,
     }
 }
 

@@ -6,10 +6,10 @@ use crate::api::{ApiError, Page, Reply};
 crate::command! {
     /// Lists the makers of storage that pools can be of. There is one here, which mounts shares and uses disks of hosts.
     pub struct ListStorageProviders {
-        /// Has no effect: there is at most one.
-        page: Page,
         /// The kind of storage: `primary`, `image` or `object`. Only primary storage has a maker here.
         kind "type": String,
+        /// Has no effect: there is at most one.
+        page: Page,
     }
     name "listStorageProviders", kind Sync, http Get, response [StorageProviderView],
     roles [Admin, ResourceAdmin],

@@ -10,8 +10,6 @@ use crate::views::{self, SystemVmView};
 crate::command! {
     /// Lists machines that another control plane on the same database made for its own work. This gateway makes none.
     pub struct ListSystemVms {
-        /// Page and search word.
-        page: Page,
         /// Only this machine.
         id: Option<Id<VmRef>>,
         /// Only the machine with exactly this name.
@@ -24,10 +22,12 @@ crate::command! {
         zone_id "zoneid": Option<Id<ZoneRef>>,
         /// Only machines in this state.
         state: Option<String>,
-        /// Has no effect here.
+        /// Only machines with a disk in this pool.
         storage_id "storageid": Option<Id<StoragePoolRef>> [since("3.0.1")],
         /// Only `consoleproxy` or only `secondarystoragevm`.
         kind "systemvmtype": Option<String>,
+        /// Page and search word.
+        page: Page,
     }
     name "listSystemVms", kind Sync, http Get, response [SystemVmView],
     roles [Admin, ResourceAdmin],
@@ -57,6 +57,7 @@ impl SyncCommand for ListSystemVms {
             zone_id: self.zone_id.map(|id| id.number()),
             pod_id: self.pod_id.map(|id| id.number()),
             host_id: self.host_id.map(|id| id.number()),
+            pool_id: self.storage_id.map(|id| id.number()),
             ..SystemMachineFilter::default()
         };
         let (count, ids) = ctx.store.system_machines_page(&filter, window).await?;

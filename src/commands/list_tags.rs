@@ -9,10 +9,6 @@ use crate::views::{self, TagView};
 crate::command! {
     /// Lists what people wrote on things.
     pub struct ListTags {
-        /// Whose tags.
-        owner: OwnerScope,
-        /// Page and search word.
-        page: Page,
         /// Only tags on things of this kind: `Volume`, `UserVm`, `Host`, `StoragePool`, `Cluster`, `Zone` or
         /// `Project`.
         resource_type "resourcetype": Option<String>,
@@ -24,6 +20,10 @@ crate::command! {
         value: Option<String>,
         /// Only tags for this customer.
         customer: Option<String>,
+        /// Whose tags.
+        owner: OwnerScope,
+        /// Page and search word.
+        page: Page,
     }
     name "listTags", since "4.0.0", kind Sync, http Get, response [TagView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

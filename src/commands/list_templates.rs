@@ -10,10 +10,6 @@ use crate::views::{self, TemplateView};
 crate::command! {
     /// Lists images that machines are made from, for the hypervisors that there are clusters of.
     pub struct ListTemplates {
-        /// Whose templates.
-        owner: OwnerScope,
-        /// Page and search word.
-        page: Page,
         /// Which: `featured`, `self`, `selfexecutable`, `sharedexecutable`, `executable`, `community`, or for root admins
         /// `all`.
         filter "templatefilter": String,
@@ -39,6 +35,10 @@ crate::command! {
         show_removed "showremoved": Option<bool>,
         /// Groups of fields to show. Has no effect here.
         details: Option<Vec<String>> [since("4.15")],
+        /// Whose templates.
+        owner: OwnerScope,
+        /// Page and search word.
+        page: Page,
     }
     name "listTemplates", kind Sync, http Get, response [TemplateView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

@@ -9,10 +9,10 @@ use crate::views::{self, KeyPermissionView};
 crate::command! {
     /// Lists what a key pair may be used for, in the order in which the rules are tried: its own rules, or those of its role.
     pub struct ListUserKeyRules {
-        /// Page and search word. The word has no effect.
-        page: Page,
         /// The pair.
         key_pair_id "keypairid": Id<KeyPairRef>,
+        /// Page and search word. The word has no effect.
+        page: Page,
     }
     name "listUserKeyRules", since "4.23.0", kind Sync, http Get, response [KeyPermissionView],
     roles [Admin],

@@ -10,8 +10,6 @@ use crate::views::{self, KeyView};
 crate::command! {
     /// Lists key pairs: those of the caller, of another user, or of all users in reach.
     pub struct ListUserKeys {
-        /// Page and search word.
-        page: Page,
         /// Only those of this user.
         user_id "userid": Option<Id<UserRef>>,
         /// Only this pair.
@@ -22,6 +20,8 @@ crate::command! {
         show_permissions "showpermissions": Option<bool>,
         /// Those of all users in reach. Admins only.
         list_all "listall": Option<bool>,
+        /// Page and search word.
+        page: Page,
     }
     name "listUserKeys", since "4.23.0", kind Sync, http Get, response [KeyView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

@@ -11,10 +11,6 @@ use crate::views::{self, UserView};
 crate::command! {
     /// Lists users.
     pub struct ListUsers {
-        /// Of whose accounts.
-        owner: AccountScope,
-        /// Page and search word.
-        page: Page,
         /// Only users of accounts of this type: 0 user, 1 root admin, 2 domain admin, 3 resource domain admin.
         account_type "accounttype": Option<i32>,
         /// Only this user.
@@ -24,11 +20,15 @@ crate::command! {
         /// Only the user with this name; `%` stands for any letters.
         username: Option<String>,
         /// Only users with this set about their keys: `Enabled`, `Disabled` or `Inherit`. Root admins only.
-        key_access "apikeyaccess": Option<String> [since("4.20.1.0")],
+        key_access "apikeyaccess": Option<String> [since("4.20.1.0"), root_only(true)],
         /// Also pictures. There are none here.
         show_icon "showicon": Option<bool>,
         /// Only users who come from here, such as `native` or `ldap`.
         source "usersource": Option<String> [since("4.21.0.0")],
+        /// Of whose accounts.
+        owner: AccountScope,
+        /// Page and search word.
+        page: Page,
     }
     name "listUsers", kind Sync, http Get, response [UserView],
     roles [Admin, ResourceAdmin, DomainAdmin, User],

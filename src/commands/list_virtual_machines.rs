@@ -18,10 +18,6 @@ use crate::views::{self, VIRTUAL_MACHINE_DETAILS, VirtualMachineView, Words};
 crate::params! {
     /// Which machines are listed.
     pub struct MachineChoice {
-        /// Whose machines.
-        owner: OwnerScope,
-        /// Page and search word.
-        page: Page,
         /// Only this machine.
         id: Option<Id<VmRef>>,
         /// Only these machines. Not together with `id`.
@@ -33,13 +29,13 @@ crate::params! {
         /// Only machines in this zone.
         zone_id "zoneid": Option<Id<ZoneRef>>,
         /// Only machines in this pod. Root admins only.
-        pod_id "podid": Option<Id<PodRef>>,
+        pod_id "podid": Option<Id<PodRef>> [root_only(true)],
         /// Only machines on hosts of this cluster. Root admins only.
-        cluster_id "clusterid": Option<Id<ClusterRef>> [since("4.16.0")],
+        cluster_id "clusterid": Option<Id<ClusterRef>> [since("4.16.0"), root_only(true)],
         /// Only machines on this host. Root admins only.
-        host_id "hostid": Option<Id<HostRef>>,
+        host_id "hostid": Option<Id<HostRef>> [root_only(true)],
         /// Only machines with a disk in this pool. Root admins only.
-        storage_id "storageid": Option<Id<StoragePoolRef>>,
+        storage_id "storageid": Option<Id<StoragePoolRef>> [root_only(true)],
         /// Only machines of this group. There are no groups here.
         group_id "groupid": Option<NowhereId>,
         /// Only machines that use virtual networks. Has no effect.
@@ -66,7 +62,7 @@ crate::params! {
         /// Only machines that are backed up this way. None is here.
         backup_offering_id "backupofferingid": Option<NowhereId> [since("4.17")],
         /// Only machines that ordinary users see, or do not see. Root admins only.
-        display_vm "displayvm": Option<bool> [since("4.4")],
+        display_vm "displayvm": Option<bool> [since("4.4"), root_only(true)],
         /// Only machines made by this user.
         user_id "userid": Option<Id<UserRef>>,
         /// Only machines of this security group. There are none here.
@@ -95,6 +91,10 @@ crate::params! {
         is_vnf "isvnf": Option<bool> [since("4.19.0")],
         /// Only the number of machines.
         count_only "retrieveonlyresourcecount": Option<bool>,
+        /// Whose machines.
+        owner: OwnerScope,
+        /// Page and search word.
+        page: Page,
     }
 }
 

@@ -16,10 +16,6 @@ use crate::views::{self, VolumeView};
 crate::params! {
     /// Which disks are listed.
     pub struct VolumeChoice {
-        /// Whose disks.
-        owner: OwnerScope,
-        /// Page and search word.
-        page: Page,
         /// Only this disk.
         id: Option<Id<VolumeRef>>,
         /// Only these disks. Not together with `id`.
@@ -31,7 +27,7 @@ crate::params! {
         /// Has no effect, as in CloudStack.
         host_id "hostid": Option<Id<HostRef>>,
         /// Only disks in pools of this cluster. Root admins only.
-        cluster_id "clusterid": Option<Id<ClusterRef>>,
+        cluster_id "clusterid": Option<Id<ClusterRef>> [root_only(true)],
         /// Only disks whose type contains this: `ROOT` or `DATADISK`.
         kind "type": Option<String>,
         /// Only disks of this machine.
@@ -39,7 +35,7 @@ crate::params! {
         /// Only disks in this zone.
         zone_id "zoneid": Option<Id<ZoneRef>>,
         /// Only disks in this pool. Root admins only.
-        storage_id "storageid": Option<String> [since("4.3")],
+        storage_id "storageid": Option<String> [since("4.3"), root_only(true)],
         /// Only disks with the disk offering that belongs to this service offering.
         service_offering_id "serviceofferingid": Option<Id<ServiceOfferingRef>> [since("4.19.1")],
         /// Only disks with this disk offering.
@@ -47,15 +43,19 @@ crate::params! {
         /// Only disks encrypted with this key. There are no keys here.
         kms_key_id "kmskeyid": Option<NowhereId> [since("4.23")],
         /// Only disks that ordinary users see, or do not see. Root admins only.
-        display_volume "displayvolume": Option<bool> [since("4.4")],
+        display_volume "displayvolume": Option<bool> [since("4.4"), root_only(true)],
         /// Also disks of system machines. Root admins only.
-        list_system_vms "listsystemvms": Option<bool> [since("4.18")],
+        list_system_vms "listsystemvms": Option<bool> [since("4.18"), root_only(true)],
         /// Only disks in this state.
         state: Option<String>,
         /// Only encrypted disks, or only others. Root admins only.
-        is_encrypted "isencrypted": Option<bool> [since("4.19.1")],
+        is_encrypted "isencrypted": Option<bool> [since("4.19.1"), root_only(true)],
         /// Only the number of disks.
         count_only "retrieveonlyresourcecount": Option<bool>,
+        /// Whose disks.
+        owner: OwnerScope,
+        /// Page and search word.
+        page: Page,
     }
 }
 

@@ -10,8 +10,6 @@ use crate::views::{self, ZoneView};
 crate::params! {
     /// Which zones are listed.
     pub struct ZoneChoice {
-        /// Page and search word.
-        page: Page,
         /// Only this zone.
         id: Option<Id<ZoneRef>>,
         /// Only these zones. Not together with `id`.
@@ -32,6 +30,8 @@ crate::params! {
         show_icon "showicon": Option<bool>,
         /// Only zones with this access group.
         storage_access_group "storageaccessgroup": Option<String> [since("4.21.0")],
+        /// Page and search word.
+        page: Page,
     }
 }
 

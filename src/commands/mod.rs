@@ -7,7 +7,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
-use crate::api::{ApiError, Command, Ids, Node, Reply, openapi};
+use crate::api::{ApiError, Args, Command, Ids, Input, Node, Reply, openapi};
 use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
 use crate::estate::Estate;
@@ -336,6 +336,12 @@ impl Deref for Ctx {
 }
 
 impl Ctx {
+    /// What the parameters of a command are decoded from. `lower` is its name in lower case.
+    pub fn input<'a>(&'a self, lower: &'a str, args: &'a Args) -> Input<'a> {
+        let default_page_size = self.policy.default_page_size;
+        Input { command: lower, args, ids: &*self.ids, is_root: self.caller.is_root_admin(), default_page_size }
+    }
+
     /// The public id of a thing, for texts; `null` when it has none or does not exist.
     ///
     /// # Errors

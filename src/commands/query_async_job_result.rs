@@ -16,7 +16,7 @@ crate::command! {
         /// The job.
         job_id "jobid": Option<Id<AsyncJobRef>>,
         /// Instead of a job: the thing whose newest job is meant. Needs `resourcetype`.
-        resource_id "resourceid": Option<String> [since("4.22.1")],
+        resource_id "resourceid": Option<String> [since("4.22.1"), like_id(true)],
         /// The kind of that thing, such as `Volume` or `VirtualMachine`.
         resource_type "resourcetype": Option<String> [since("4.22.1")],
     }

@@ -39,12 +39,12 @@ crate::command! {
     /// `job`, as listAsyncJobs shows it, or an `event`, as listEvents shows it. With the header `Last-Event-ID`, or
     /// `lasteventid`, it goes on after that one.
     pub struct StreamEvents {
-        /// Whose jobs and events.
-        owner: AccountScope,
         /// Only this job and its events.
         job_id "jobid": Option<Id<AsyncJobRef>>,
         /// The id of the last piece of news that came; the header of that name counts before it.
         last_event_id "lasteventid": Option<String>,
+        /// Whose jobs and events.
+        owner: AccountScope,
     }
     name "streamEvents", kind Sync, http Get, response Streamed<JobView>, media MEDIA,
     roles [Admin, ResourceAdmin, DomainAdmin, User],

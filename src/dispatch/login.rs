@@ -319,7 +319,7 @@ impl Gateway {
             first_name: user.first_name,
             last_name: user.last_name,
             kind: who.account_type.to_string(),
-            time_zone_offset: hours_from_utc(&time_zone),
+            time_zone_offset: Some(hours_from_utc(&time_zone)),
             time_zone: Some(time_zone),
             registered: user.is_registered.to_string(),
             session_key: key.to_owned(),
@@ -419,11 +419,35 @@ fn database_failed(cause: crate::api::BoxError) -> ApiError {
     ApiError::internal("The user could not be looked up: the database did not answer. Try again.").caused_by(cause)
 }
 
-/// How far a time zone is from UTC now, in hours, as Java prints such a number: `5.5`, `-7.0`.
-fn hours_from_utc(time_zone: &str) -> Option<String> {
-    let zone = jiff::tz::TimeZone::get(time_zone).ok()?;
-    let seconds = zone.to_offset(jiff::Timestamp::now()).seconds();
-    Some(format!("{:?}", f64::from(seconds) / 3600.0))
+/// How far a time zone is from UTC now, in hours, as Java prints such a number: `5.5`, `-7.0`. As in Java, `GMT+5:30` is a zone, and
+/// a name that nobody knows means Greenwich.
+fn hours_from_utc(time_zone: &str) -> String {
+    let seconds = match jiff::tz::TimeZone::get(time_zone) {
+        Ok(zone) => zone.to_offset(jiff::Timestamp::now()).seconds(),
+        Err(_) => custom_offset(time_zone).unwrap_or_default(),
+    };
+    format!("{:?}", f64::from(seconds) / 3600.0)
+}
+
+/// The seconds of `GMT+5`, `GMT-05:30` or `GMT+0530`; none for another text.
+fn custom_offset(time_zone: &str) -> Option<i32> {
+    let rest = time_zone.strip_prefix("GMT")?;
+    let sign = match rest.chars().next()? {
+        '+' => 1,
+        '-' => -1,
+        _ => return None,
+    };
+    let digits = &rest[1..];
+    let (hours, minutes) = match (digits.split_once(':'), digits.len()) {
+        (Some((hours, minutes)), _) if minutes.len() == 2 => (hours, minutes),
+        (None, 1 | 2) => (digits, "0"),
+        (None, 3 | 4) => digits.split_at_checked(digits.len() - 2)?,
+        _ => return None,
+    };
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i32>().ok()).flatten();
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 #[cfg(test)]
@@ -432,10 +456,20 @@ mod tests {
 
     #[test]
     fn offsets_of_time_zones() {
-        assert_eq!(hours_from_utc("UTC").as_deref(), Some("0.0"));
-        assert_eq!(hours_from_utc("Asia/Kolkata").as_deref(), Some("5.5"));
-        assert_eq!(hours_from_utc("Etc/GMT+7").as_deref(), Some("-7.0"));
-        assert_eq!(hours_from_utc("Nowhere/Land"), None);
+        for (time_zone, hours) in [
+            ("UTC", "0.0"),
+            ("Asia/Kolkata", "5.5"),
+            ("Etc/GMT+7", "-7.0"),
+            ("GMT+5", "5.0"),
+            ("GMT+05:30", "5.5"),
+            ("GMT-0730", "-7.5"),
+            ("GMT+24:00", "0.0"),
+            ("GMT+é", "0.0"),
+            ("GMT", "0.0"),
+            ("Nowhere/Land", "0.0"),
+        ] {
+            assert_eq!(hours_from_utc(time_zone), hours, "{time_zone}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tracing::Instrument;
 use login::{Authenticator, Logins};
 pub use request::{Answer, Outgoing, RawRequest, Verb};
 
-use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Input, Reply};
+use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Reply};
 use crate::auth::distrust::Distrust;
 use crate::auth::{Caller, Credentials, Known};
 use crate::commands::{Action, Call, Ctx, DraftFn, JobDesk, JobDraft, Means, Policy, Registered};
@@ -215,8 +215,7 @@ impl Gateway {
         prepare: DraftFn,
     ) -> Result<String, ApiError> {
         let Call { args, ctx } = call;
-        let input =
-            Input { command: &command.lower, args, ids: &*ctx.ids, default_page_size: ctx.policy.default_page_size };
+        let input = ctx.input(&command.lower, args);
         let submission = submission::read(&input, command, joins_equal).await;
         let caller = &ctx.caller;
         // What a repeated call is about may be gone by now; its job is not.

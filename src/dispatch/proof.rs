@@ -13,7 +13,7 @@ use super::request::{RawRequest, SESSION_KEY, Verb};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, ErrorCode, Http, cs_code};
 use crate::auth::session::SameSite;
-use crate::auth::{Caller, Credential, ProjectStanding, Verdict, cidr, dialect, may_call, session, signature};
+use crate::auth::{Caller, Credential, ProjectStanding, cidr, dialect, may_call, session, signature};
 use crate::commands::{Registered, find};
 use crate::model::{Secret, Timestamp, signed};
 use crate::store::{SecondFactor, SessionRow};
@@ -226,7 +226,7 @@ impl Gateway {
             return Err(refused(request, Some(&known.caller), &Why::Misfit { secret, signed }));
         }
         self.count_call(&known.caller)?;
-        if !known.key_rules.is_empty() && Verdict::of(&known.key_rules, spec.name) != Verdict::Allowed {
+        if !known.caller.key_lets(spec.name) {
             return Err(not_available());
         }
         Ok(Arc::clone(&known.caller))

@@ -58,7 +58,7 @@ mod tests {
     async fn known(pairs: &[(&str, &str)]) -> Result<Submission, String> {
         let store = Store::open("sqlite::memory:").await.unwrap();
         let args = Args::unpack(pairs.iter().copied()).unwrap();
-        let input = Input { command: "migratevolume", args: &args, ids: &store, default_page_size: 500 };
+        let input = Input { command: "migratevolume", args: &args, ids: &store, is_root: true, default_page_size: 500 };
         let found = read(&input, find("migrateVirtualMachineWithVolume").unwrap(), true).await;
         found.map_err(|error| error.text)
     }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 pub use resolve::{DriftRefusal, Resolver};
 
@@ -171,7 +171,8 @@ impl Drift {
     /// waiting.
     pub async fn round(&self, spread: Duration, go_on: impl Fn() -> bool) -> Result<(), StoreError> {
         let pause = (spread / self.number_of_things().await?.max(1)).max(self.manner.pause);
-        let mut ticks = tokio::time::interval(pause.max(Duration::from_millis(1)));
+        let pause = pause.max(Duration::from_millis(1));
+        let mut ticks = tokio::time::interval_at(Instant::now() + pause, pause);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = JoinSet::new();
         for kind in Compared::ALL {

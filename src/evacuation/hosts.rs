@@ -48,10 +48,28 @@ impl Evacuation {
         Ok(Move::Vm { vm: Box::new(vm.clone()), to: Box::new(target.host), with_disks })
     }
 
+    /// CloudStack's alert of a host that is empty (`contract/migration.md` 3.8, and in all its words as it was recorded).
+    async fn empty_alert(&self, host: &Host) -> Result<Alert, StoreError> {
+        let zone = self.store.zone_name(host.zone_id).await?;
+        let pod = match host.pod_id {
+            Some(pod_id) => self.store.pod_name(pod_id).await?,
+            None => String::new(),
+        };
+        let Host { id, name, .. } = host;
+        let subject =
+            format!("Migration Complete for host name: {name} (id:{id}), availability zone: {zone}, pod: {pod}");
+        let content = format!(
+            "Host {} is empty and may be worked on. cancelHostMaintenance takes it back into use.",
+            host.dump()
+        );
+        Ok(Alert::at(host, Alert::HOST, subject, content))
+    }
+
     /// Nothing is left: the host may be worked on, once no motion speaks of it either.
     async fn host_is_empty(&self, host: &Host) -> Result<(), StoreError> {
         let Some((to, from)) = step(host, ResourceEvent::InternalEnterMaintenance) else { return Ok(()) };
-        let (done, alert) = (event(host, "Completed", "completed maintenance for host"), empty_alert(host));
+        let done = event(host, "Completed", "completed maintenance for host");
+        let alert = self.empty_alert(host).await?;
         let is_empty = transact!(self.store, StoreError, |tx| {
             if !tx.host_machines(host.id).await?.is_empty() || tx.host_in_motion(host.id).await? {
                 return Ok(false);
@@ -108,16 +126,6 @@ fn into(to: ResourceState, from: ResourceState) -> HostChange {
 fn event(host: &Host, state: &'static str, words: &str) -> NewEvent {
     let description = format!("{words} {}", host.dump());
     NewEvent::of_system("MAINT.PREPARE", (state, "INFO"), description, Some(("Host".to_owned(), host.id)))
-}
-
-/// CloudStack's alert of a host that is empty (`contract/migration.md` 4.8).
-fn empty_alert(host: &Host) -> Alert {
-    Alert::at(
-        host,
-        Alert::HOST,
-        format!("Migration Complete for host {}", host.name),
-        format!("Host {} is empty and may be worked on. cancelHostMaintenance takes it back into use.", host.dump()),
-    )
 }
 
 fn stuck_alert(host: &Host, given_up: bool, stuck: &[String]) -> Alert {

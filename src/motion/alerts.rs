@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::order::Order;
+use super::order::{Kind, Order};
 use super::refusal::{Refusal, advice};
 use super::verdict::{Outcome, Verdict, sentence};
 use crate::store::{Alert, AlertKind, MotionRow, Store};
@@ -19,8 +19,9 @@ pub(super) async fn failed(store: &Store, order: &Order, verdict: &Verdict) -> R
     let zone = zone_of(store, order).await?;
     let (kind, subject, begin) = match &order.vm {
         Some(vm) if order.kind.moves_vm() => {
-            // CloudStack prints the zone where the pod belongs when disks move too; the pod is what an operator looks for.
+            // Where disks move too, CloudStack prints the zone in the place of the pod (`contract/migration.md` 3.8).
             let pod = match order.source.pod_id {
+                _ if order.kind == Kind::LiveVmWithStorage => zone.clone(),
                 Some(pod_id) => store.pod_name(pod_id).await?,
                 None => String::new(),
             };

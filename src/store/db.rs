@@ -1,15 +1,12 @@
 //! The connection to the database: SQLite or MySQL/MariaDB, chosen by the scheme of a URL.
 //!
 //! The SQL text is the same for both (both take `?` and backticks), so this is the only file that knows which one it is.
-//! SQLite has a single writer: all writes go through a pool of one connection, which queues them fairly, while readers
-//! have connections of their own (write-ahead log). MySQL has one pool, for one server or the servers of a cluster
-//! (`mysql.rs`).
+//! SQLite has one connection that writes and several that read (`sqlite.rs`); MySQL has one pool, for one server or the servers
+//! of a cluster (`mysql.rs`).
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, MySql, Sqlite, SqlitePool, Transaction};
 
 use super::attach::Schema;
@@ -21,13 +18,9 @@ use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::vault::Keeper;
 use super::writes::{Advance, Touched, Writes};
-use super::{StoreError, migrations};
+use super::{StoreError, migrations, sqlite};
 use crate::args;
 
-/// How long a statement waits for SQLite's lock before it fails.
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a caller waits for a free connection to SQLite before it fails.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the end of connections to a server is waited for: it notices when we are gone.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -78,13 +71,6 @@ enum Inner {
     MySql(Transaction<'static, MySql>),
 }
 
-/// How many connections read from SQLite at the most: two for each processor, as one waits for the disk while another computes.
-/// Each has a cache and rows of its own, so more of them cost memory, and time when all are busy.
-fn readers_at_most() -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    u32::try_from((2 * processors).clamp(4, 16)).unwrap_or(4)
-}
-
 /// Binds arguments of our own type to a statement of either database.
 macro_rules! bound {
     ($sql:expr, $args:expr) => {
@@ -109,7 +95,8 @@ impl Db {
     /// migrations fail.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let pools = if url.starts_with("sqlite:") {
-            Self::open_sqlite(url).await?
+            let (readers, writer) = sqlite::open(url).await?;
+            Pools::Sqlite { readers, writer }
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
             Pools::MySql(Arc::new(Servers::open(url, None).await?))
         } else {
@@ -188,49 +175,6 @@ impl Db {
     #[must_use]
     pub fn attempts(&self) -> Attempts {
         Attempts::new(self.schema.is_attached())
-    }
-
-    async fn open_sqlite(url: &str) -> Result<Pools, StoreError> {
-        // An in-memory database belongs to its connection: a shared cache under a name of its own makes it one database.
-        let memory = url.contains(":memory:");
-        let url = if memory {
-            format!("sqlite:file:stackmotion-{}?mode=memory&cache=shared", uuid::Uuid::new_v4())
-        } else {
-            url.to_owned()
-        };
-        let mut options = SqliteConnectOptions::from_str(&url)
-            .map_err(StoreError::open)?
-            .create_if_missing(true)
-            .busy_timeout(SQLITE_BUSY_TIMEOUT)
-            .foreign_keys(true);
-        if !memory {
-            // FULL: a job that was accepted must survive a power cut, not only a crash of the process.
-            options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-        }
-        let writer = SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await
-            .map_err(StoreError::open)?;
-        let readers = if memory {
-            // Readers of a shared cache collide with the writer's table locks; one connection has no one to collide with.
-            writer.clone()
-        } else {
-            SqlitePoolOptions::new()
-                .max_connections(readers_at_most())
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                // There is no server that could have gone.
-                .test_before_acquire(false)
-                .connect_with(options)
-                .await
-                .map_err(StoreError::open)?
-        };
-        Ok(Pools::Sqlite { readers, writer })
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {

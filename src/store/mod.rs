@@ -42,6 +42,7 @@ mod servers;
 mod sessions;
 mod sights;
 mod source;
+mod sqlite;
 mod submissions;
 mod taken;
 mod transact;

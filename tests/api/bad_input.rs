@@ -192,6 +192,10 @@ fn wrong_values(param: &ParamSpec) -> Vec<(String, String)> {
             format!("Unable to parse date {value}")
         }),
         ParamType::Map => refuse(&["x", "[0].volume", "{}"], &|value| format!("invalid value {value} for")),
+        ParamType::String if param.like_id => {
+            let long = "x".repeat(param.max_length + 1);
+            refuse(&["abc", "", &long], &|_| format!("Invalid value provided for API arg: {name}"))
+        }
         ParamType::String => {
             let long = "x".repeat(param.max_length + 1);
             refuse(&[&long], &|_| format!("Value greater than max allowed length {}", param.max_length))

@@ -56,7 +56,8 @@ impl Ids for OneVolume {
 
 async fn decode_with(ids: &OneVolume, pairs: &[(&str, &str)]) -> Result<Everything, ApiError> {
     let args = Args::unpack(pairs.iter().copied())?;
-    Everything::decode(&Input { command: "tryeverything", args: &args, ids, default_page_size: 500 }).await
+    Everything::decode(&Input { command: "tryeverything", args: &args, ids, is_root: true, default_page_size: 500 })
+        .await
 }
 
 /// Decodes with a good volume in front.

@@ -11,6 +11,7 @@ mod fuzz_seeds;
 pub mod golden;
 mod http;
 mod list_apis;
+mod order;
 mod project_roles;
 mod recorded_clients;
 mod recorded_roles;

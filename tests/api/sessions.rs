@@ -246,6 +246,31 @@ async fn who_has_to_change_the_password_is_told_and_shown_how() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_for_a_caller_is_not_shown_in_a_session() {
+    let world = World::start().await;
+    let named = |name: &'static str| [("command", "listApis"), ("name", name), ("response", "json")];
+    let parameters = |answer: &RawResponse| {
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let listed = body["listapisresponse"]["api"][0]["params"].as_array().unwrap_or_else(|| panic!("{}", answer.body));
+        listed.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (alice, admin) = (login(&world, "alice").await, login(&world, "admin").await);
+    for hidden in ["storageid", "clusterid", "displayvolume", "listsystemvms", "isencrypted"] {
+        let has = |answer: &RawResponse| parameters(answer).iter().any(|name| name == hidden);
+        assert!(!has(&call(&world, &alice, &named("listVolumes")[..2]).await), "{hidden}");
+        assert!(has(&call(&world, &admin, &named("listVolumes")[..2]).await), "{hidden}: root admins see it");
+        assert!(has(&world.get("alice", &named("listVolumes")).await), "{hidden}: keys see it");
+    }
+    for name in ["migrateVolume", "noSuchCommand", ""] {
+        let refused = call(&world, &alice, &named(name)[..2]).await;
+        assert_eq!(refused.status, 530, "{name}: {}", refused.body);
+        assert!(refused.body.contains("Api Discovery plugin was unable to find an api by that name"), "{}", refused.body);
+    }
+    let all = commands_of(&world.get("alice", &[("command", "listApis"), ("response", "json")]).await);
+    assert_eq!(commands_of(&world.get("alice", &named("migrateVolume")).await), all, "keys are told of everything");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neither_id_nor_key_is_in_the_database() {
     let world = World::start().await;
     let login = login(&world, "admin").await;

@@ -228,6 +228,14 @@ async fn a_running_machine() {
         ("1", "1", "0")
     );
     assert!(alert["subject"].starts_with("Unable to migrate vm i-"), "{alert:?}");
+    let (zone, pod) = place_of(&alert["subject"]);
+    assert_ne!(zone, pod);
+}
+
+/// Where an alert says that a move has failed: zone and pod.
+fn place_of(subject: &str) -> (&str, &str) {
+    let place = subject.split_once(" in zone ").expect("a place").1;
+    place.split_once(" and pod ").expect("a zone and a pod")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,6 +289,12 @@ async fn a_running_machine_with_its_disks() {
             "op_host_capacity 16 update_time -> time",
         ],
     );
+    // With disks the zone stands in the pod's place (`contract/migration.md` 3.8).
+    let stayed = moved(&hyperv_rows(), &call, refusal("no")).await;
+    let alerts = new_rows(&stayed.0, &stayed.1, "alert");
+    let [alert] = &alerts[..] else { panic!("{alerts:?}") };
+    let (zone, pod) = place_of(&alert["subject"]);
+    assert_eq!((zone, pod), ("lab", "lab"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

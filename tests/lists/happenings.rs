@@ -127,6 +127,18 @@ async fn events_are_narrowed() {
     }
 }
 
+/// As in the recorded pages: by who caused them, and those of one user in their order.
+#[tokio::test]
+async fn events_of_a_page_stand_by_who_caused_them() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        prepared(store).await;
+        store.db().run("UPDATE event SET user_id = 1 WHERE id = 3", vec![]).await.unwrap();
+        let wanted = ["failed", "asked", "began", "alice came", "bob moved", "inside"];
+        assert_eq!(texts(store, "admin", "listEvents", &[("listall", "true")]).await, wanted, "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn events_are_shown_to_their_owners() {
     for (_, database) in database::each().await {

@@ -23,7 +23,15 @@ async fn a_host_is_emptied_and_taken_back() {
         }
         assert_eq!(bench.pool_of("ROOT-web").await, "c1-p1", "{kind}: what reaches there stays where it is");
         bench.check(kind).await;
-        assert_eq!(count(&gateway, "listAlerts", "Migration Complete for host").await, 1, "{kind}");
+        let number_of_host = number(&bench, &format!("SELECT id FROM host WHERE uuid = '{id}'")).await;
+        let host = bench.store.host_by_id(number_of_host).await.expect("the database").expect("the host");
+        let zone = bench.store.zone_name(host.zone_id).await.expect("a zone");
+        let pod = bench.store.pod_name(host.pod_id.expect("a pod")).await.expect("a pod");
+        let told = format!(
+            "Migration Complete for host name: {} (id:{}), availability zone: {zone}, pod: {pod}",
+            host.name, host.id
+        );
+        assert_eq!(count(&gateway, "listAlerts", &told).await, 1, "{kind}");
         assert_eq!(count(&gateway, "listEvents", "starting maintenance for host").await, 1, "{kind}");
         assert_eq!(count(&gateway, "listEvents", "completed maintenance for host").await, 1, "{kind}");
 

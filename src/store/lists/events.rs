@@ -132,14 +132,17 @@ impl PutAway {
 }
 
 impl Store {
-    /// How many events there are, and the ids of a page. The first page holds the newest; inside a page the oldest is
-    /// first, as CloudStack's recorded pages are.
+    /// How many events there are, and the ids of a page. The first page holds the newest; inside a page they stand by who caused
+    /// them, those of one user oldest first, as in CloudStack's recorded pages.
     ///
     /// # Errors
     /// See [`crate::store::Db::rows`]; the same holds for all functions of this file.
     pub async fn events_page(&self, filter: &EventFilter, window: Window) -> Result<(i64, Vec<i64>), StoreError> {
         let (count, mut ids) = self.page("event t", &filter.condition(), "t.created DESC, t.id DESC", window).await?;
-        ids.sort_unstable();
+        let rows = self.rows_of("SELECT id, user_id FROM event WHERE id IN ({ids})", &ids, &[]).await?;
+        let users: HashMap<i64, i64> =
+            rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?))).collect::<Result<_, StoreError>>()?;
+        ids.sort_unstable_by_key(|id| (users.get(id).copied(), *id));
         Ok((count, ids))
     }
 

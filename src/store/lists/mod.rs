@@ -166,6 +166,20 @@ impl Condition {
         }
     }
 
+    /// Adds a condition on an id when there is one.
+    fn inside(&mut self, text: &str, id: Option<i64>) {
+        if let Some(id) = id {
+            self.and(text, [id.into()]);
+        }
+    }
+
+    /// Adds where machines are: on a host of a cluster, with a disk in a pool, with a card in a network.
+    fn placed(&mut self, cluster_id: Option<i64>, pool_id: Option<i64>, network_id: Option<i64>) {
+        self.inside("t.host_id IN (SELECT id FROM host WHERE cluster_id = ?)", cluster_id);
+        self.inside("t.id IN (SELECT instance_id FROM volumes WHERE pool_id = ? AND removed IS NULL)", pool_id);
+        self.inside("t.id IN (SELECT instance_id FROM nics WHERE network_id = ? AND removed IS NULL)", network_id);
+    }
+
     /// Adds that a domain is the root of a tree or below it, when there is a tree: the path of its root.
     fn in_tree(&mut self, column: &str, tree: Option<&str>) {
         if let Some(path) = tree {

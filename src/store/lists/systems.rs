@@ -21,8 +21,14 @@ pub struct SystemMachineFilter {
     pub zone_id: Option<i64>,
     /// In this pod.
     pub pod_id: Option<i64>,
+    /// On a host of this cluster.
+    pub cluster_id: Option<i64>,
     /// On this host.
     pub host_id: Option<i64>,
+    /// With a disk in this pool.
+    pub pool_id: Option<i64>,
+    /// With a card in this network.
+    pub network_id: Option<i64>,
     /// Whose.
     pub owners: Owners,
 }
@@ -59,6 +65,7 @@ impl Store {
         condition.equal("t.data_center_id", filter.zone_id);
         condition.equal("t.pod_id", filter.pod_id);
         condition.equal("t.host_id", filter.host_id);
+        condition.placed(filter.cluster_id, filter.pool_id, filter.network_id);
         self.page("vm_instance t", &condition, "t.id", window).await
     }
 

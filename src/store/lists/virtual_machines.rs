@@ -118,21 +118,10 @@ impl VirtualMachineFilter {
     }
 
     fn related(&self, condition: &mut Condition) {
-        let inside = [
-            (self.cluster_id, "t.host_id IN (SELECT id FROM host WHERE cluster_id = ?)"),
-            (self.pool_id, "t.id IN (SELECT instance_id FROM volumes WHERE pool_id = ? AND removed IS NULL)"),
-            (self.iso_id, "t.id IN (SELECT id FROM user_vm WHERE iso_id = ?)"),
-            (self.network_id, "t.id IN (SELECT instance_id FROM nics WHERE network_id = ? AND removed IS NULL)"),
-            (
-                self.affinity_group_id,
-                "t.id IN (SELECT instance_id FROM affinity_group_vm_map WHERE affinity_group_id = ?)",
-            ),
-        ];
-        for (id, text) in inside {
-            if let Some(id) = id {
-                condition.and(text, [id.into()]);
-            }
-        }
+        condition.placed(self.cluster_id, self.pool_id, self.network_id);
+        condition.inside("t.id IN (SELECT id FROM user_vm WHERE iso_id = ?)", self.iso_id);
+        let group = "t.id IN (SELECT instance_id FROM affinity_group_vm_map WHERE affinity_group_id = ?)";
+        condition.inside(group, self.affinity_group_id);
         if self.nothing {
             condition.and("1 = 0", []);
         }
