@@ -29,9 +29,8 @@ macro_rules! wire_name {
 /// ```
 ///
 /// A field that is not an `Option` is required. Options after the type: `since("4.9")`, `length(1024)`,
-/// `java("volumeName")`, `hidden(true)`, `not_empty(true)`, `like_id(true)`,
-/// `root_only(true)`. A field whose type was declared with `params!` brings all
-/// its members.
+/// `java("volumeName")`, `hidden(true)`, `not_empty(true)`, `like_id(true)`, `root_only(true)`. A field whose type was declared
+/// with `params!` brings all its members.
 #[macro_export]
 macro_rules! params {
     (
