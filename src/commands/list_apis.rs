@@ -85,7 +85,9 @@ impl SyncCommand for ListApis {
                 Some(spec) => shown.views(&[*spec]),
                 // CloudStack answers with everything when the name is not for this caller's key. In a session it says that there is no
                 // such command, except to who has to change the password first.
-                None if all.clone().any(|spec| spec.name == name && (!is_session || lets(spec))) => shown.views(&allowed),
+                None if all.clone().any(|spec| spec.name == name && (!is_session || lets(spec))) => {
+                    shown.views(&allowed)
+                }
                 None => {
                     return Err(ApiError::command_failed(
                         "Api Discovery plugin was unable to find an api by that name or process any apis",

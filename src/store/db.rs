@@ -21,7 +21,6 @@ use super::writes::{Advance, Touched, Writes};
 use super::{StoreError, migrations, sqlite};
 use crate::args;
 
-
 /// How long the end of connections to a server is waited for: it notices when we are gone.
 const CLOSING: Duration = Duration::from_secs(5);
 

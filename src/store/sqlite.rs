@@ -16,10 +16,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a caller waits for a free connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Pages that each reader keeps, in KiB as SQLite writes it: a page of machines that lie far apart, with their disks and cards, is more
-/// than the two MiB that it keeps by itself.
-const CACHE: &str = "-4096";
-
 /// Opens the database that `url` names, and makes it if there is none: the connections that read, and the one that writes.
 ///
 /// # Errors
@@ -60,7 +56,7 @@ pub(super) async fn open(url: &str) -> Result<(SqlitePool, SqlitePool), StoreErr
             .acquire_timeout(ACQUIRE_TIMEOUT)
             // There is no server that could have gone.
             .test_before_acquire(false)
-            .connect_with(options.pragma("cache_size", CACHE))
+            .connect_with(options)
             .await
             .map_err(StoreError::open)?
     };

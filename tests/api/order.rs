@@ -88,5 +88,9 @@ async fn a_pair_with_rules_is_shown_what_it_may_call() {
     shown.sort();
     assert_eq!(shown, ["listApis", "listZones"], "its role lets it move no volumes");
     assert_eq!(names(&narrow, &[("name", "listZones")]).await, ["listZones"]);
-    assert_eq!(names(&narrow, &[("name", "listVolumes")]).await.len(), 2, "everything, for a name that is not for the key");
+    assert_eq!(
+        names(&narrow, &[("name", "listVolumes")]).await.len(),
+        2,
+        "everything, for a name that is not for the key"
+    );
 }

@@ -251,7 +251,8 @@ async fn what_is_not_for_a_caller_is_not_shown_in_a_session() {
     let named = |name: &'static str| [("command", "listApis"), ("name", name), ("response", "json")];
     let parameters = |answer: &RawResponse| {
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        let listed = body["listapisresponse"]["api"][0]["params"].as_array().unwrap_or_else(|| panic!("{}", answer.body));
+        let listed =
+            body["listapisresponse"]["api"][0]["params"].as_array().unwrap_or_else(|| panic!("{}", answer.body));
         listed.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let (alice, admin) = (login(&world, "alice").await, login(&world, "admin").await);
@@ -264,7 +265,11 @@ async fn what_is_not_for_a_caller_is_not_shown_in_a_session() {
     for name in ["migrateVolume", "noSuchCommand", ""] {
         let refused = call(&world, &alice, &named(name)[..2]).await;
         assert_eq!(refused.status, 530, "{name}: {}", refused.body);
-        assert!(refused.body.contains("Api Discovery plugin was unable to find an api by that name"), "{}", refused.body);
+        assert!(
+            refused.body.contains("Api Discovery plugin was unable to find an api by that name"),
+            "{}",
+            refused.body
+        );
     }
     let all = commands_of(&world.get("alice", &[("command", "listApis"), ("response", "json")]).await);
     assert_eq!(commands_of(&world.get("alice", &named("migrateVolume")).await), all, "keys are told of everything");
