@@ -17,10 +17,10 @@ pub(super) struct Disks<'a> {
 }
 
 impl Disks<'_> {
-    /// Whether each disk that the host lists of a machine that runs is in the pool that its row says.
+    /// Whether each disk that the host lists of a machine that runs is in the pool that its row says. One that is not listed is in
+    /// no other.
     pub fn are_in_place(&self, listed: &[VmDisk]) -> bool {
-        let found = self.compared().filter_map(|volume| Some((volume, of_volume(listed, volume)?)));
-        found.into_iter().all(|(volume, disk)| self.is_in_place(volume, disk))
+        self.compared().all(|volume| of_volume(listed, volume).is_none_or(|disk| self.is_in_place(volume, disk)))
     }
 
     /// What differs where the host lists the disks of a machine that runs. `reached` are the pools that are there for the machines

@@ -51,10 +51,7 @@ impl Evacuation {
     /// CloudStack's alert of a host that is empty (`contract/migration.md` 3.8, and in all its words as it was recorded).
     async fn empty_alert(&self, host: &Host) -> Result<Alert, StoreError> {
         let zone = self.store.zone_name(host.zone_id).await?;
-        let pod = match host.pod_id {
-            Some(pod_id) => self.store.pod_name(pod_id).await?,
-            None => String::new(),
-        };
+        let pod = self.store.pod_name(host.pod_id).await?;
         let Host { id, name, .. } = host;
         let subject =
             format!("Migration Complete for host name: {name} (id:{id}), availability zone: {zone}, pod: {pod}");

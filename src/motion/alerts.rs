@@ -20,10 +20,9 @@ pub(super) async fn failed(store: &Store, order: &Order, verdict: &Verdict) -> R
     let (kind, subject, begin) = match &order.vm {
         Some(vm) if order.kind.moves_vm() => {
             // Where disks move too, CloudStack prints the zone in the place of the pod (`contract/migration.md` 3.8).
-            let pod = match order.source.pod_id {
-                _ if order.kind == Kind::LiveVmWithStorage => zone.clone(),
-                Some(pod_id) => store.pod_name(pod_id).await?,
-                None => String::new(),
+            let pod = match order.kind {
+                Kind::LiveVmWithStorage => zone.clone(),
+                _ => store.pod_name(order.source.pod_id).await?,
             };
             let (vm, host) = (&vm.instance_name, &order.source.name);
             let subject = format!("Unable to migrate vm {vm} from host {host} in zone {zone} and pod {pod}");

@@ -420,11 +420,11 @@ impl Store {
         rows.iter().map(|row| Ok((row.at(0)?, row.at::<Option<String>>(1)?.unwrap_or_default()))).collect()
     }
 
-    /// The name of a pod.
+    /// The name of a pod; nothing where there is none.
     ///
     /// # Errors
     /// See [`Store::volume_by_id`].
-    pub async fn pod_name(&self, pod_id: i64) -> Result<String, StoreError> {
+    pub async fn pod_name(&self, pod_id: Option<i64>) -> Result<String, StoreError> {
         let row = self.db().row("SELECT name FROM host_pod_ref WHERE id = ?", args![pod_id]).await?;
         row.map_or(Ok(String::new()), |row| Ok(row.get::<Option<String>>("name")?.unwrap_or_default()))
     }

@@ -48,8 +48,8 @@ const COUNTERS: usize = TABLES.len() + 1;
 const OTHERS: TableSet = TableSet(1 << TABLES.len());
 const ALL: TableSet = TableSet((1 << COUNTERS) - 1);
 
-/// Columns that say where a row belongs: whether it is there, by what name clients know it, of what kind, whose, and where. They change seldom, unlike
-/// states, and most lists look at no others.
+/// Columns that say where a row belongs: whether it is there, by what name clients know it, of what kind, whose, and where. They
+/// change seldom, unlike states, and most lists look at no others.
 pub(super) const STANDING: [&str; 11] = [
     "id",
     "uuid",

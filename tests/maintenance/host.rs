@@ -26,7 +26,7 @@ async fn a_host_is_emptied_and_taken_back() {
         let number_of_host = number(&bench, &format!("SELECT id FROM host WHERE uuid = '{id}'")).await;
         let host = bench.store.host_by_id(number_of_host).await.expect("the database").expect("the host");
         let zone = bench.store.zone_name(host.zone_id).await.expect("a zone");
-        let pod = bench.store.pod_name(host.pod_id.expect("a pod")).await.expect("a pod");
+        let pod = bench.store.pod_name(host.pod_id).await.expect("a pod");
         let told = format!(
             "Migration Complete for host name: {} (id:{}), availability zone: {zone}, pod: {pod}",
             host.name, host.id
