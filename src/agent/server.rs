@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Server};
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, PayloadConfig};
@@ -25,6 +25,7 @@ use super::host::Host;
 use super::tls::Identity;
 use super::world::{World, WorldError};
 use crate::hypervisors::hyperv::wire::REQUEST_LIMIT_BYTES;
+use crate::hypervisors::hyperv::wire::extension::QUESTION_HEADER;
 
 /// The media type of every answer.
 const JSON: &str = "application/json; charset=utf-8";
@@ -110,7 +111,12 @@ async fn handle(request: HttpRequest, place: Data<Place>, body: Bytes) -> HttpRe
         }
         Err(thrown) => crash(&thrown),
     };
-    send(&request, reply)
+    let mut response = send(&request, reply);
+    // The same mark goes back, so that the gateway can tell which of its questions this answers.
+    if let Some(mark) = request.headers().get(QUESTION_HEADER) {
+        response.headers_mut().insert(HeaderName::from_static(QUESTION_HEADER), mark.clone());
+    }
+    response
 }
 
 fn wrong_method(method: &Method) -> HttpResponse {

@@ -30,6 +30,11 @@ impl Seen {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// The value of a header, as it was written.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().filter_map(|line| line.split_once(": ")).find(|line| line.0 == name).map(|line| line.1)
+    }
+
     /// Last part of the class in the path.
     pub fn command(&self) -> &str {
         self.path.rsplit('.').next().unwrap()
@@ -40,6 +45,8 @@ impl Seen {
 pub enum Reply {
     /// Status and body.
     Say(u16, String),
+    /// So many answers of status 200 with this body and the mark of the question, on a connection that stays open.
+    Marked(usize, String),
     /// Closes the connection without a word.
     Drop,
     /// Begins an answer and closes the connection.
@@ -181,11 +188,28 @@ fn accept(tls: Tls, stream: TcpStream, handler: &Handler, seen: &Mutex<Vec<Seen>
     }
 }
 
-/// Reads one request and answers it. A connection that ends early is the client's affair.
+/// Reads requests and answers them, until an answer leaves nothing open. A connection that ends early is the client's affair.
 fn converse(mut stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<Seen>>) {
-    let Some(request) = read_request(&mut stream) else { return };
-    seen.lock().unwrap().push(request.clone());
-    match handler(&request) {
+    while let Some(request) = read_request(&mut stream) {
+        seen.lock().unwrap().push(request.clone());
+        match handler(&request) {
+            Reply::Marked(times, body) => {
+                let mark = request.header("stackmotion-question").unwrap_or_default();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nStackmotion-Question: {mark}\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(format!("{head}{body}").repeat(times).as_bytes());
+                let _ = stream.flush();
+            }
+            reply => return end(stream, reply),
+        }
+    }
+}
+
+/// The last answer on a connection.
+fn end(mut stream: impl Read + Write, reply: Reply) {
+    match reply {
         Reply::Say(status, body) => {
             let head = format!(
                 "HTTP/1.1 {status} Some\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
@@ -203,7 +227,7 @@ fn converse(mut stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<S
                 wait_for_end(&mut stream);
             }
         }
-        Reply::Drop => {}
+        Reply::Drop | Reply::Marked(..) => {}
         Reply::Silence => wait_for_end(&mut stream),
     }
 }

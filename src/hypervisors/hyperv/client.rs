@@ -1,23 +1,27 @@
-//! Sends commands to agents: one connection, one request, one answer (`contract/hyperv-wire.md` 1).
+//! Sends commands to agents: one connection, one request, one answer (`contract/hyperv-wire.md` 1). Only questions of ours to
+//! agents that mark their answers share connections ([`kept`]).
 //!
 //! The one thing that this module must get right is what a failure means. A command that never went out had no effect
 //! and may be believed to have failed; a command that went out and whose answer is missing may have been carried out.
 //! So nothing is ever sent twice, and [`ClientError::effect`] says which of the two it was.
 
 mod failure;
+mod kept;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use uuid::Uuid;
 
 pub use failure::ClientError;
 
+use self::kept::KeptConnections;
 use super::pin::{PinError, PinLayer, PinPolicy};
 use super::tls::{Backend, ConnectFailure, TlsChoice, causes, classify, openssl_connector, rustls_config};
+use super::wire::extension::QUESTION_HEADER;
 use super::wire::{Answer, Command, DEFAULT_PORT, decode, encode, path_of};
 use crate::motion::hypervisor::HostRef;
 
@@ -61,10 +65,12 @@ pub struct AgentClient {
     clients: Mutex<HashMap<(String, Backend), Client>>,
     /// Addresses that rustls could not shake hands with and OpenSSL could.
     needs_openssl: Mutex<HashSet<String>>,
+    kept: KeptConnections,
 }
 
 /// A request on its way.
 struct Request<'a> {
+    id: Uuid,
     address: &'a str,
     class: &'static str,
     body: Vec<u8>,
@@ -96,7 +102,13 @@ fn log(sent: &Sent<'_>, error: Option<&ClientError>) {
 impl AgentClient {
     /// A client with these settings that trusts these certificates.
     pub fn new(settings: ClientSettings, pins: PinPolicy) -> Self {
-        Self { settings, pins: Arc::new(pins), clients: Mutex::default(), needs_openssl: Mutex::default() }
+        Self {
+            settings,
+            pins: Arc::new(pins),
+            clients: Mutex::default(),
+            needs_openssl: Mutex::default(),
+            kept: KeptConnections::default(),
+        }
     }
 
     /// `ip:port` of a host's agent; an IPv6 literal is put in brackets.
@@ -110,21 +122,24 @@ impl AgentClient {
     /// # Errors
     /// [`ClientError`]; its [`effect`](ClientError::effect) says whether the command can have been carried out.
     pub async fn send<C: Command>(&self, host: &HostRef, command: &C) -> Result<C::Answer, ClientError> {
-        let (address, request) = (self.address_of(host), Uuid::new_v4());
+        let (address, id) = (self.address_of(host), Uuid::new_v4());
         let started = Instant::now();
-        tracing::debug!(%request, host = host.name, address, class = C::CLASS, "asking the agent");
-        let answer = self.exchange(&address, command).await;
+        tracing::debug!(request = %id, host = host.name, address, class = C::CLASS, "asking the agent");
+        let answer = self.exchange(id, &address, command).await;
         log(
-            &Sent { request, host: &host.name, class: C::CLASS, millis: started.elapsed().as_millis() },
+            &Sent { request: id, host: &host.name, class: C::CLASS, millis: started.elapsed().as_millis() },
             answer.as_ref().err(),
         );
         answer
     }
 
-    async fn exchange<C: Command>(&self, address: &str, command: &C) -> Result<C::Answer, ClientError> {
+    async fn exchange<C: Command>(&self, id: Uuid, address: &str, command: &C) -> Result<C::Answer, ClientError> {
         let body = encode(command).map_err(ClientError::Unsendable)?;
-        let request = Request { address, class: C::CLASS, body };
-        let bytes = self.deliver(&request).await?;
+        let request = Request { id, address, class: C::CLASS, body };
+        let bytes = match self.ask_kept(&request).await {
+            Some(answer) => answer,
+            None => self.deliver(&request).await?,
+        };
         let answer = decode::<C>(&bytes).map_err(|reason| ClientError::Unusable {
             address: address.to_owned(),
             class: C::CLASS,
@@ -139,6 +154,25 @@ impl AgentClient {
             question: is_question(C::CLASS),
             details: outcome.details.clone().filter(|details| !details.trim().is_empty()),
         })
+    }
+
+    /// The answer to a question of ours over a kept connection; nothing when there is none, or when anything went wrong on it.
+    async fn ask_kept(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        if !kept::is_marked(request.class) {
+            return None;
+        }
+        let client = self.kept.get(request.address)?;
+        let asking = async {
+            let response = post(&client, request).timeout(kept::PATIENCE).send().await.ok()?;
+            let is_answer = response.status() == StatusCode::OK && kept::answers(&response, request.id);
+            if is_answer { read_body(response).await.ok() } else { None }
+        };
+        let answer = asking.await;
+        if answer.is_none() {
+            tracing::debug!(request = %request.id, address = request.address, "no answer over a kept connection: asking anew");
+            self.kept.forget(request.address);
+        }
+        answer
     }
 
     /// Delivers a request with the backend that suits the host. Only a handshake is ever tried twice.
@@ -177,16 +211,17 @@ impl AgentClient {
         let client = self
             .client_for(address, backend)
             .map_err(|reason| ClientError::NoClient { address: address.to_owned(), reason })?;
-        let url = format!("https://{address}{}", path_of(request.class));
-        let mut post = client
-            .post(url)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(request.body.clone());
+        let mut post = post(&client, request);
         if is_question(request.class) {
             post = post.timeout(self.settings.question_timeout);
         }
         let response = post.send().await.map_err(|error| self.undelivered(request, &error))?;
         refuse_status(request, response.status())?;
+        if kept::answers(&response, request.id)
+            && let Ok(client) = self.build(address, backend, kept::QUIET_EACH)
+        {
+            self.kept.keep(address, client);
+        }
         read_body(response).await.map_err(|error| match error {
             BodyError::Broken(error) => self.undelivered(request, &error),
             BodyError::TooLong => ClientError::Lost {
@@ -204,12 +239,15 @@ impl AgentClient {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self.build(address, backend)?;
+        let client = self.build(address, backend, 0)?;
         clients.insert(key, client.clone());
         Ok(client)
     }
 
-    fn build(&self, address: &str, backend: Backend) -> Result<Client, String> {
+    /// A client that keeps so many quiet connections. Commands need one that keeps none: a connection that was used before
+    /// may be closed by the agent while a request is on its way, and then nobody can tell whether it arrived. A fresh one for
+    /// each fails before or after sending.
+    fn build(&self, address: &str, backend: Backend, quiet: usize) -> Result<Client, String> {
         let builder = Client::builder();
         let builder = match backend {
             Backend::Rustls => builder.tls_backend_preconfigured(rustls_config().map_err(|error| error.to_string())?),
@@ -223,9 +261,8 @@ impl AgentClient {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            // A connection that was used before may be closed by the agent while a request is on its way, and then
-            // nobody can tell whether it arrived. A fresh one for each command fails before or after sending.
-            .pool_max_idle_per_host(0)
+            .pool_max_idle_per_host(quiet)
+            .pool_idle_timeout(kept::QUIET)
             .connect_timeout(self.settings.connect_timeout)
             .tcp_keepalive(self.settings.keepalive)
             .tcp_keepalive_interval(self.settings.keepalive / 4)
@@ -265,6 +302,14 @@ impl AgentClient {
         }
         ClientError::Lost { address, class, reason }
     }
+}
+
+/// A request as HTTP has it. Questions of ours carry their mark.
+fn post(client: &Client, request: &Request<'_>) -> RequestBuilder {
+    let url = format!("https://{}{}", request.address, path_of(request.class));
+    let post =
+        client.post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(request.body.clone());
+    if kept::is_marked(request.class) { post.header(QUESTION_HEADER, request.id.to_string()) } else { post }
 }
 
 /// Whether a command only asks, or does something that is done at once and may be done again.

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Base, answers, commands, lenient};
 
+/// Header of a question of ours with a mark for it, a UUID. An agent that gives it back in the head of its answer may be asked
+/// again over the same connection.
+pub const QUESTION_HEADER: &str = "stackmotion-question";
+
 /// Key in `contextMap` of Migrate, MigrateVolume, MigrateWithStorage and Copy: the motion's id.
 pub const MOTION_KEY: &str = "motion";
 

@@ -1,0 +1,72 @@
+//! Connections that are kept from one question to the next, for agents whose answers say which question they answer.
+//!
+//! An HTTP connection that is used again trusts its peer to answer each request once. Where an agent, or something between
+//! it and the gateway, answers one twice, every answer from then on belongs to the question before, and what is believed
+//! then is where a disk is. So each question has a mark, and an agent with our additions gives it back
+//! ([`QUESTION_HEADER`]). Only where it did a connection is kept; what comes over one and has not its own mark is no answer.
+//! Whatever goes wrong on a kept connection, the question is asked anew on a fresh one: it may be asked twice.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Response};
+use uuid::Uuid;
+
+use super::super::wire::extension::QUESTION_HEADER;
+
+/// How long a connection may be quiet between two questions. Less than any server keeps one, so that it is rarely closed
+/// just when it is to be used.
+pub(super) const QUIET: Duration = Duration::from_secs(4);
+/// How many quiet connections to one agent are kept.
+pub(super) const QUIET_EACH: usize = 2;
+/// After what time connections are made anew. A fingerprint that is no longer trusted counts for questions after this.
+const AGE: Duration = Duration::from_secs(30);
+/// How long an answer over a kept connection is waited for. The host may be gone without a word, which a fresh connection
+/// finds out at once.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which of our additions only ask. Others change something, or are told to hosts to find out whether they answer at all.
+pub(super) fn is_marked(class: &str) -> bool {
+    class.starts_with("stackmotion.") && !class.ends_with(".CancelMotionCommand")
+}
+
+/// Whether an answer gives back the mark of this question.
+pub(super) fn answers(response: &Response, question: Uuid) -> bool {
+    mark_of(response.headers()) == Some(question)
+}
+
+fn mark_of(headers: &HeaderMap) -> Option<Uuid> {
+    Uuid::parse_str(headers.get(QUESTION_HEADER)?.to_str().ok()?).ok()
+}
+
+/// HTTP clients that keep connections, one for each agent that marks its answers.
+#[derive(Default)]
+pub(super) struct KeptConnections(Mutex<HashMap<String, Kept>>);
+
+struct Kept {
+    client: Client,
+    since: Instant,
+}
+
+impl KeptConnections {
+    /// The client for an agent that marks its answers; nothing when it is not known to, or when it is time for new connections.
+    pub(super) fn get(&self, address: &str) -> Option<Client> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = all.get(address).filter(|kept| kept.since.elapsed() < AGE)?;
+        Some(kept.client.clone())
+    }
+
+    /// Keeps connections to this agent from now on.
+    pub(super) fn keep(&self, address: &str, client: Client) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, kept| kept.since.elapsed() < AGE);
+        all.entry(address.to_owned()).or_insert(Kept { client, since: Instant::now() });
+    }
+
+    /// Closes what is kept for an agent.
+    pub(super) fn forget(&self, address: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+    }
+}

@@ -1,0 +1,98 @@
+//! Connections that are kept between questions: only for agents that mark their answers, and never with the wrong answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use stackmotion::hypervisors::hyperv::wire::extension::{CancelMotionCommand, MotionStatusCommand};
+use stackmotion::hypervisors::hyperv::wire::{Base, host::ReadyCommand, vms::MigrateCommand};
+use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings};
+
+use super::server::{Reply, Seen, Server, client, modern};
+
+/// What the agent says of the motion that it is asked for: its id, so that a mixed-up answer shows.
+fn status(question: &Seen) -> String {
+    let id = question.json()["motionId"].as_str().unwrap_or_default().to_owned();
+    format!(r#"[{{"stackmotion.MotionStatusAnswer":{{"result":true,"known":true,"phase":"{id}"}}}}]"#)
+}
+
+/// Asks for a motion, and gives what was said of which.
+async fn ask(client: &AgentClient, server: &Server, id: usize) -> String {
+    let question = MotionStatusCommand { motion_id: format!("m{id}"), base: Base::default() };
+    client.send(&server.host(), &question).await.unwrap().phase.unwrap()
+}
+
+/// A server that marks its answers but does something else with the question of this number, counted from one.
+fn strange_at(number: usize, reply: impl Fn(String) -> Reply + Send + Sync + 'static) -> Server {
+    let asked = Arc::new(AtomicUsize::new(0));
+    Server::start(modern(), move |question| match asked.fetch_add(1, Ordering::SeqCst) + 1 {
+        now if now == number => reply(status(question)),
+        _ => Reply::Marked(1, status(question)),
+    })
+}
+
+#[tokio::test]
+async fn questions_share_a_connection_where_answers_are_marked() {
+    let server = Server::start(modern(), |question| match question.command() {
+        "MotionStatusCommand" => Reply::Marked(1, status(question)),
+        _ => Reply::ok("[]"),
+    });
+    let client = client(ClientSettings::default());
+    for id in 1..=9 {
+        assert_eq!(ask(&client, &server, id).await, format!("m{id}"));
+    }
+    assert_eq!(server.connections(), 2, "the first question finds out that answers are marked");
+
+    let host = server.host();
+    let _ = client.send(&host, &MigrateCommand::new("i-2-5-VM", "192.0.2.22", Base::default())).await;
+    let _ = client.send(&host, &ReadyCommand::default()).await;
+    let _ = client.send(&host, &CancelMotionCommand::default()).await;
+    assert_eq!(server.connections(), 5, "whatever else is sent has a connection of its own");
+    let seen = server.seen();
+    assert!(seen[9..].iter().all(|request| request.header("stackmotion-question").is_none()));
+    let marks: std::collections::BTreeSet<_> =
+        seen[..9].iter().map(|question| question.header("stackmotion-question").unwrap()).collect();
+    assert_eq!(marks.len(), 9, "each question has a mark of its own");
+}
+
+#[tokio::test]
+async fn without_marks_each_question_has_a_connection_of_its_own() {
+    let server = Server::start(modern(), |question| Reply::ok(status(question)));
+    let client = client(ClientSettings::default());
+    for id in 1..=4 {
+        assert_eq!(ask(&client, &server, id).await, format!("m{id}"));
+    }
+    assert_eq!(server.connections(), 4);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_twice_is_not_taken_for_the_next_one() {
+    for at in 1..=4 {
+        let server = strange_at(at, |answer| Reply::Marked(2, answer));
+        let client = client(ClientSettings::default());
+        for id in 1..=9 {
+            assert_eq!(ask(&client, &server, id).await, format!("m{id}"), "question {at} is answered twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_fails_on_a_kept_connection_is_asked_anew() {
+    let strange: [(&str, fn(String) -> Reply); 6] = [
+        ("closed", |_| Reply::Drop),
+        ("half", |_| Reply::Half),
+        ("stuck", |_| Reply::Stuck),
+        ("silent", |_| Reply::Silence),
+        ("unmarked", Reply::ok),
+        ("crashed", |answer| Reply::Say(500, answer)),
+    ];
+    let each = strange.map(|(word, reply)| async move {
+        let server = strange_at(3, reply);
+        let client = client(ClientSettings::default());
+        for id in 1..=6 {
+            assert_eq!(ask(&client, &server, id).await, format!("m{id}"), "{word}");
+        }
+        assert_eq!(server.seen().len(), 7, "{word}: one question was asked twice");
+        assert_eq!(server.connections(), 4, "{word}: then a connection is kept again");
+    });
+    futures_util::future::join_all(each).await;
+}
