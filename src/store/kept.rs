@@ -1,7 +1,8 @@
 //! What was read and is used again for a moment, so that many who ask the same cost one question.
 //!
 //! A value is used while its stamp is still that of what it was read from, and not for longer than it was kept for. While one
-//! caller reads it again, the others go on with what is there, for as long again at the most.
+//! caller reads it again, the others go on with what is there, for as long again at the most. Thousands of values that were read
+//! in the same second are not all read again in the same second: each is kept for up to a quarter less, always the same ones.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -32,6 +33,8 @@ struct Slot<V> {
     value: V,
     stamp: u64,
     read: Instant,
+    /// When it was last read or confirmed.
+    known: Instant,
     fresh: Duration,
     /// Since when somebody reads it again.
     awaited: Option<Instant>,
@@ -67,6 +70,14 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
         }
     }
 
+    /// So long, or up to a quarter less.
+    fn spread<Q: Hash + ?Sized>(&self, key: &Q, long: Duration) -> Duration {
+        let hash = self.hasher.hash_one(key);
+        // The lowest bits say which shard it is.
+        let part = u32::try_from(hash >> 32).unwrap_or_default() % 256;
+        long - long / 1024 * part
+    }
+
     fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, Shard<K, V>> {
         let at = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +92,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
         let now = Instant::now();
         let mut shard = self.shard(key);
         if let Some(slot) = shard.slots.get_mut(key).filter(|slot| slot.stamp == stamp) {
-            let age = now.duration_since(slot.read);
+            let age = now.duration_since(slot.known);
             let is_awaited = slot.awaited.is_some_and(|since| now.duration_since(since) < slot.fresh);
             if age < slot.fresh || (is_awaited && age < slot.fresh * 2) {
                 return Look::Known(slot.value.clone());
@@ -104,6 +115,20 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
         }
     }
 
+    /// A value that is kept is still so: it is used for as long again, but no longer than `most` after it was read.
+    pub fn confirm<Q>(&self, key: &Q, most: Duration)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (now, most) = (Instant::now(), self.spread(key, most));
+        if let Some(slot) = self.shard(key).slots.get_mut(key)
+            && now.duration_since(slot.read) < most
+        {
+            slot.known = now;
+        }
+    }
+
     /// Takes a value out because it is not so any more. One that is being read now is not kept either.
     pub fn forget<Q>(&self, key: &Q)
     where
@@ -119,18 +144,19 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
 impl<K: Eq + Hash + Clone, V: Clone> Reading<'_, K, V> {
     /// Keeps what was read for so long, unless it has changed meanwhile.
     pub fn keep(self, value: V, fresh: Duration) {
+        let fresh = self.kept.spread(&self.key, fresh);
         let mut shard = self.kept.shard(&self.key);
         if shard.changes != self.changes {
             return;
         }
         if shard.slots.len() >= self.kept.most_in_shard && !shard.slots.contains_key(&self.key) {
             let now = Instant::now();
-            shard.slots.retain(|_, slot| now.duration_since(slot.read) < slot.fresh);
+            shard.slots.retain(|_, slot| now.duration_since(slot.known) < slot.fresh);
             if shard.slots.len() >= self.kept.most_in_shard {
                 shard.slots.clear();
             }
         }
-        let slot = Slot { value, stamp: self.stamp, read: self.begun, fresh, awaited: None };
+        let slot = Slot { value, stamp: self.stamp, read: self.begun, known: self.begun, fresh, awaited: None };
         shard.slots.insert(self.key, slot);
     }
 }
@@ -180,10 +206,10 @@ mod tests {
         // As if it had been read a while ago: not fresh any more, and not old either.
         let aged = |kept: &Kept<String, u32>, by: Duration| {
             if let Some(slot) = kept.shard("a").slots.get_mut("a") {
-                slot.read = Instant::now().checked_sub(by).unwrap();
+                slot.known = Instant::now().checked_sub(by).unwrap();
             }
         };
-        aged(&kept, LONG + LONG / 2);
+        aged(&kept, LONG + LONG / 4);
         let again = read(&kept, "a", 1);
         assert_eq!(known(&kept, "a", 1), Some(7), "the others");
         again.keep(8, LONG);
@@ -191,6 +217,32 @@ mod tests {
         aged(&kept, LONG * 2);
         let _slow = read(&kept, "a", 1);
         assert_eq!(known(&kept, "a", 1), None, "but not for ever");
+    }
+
+    #[test]
+    fn what_is_confirmed_is_used_on_but_not_for_ever() {
+        let kept = Kept::new(100);
+        read(&kept, "a", 1).keep(7, LONG);
+        let read_ago = |by: Duration| {
+            if let Some(slot) = kept.shard("a").slots.get_mut("a") {
+                slot.known = Instant::now().checked_sub(LONG * 3).unwrap();
+                slot.read = Instant::now().checked_sub(by).unwrap();
+            }
+        };
+        read_ago(LONG * 3);
+        kept.confirm("a", LONG * 5);
+        assert_eq!(known(&kept, "a", 1), Some(7));
+        assert_eq!(known(&kept, "a", 2), None, "the stamp counts as ever");
+        read_ago(LONG * 5);
+        kept.confirm("a", LONG * 5);
+        assert_eq!(known(&kept, "a", 1), None);
+    }
+
+    #[test]
+    fn what_was_read_at_once_is_read_again_at_different_times() {
+        let kept: Kept<String, u32> = Kept::new(100);
+        let lives: std::collections::BTreeSet<_> = (0..100).map(|at| kept.spread(&at.to_string(), LONG)).collect();
+        assert!(lives.len() > 50 && lives.iter().all(|life| *life > LONG / 2 && *life <= LONG), "{lives:?}");
     }
 
     #[test]

@@ -24,6 +24,9 @@ const FRESH: Duration = Duration::from_millis(250);
 /// then, or its row be gone. News of a motion count for as long. Ten thousand motions that are polled would be the better part
 /// of what the database has to do if this were shorter.
 const FRESH_AT_HOME: Duration = NEWS_COUNT;
+/// For how long a sight of a job that this gateway is moving is used, while each writing of its news finds that the job is still
+/// this gateway's: then only what others write about the job, which is that it is to stop, is not seen before.
+const FRESH_WHILE_MINE: Duration = Duration::from_secs(60);
 /// For how long the number of a job is used: it never has another one, and what is read under it may be nothing.
 const FRESH_NUMBER: Duration = Duration::from_secs(60);
 /// How many jobs are kept in sight.
@@ -75,6 +78,7 @@ struct News {
     progress: MotionProgress,
     at: Instant,
     changed: Timestamp,
+    is_first: bool,
     is_written: bool,
 }
 
@@ -152,10 +156,13 @@ impl Sights {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, mut news: News) {
         let job_id = news.moving.job_id;
         self.jobs.change(&job_id, |sight| *sight = Arc::new(news.shown_in(sight)));
-        self.news().insert(job_id, news);
+        let mut all = self.news();
+        // What nobody has read yet is still to be read, however often it is told meanwhile.
+        news.is_first = all.get(&job_id).is_none_or(|known| known.is_first && !known.is_written);
+        all.insert(job_id, news);
     }
 
     /// The latest news of a job that counts.
@@ -179,6 +186,7 @@ impl Sights {
     fn written(&self, written: &[News]) {
         let mut all = self.news();
         for news in written {
+            self.jobs.confirm(&news.moving.job_id, FRESH_WHILE_MINE);
             if let Some(known) = all.get_mut(&news.moving.job_id)
                 && known.at == news.at
             {
@@ -254,6 +262,9 @@ impl Store {
         };
         let Some(job) = self.job_by_id(job_id).await? else { return Ok(None) };
         let sight = self.sight_of(job).await?;
+        if let Look::Read(number) = sights.numbers.look(&sight.job.uuid, sights.stamp()) {
+            number.keep(job_id, FRESH_NUMBER);
+        }
         let is_home = sight.job.status != 0 || sights.news_of(job_id).is_some();
         reading.keep(Arc::clone(&sight), if is_home { FRESH_AT_HOME } else { FRESH });
         Ok(Some(sight))
@@ -278,7 +289,7 @@ impl Store {
     pub fn motion_progress(&self, moving: Moving, progress: MotionProgress) {
         let sights = self.db().sights();
         let (at, changed) = (Instant::now(), Timestamp::now());
-        sights.tell(News { moving, claim: self.claim, progress, at, changed, is_written: false });
+        sights.tell(News { moving, claim: self.claim, progress, at, changed, is_first: true, is_written: false });
         if !sights.is_writing.swap(true, Ordering::AcqRel) {
             tokio::spawn(self.clone().write_progress());
         }
@@ -313,13 +324,24 @@ impl Store {
             }
             for some in unwritten.chunks(WRITTEN_AT_ONCE) {
                 match self.write_some(some).await {
-                    Ok(()) => sights.written(some),
+                    Ok(()) => {
+                        sights.written(some);
+                        self.look_at_first(some).await;
+                    }
                     Err(error) => {
                         tracing::warn!(cause = %crate::telemetry::chain(&error), "progress could not be noted");
                         break;
                     }
                 }
             }
+        }
+    }
+
+    /// Whoever asked for a motion will ask how far it is: what thousands ask for in the same second is known then. What cannot
+    /// be read is read by them.
+    async fn look_at_first(&self, some: &[News]) {
+        for news in some.iter().filter(|news| news.is_first) {
+            let _ = self.job_sight(news.moving.job_id).await;
         }
     }
 
