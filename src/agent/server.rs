@@ -25,7 +25,7 @@ use super::host::Host;
 use super::tls::Identity;
 use super::world::{World, WorldError};
 use crate::hypervisors::hyperv::wire::REQUEST_LIMIT_BYTES;
-use crate::hypervisors::hyperv::wire::extension::QUESTION_HEADER;
+use crate::hypervisors::hyperv::wire::extension::MARK_HEADER;
 
 /// The media type of every answer.
 const JSON: &str = "application/json; charset=utf-8";
@@ -113,8 +113,8 @@ async fn handle(request: HttpRequest, place: Data<Place>, body: Bytes) -> HttpRe
     };
     let mut response = send(&request, reply);
     // The same mark goes back, so that the gateway can tell which of its questions this answers.
-    if let Some(mark) = request.headers().get(QUESTION_HEADER) {
-        response.headers_mut().insert(HeaderName::from_static(QUESTION_HEADER), mark.clone());
+    if let Some(mark) = request.headers().get(MARK_HEADER) {
+        response.headers_mut().insert(HeaderName::from_static(MARK_HEADER), mark.clone());
     }
     response
 }

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use uuid::Uuid;
+
 use super::report::{Finding, Target};
 use super::scene::Scene;
-use super::{BenchError, Depth};
+use super::{BenchError, Depth, submits};
 use crate::args;
 use crate::demo::{DiskPlan, Plan, VmPlan};
-use crate::store::Store;
+use crate::model::Timestamp;
+use crate::store::{DiskFacts, FileRole, MotionDisk, NewMotion, NewMotionFile, Server, Store, StoreError, transact};
 
-/// Transactions that have to be on the disk before the agent may have the command: the job is accepted; claimed; its event says
-/// that it has begun; it has its turn; rows and files are marked; the command is announced.
-const WRITES: u32 = 6;
 /// The command whose receipt counts.
 const COMMAND: &str = "MigrateVolumeCommand";
 const MEDIAN_LIMIT_MS: f64 = 2.0;
@@ -47,12 +47,11 @@ pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
             scene.migrate(&client, "ROOT-small", to).await?;
             taken.push(receipt_ms(&scene)? - begun);
         }
-        let write = median(&mut commit_ms(&scene, each).await?);
-        let on_the_way = write * f64::from(WRITES);
+        let on_the_way = median(&mut writes_ms(&scene, each).await?);
         let (middle, slowest) = (median(&mut taken), taken[taken.len() * 99 / 100]);
         beyond_median.rounds.push((middle - on_the_way) / MEDIAN_LIMIT_MS);
         beyond_slowest.rounds.push((slowest - on_the_way) / SLOWEST_LIMIT_MS);
-        beyond_median.figures = format!("{middle:.2} ms, of which {WRITES} durable writes of {write:.2} ms beside it");
+        beyond_median.figures = format!("{middle:.2} ms, beside {on_the_way:.2} ms for the six durable writes alone");
         beyond_slowest.figures = format!("{slowest:.2} ms");
     }
     gateway.end().await;
@@ -71,19 +70,70 @@ fn receipt_ms(scene: &Scene) -> Result<f64, BenchError> {
     received.reduce(f64::max).ok_or_else(|| BenchError::Unexpected(format!("no agent has had a {COMMAND}")))
 }
 
-/// How long small transactions take on a database of the same kind in the same folder.
-async fn commit_ms(scene: &Scene, count: usize) -> Result<Vec<f64>, BenchError> {
+/// What has to be on the disk before the agent may have the command, written again and again into a database of the same kind
+/// in the same folder: the six transactions of a move, with all their rows and nothing else. Milliseconds for all six.
+async fn writes_ms(scene: &Scene, count: usize) -> Result<Vec<f64>, BenchError> {
     let store = Store::open(&format!("sqlite://{}/beside.db", scene.path().display())).await?;
     store.bootstrap().await?;
+    let server = store.server_register("beside", "bench", "127.0.0.1", Duration::from_secs(3600)).await?;
     let mut taken = Vec::with_capacity(count);
-    for at in 0..count {
+    for _ in 0..count {
         let begun = Instant::now();
-        store.db().run("UPDATE user SET firstname = ? WHERE id = 2", args![at.to_string()]).await?;
+        write_all(&store, &server).await?;
         taken.push(begun.elapsed().as_secs_f64() * 1000.0);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     store.db().close().await;
     Ok(taken)
+}
+
+async fn write_all(store: &Store, server: &Server) -> Result<(), BenchError> {
+    let (_, job_id) = submits::write(store).await?;
+    let claim = store.job_claim(job_id, server).await?;
+    let claim = claim.ok_or_else(|| BenchError::Unexpected("the job beside it cannot be claimed".to_owned()))?;
+    let store = store.under(claim);
+    let start_id = store.job_queued(job_id).await?.map(|job| job.start_event_id).unwrap_or_default();
+    transact!(store, StoreError, |tx| { tx.event_begin(start_id, 2, "attempting to migrate a volume").await })?;
+    store.lock_take(&format!("vm:{job_id}"), job_id).await?;
+    let motion_id = transact!(store, StoreError, |tx| {
+        let sql = "UPDATE volumes SET state = 'Migrating', update_count = update_count + 1, updated = ? WHERE id = 1";
+        tx.run(sql, args![Timestamp::now()]).await?;
+        let motion_id = tx.motion_insert(&motion(job_id)).await?;
+        for role in [FileRole::Source, FileRole::Target] {
+            let file = NewMotionFile { volume_id: 1, role, host_id: 1, pool_id: 1, stem: "ROOT-small".to_owned() };
+            tx.motion_file_insert(motion_id, &file).await?;
+        }
+        Ok(motion_id)
+    })?;
+    let facts = DiskFacts { identity: Some(Uuid::new_v4().to_string()), size_bytes: 64 << 20 };
+    store.motion_sent(motion_id, &[(1, facts)]).await?;
+    Ok(())
+}
+
+fn motion(job_id: i64) -> NewMotion {
+    NewMotion {
+        uuid: Uuid::new_v4().to_string(),
+        job_id,
+        kind: "live-volume".to_owned(),
+        strategy: "HypervStorageMotion".to_owned(),
+        vm: Some((1, "i-2-1-VM".to_owned())),
+        source_host_id: 1,
+        target_host_id: None,
+        bytes_total: 1 << 20,
+        stall_s: 600,
+        stall_origin: "default".to_owned(),
+        unreachable_s: 300,
+        unreachable_origin: "default".to_owned(),
+        disks: vec![MotionDisk {
+            volume_id: 1,
+            copy_volume_id: None,
+            stem: "ROOT-small".to_owned(),
+            source_pool_id: 1,
+            target_pool_id: 2,
+            disk_offering_id: Some(1),
+            before: None,
+        }],
+    }
 }
 
 /// The middle one; all are sorted then.

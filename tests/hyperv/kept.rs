@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use stackmotion::hypervisors::hyperv::wire::extension::{CancelMotionCommand, MotionStatusCommand};
-use stackmotion::hypervisors::hyperv::wire::{Base, host::ReadyCommand, vms::MigrateCommand};
-use stackmotion::hypervisors::hyperv::{AgentClient, ClientSettings};
+use stackmotion::hypervisors::hyperv::wire::vms::{MigrateAnswer, MigrateCommand};
+use stackmotion::hypervisors::hyperv::wire::{Answer, Base, host::ReadyCommand};
+use stackmotion::hypervisors::hyperv::{AgentClient, ClientError, ClientSettings};
+use stackmotion::motion::hypervisor::Effect;
 
 use super::server::{Reply, Seen, Server, client, modern};
 
@@ -43,15 +46,83 @@ async fn questions_share_a_connection_where_answers_are_marked() {
     assert_eq!(server.connections(), 2, "the first question finds out that answers are marked");
 
     let host = server.host();
-    let _ = client.send(&host, &MigrateCommand::new("i-2-5-VM", "192.0.2.22", Base::default())).await;
     let _ = client.send(&host, &ReadyCommand::default()).await;
     let _ = client.send(&host, &CancelMotionCommand::default()).await;
-    assert_eq!(server.connections(), 5, "whatever else is sent has a connection of its own");
+    assert_eq!(server.connections(), 4, "other questions have a connection each");
     let seen = server.seen();
-    assert!(seen[9..].iter().all(|request| request.header("stackmotion-question").is_none()));
+    assert!(seen[9..].iter().all(|request| request.header("stackmotion-mark").is_none()));
     let marks: std::collections::BTreeSet<_> =
-        seen[..9].iter().map(|question| question.header("stackmotion-question").unwrap()).collect();
+        seen[..9].iter().map(|question| question.header("stackmotion-mark").unwrap()).collect();
     assert_eq!(marks.len(), 9, "each question has a mark of its own");
+}
+
+fn order(number: usize) -> MigrateCommand {
+    MigrateCommand::new(&format!("i-2-{number}-VM"), "192.0.2.22", Base::default())
+}
+
+/// The answer to a move, with the machine's name in it.
+fn moved(order: &Seen) -> String {
+    let name = order.json()["vmName"].as_str().unwrap_or_default().to_owned();
+    format!(r#"[{{"com.cloud.agent.api.MigrateAnswer":{{"result":true,"details":"{name}","contextMap":{{}}}}}}]"#)
+}
+
+#[tokio::test]
+async fn a_command_uses_a_connection_only_just_after_a_question() {
+    let server = Server::start(modern(), |request| match request.command() {
+        "MotionStatusCommand" => Reply::Marked(1, status(request)),
+        _ => Reply::Marked(1, moved(request)),
+    });
+    let (client, host) = (client(ClientSettings::default()), server.host());
+    let details = |answer: MigrateAnswer| answer.outcome().details.clone().unwrap();
+    assert_eq!(details(client.send(&host, &order(1)).await.unwrap()), "i-2-1-VM");
+    ask(&client, &server, 1).await;
+    assert_eq!(details(client.send(&host, &order(2)).await.unwrap()), "i-2-2-VM");
+    assert_eq!(server.connections(), 3, "none is kept yet");
+    ask(&client, &server, 2).await;
+    assert_eq!(details(client.send(&host, &order(3)).await.unwrap()), "i-2-3-VM");
+    assert_eq!(server.connections(), 4, "that of the question");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(details(client.send(&host, &order(4)).await.unwrap()), "i-2-4-VM");
+    assert_eq!(server.connections(), 5, "a while later it has one of its own");
+}
+
+/// A command is sent once, whatever comes back; what is not marked as its answer is none.
+#[tokio::test]
+async fn a_command_is_neither_sent_again_nor_believed_by_a_wrong_answer() {
+    let strange: [(&str, fn(&Seen) -> Reply); 4] = [
+        ("closed", |_| Reply::Drop),
+        ("half", |_| Reply::Half),
+        ("unmarked", |order| Reply::ok(moved(order))),
+        ("crashed without a mark", |_| Reply::Say(500, String::new())),
+    ];
+    for (word, reply) in strange {
+        let server = Server::start(modern(), move |request| match request.command() {
+            "MotionStatusCommand" => Reply::Marked(1, status(request)),
+            _ => reply(request),
+        });
+        let (client, host) = (client(ClientSettings::default()), server.host());
+        for id in 1..=2 {
+            ask(&client, &server, id).await;
+        }
+        let error = client.send(&host, &order(1)).await.unwrap_err();
+        assert!(matches!(error, ClientError::Lost { .. }) && error.effect() == Effect::Unknown, "{word}: {error}");
+        let orders = server.seen().iter().filter(|request| request.command() == "MigrateCommand").count();
+        assert_eq!((orders, server.connections()), (1, 2), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_not_answered_by_what_came_twice_before_it() {
+    for _ in 0..20 {
+        let server = strange_at(2, |answer| Reply::Marked(2, answer));
+        let (client, host) = (client(ClientSettings::default()), server.host());
+        for id in 1..=2 {
+            ask(&client, &server, id).await;
+        }
+        // The server says how far a motion is whatever it is asked: nothing here is an answer to a move.
+        let error = client.send(&host, &order(1)).await.unwrap_err();
+        assert_eq!(error.effect(), Effect::Unknown, "{error}");
+    }
 }
 
 #[tokio::test]

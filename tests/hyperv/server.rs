@@ -194,11 +194,9 @@ fn converse(mut stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<S
         seen.lock().unwrap().push(request.clone());
         match handler(&request) {
             Reply::Marked(times, body) => {
-                let mark = request.header("stackmotion-question").unwrap_or_default();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nStackmotion-Question: {mark}\r\nContent-Length: {}\r\n\r\n",
-                    body.len()
-                );
+                let mark = request.header("stackmotion-mark").unwrap_or_default();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nStackmotion-Mark: {mark}\r\nContent-Length: {}\r\n\r\n", body.len());
                 let _ = stream.write_all(format!("{head}{body}").repeat(times).as_bytes());
                 let _ = stream.flush();
             }

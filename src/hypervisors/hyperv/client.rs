@@ -1,5 +1,5 @@
-//! Sends commands to agents: one connection, one request, one answer (`contract/hyperv-wire.md` 1). Only questions of ours to
-//! agents that mark their answers share connections ([`kept`]).
+//! Sends commands to agents: one connection, one request, one answer (`contract/hyperv-wire.md` 1). Only with agents that mark
+//! their answers are connections shared ([`kept`]).
 //!
 //! The one thing that this module must get right is what a failure means. A command that never went out had no effect
 //! and may be believed to have failed; a command that went out and whose answer is missing may have been carried out.
@@ -21,7 +21,7 @@ pub use failure::ClientError;
 use self::kept::KeptConnections;
 use super::pin::{PinError, PinLayer, PinPolicy};
 use super::tls::{Backend, ConnectFailure, TlsChoice, causes, classify, openssl_connector, rustls_config};
-use super::wire::extension::QUESTION_HEADER;
+use super::wire::extension::MARK_HEADER;
 use super::wire::{Answer, Command, DEFAULT_PORT, decode, encode, path_of};
 use crate::motion::hypervisor::HostRef;
 
@@ -136,8 +136,8 @@ impl AgentClient {
     async fn exchange<C: Command>(&self, id: Uuid, address: &str, command: &C) -> Result<C::Answer, ClientError> {
         let body = encode(command).map_err(ClientError::Unsendable)?;
         let request = Request { id, address, class: C::CLASS, body };
-        let bytes = match self.ask_kept(&request).await {
-            Some(answer) => answer,
+        let bytes = match self.deliver_kept(&request).await {
+            Some(delivered) => delivered?,
             None => self.deliver(&request).await?,
         };
         let answer = decode::<C>(&bytes).map_err(|reason| ClientError::Unusable {
@@ -156,23 +156,43 @@ impl AgentClient {
         })
     }
 
-    /// The answer to a question of ours over a kept connection; nothing when there is none, or when anything went wrong on it.
-    async fn ask_kept(&self, request: &Request<'_>) -> Option<Vec<u8>> {
-        if !kept::is_marked(request.class) {
+    /// Delivers a request over a kept connection; nothing when there is none for it, or when a question failed on it.
+    async fn deliver_kept(&self, request: &Request<'_>) -> Option<Result<Vec<u8>, ClientError>> {
+        if kept::is_marked(request.class) {
+            return self.ask_kept(request).await.map(Ok);
+        }
+        if is_question(request.class) {
             return None;
         }
+        let client = self.kept.just_used(request.address)?;
+        Some(self.command_kept(&client, request).await)
+    }
+
+    async fn ask_kept(&self, request: &Request<'_>) -> Option<Vec<u8>> {
         let client = self.kept.get(request.address)?;
         let asking = async {
-            let response = post(&client, request).timeout(kept::PATIENCE).send().await.ok()?;
+            let response = post_marked(&client, request).timeout(kept::PATIENCE).send().await.ok()?;
             let is_answer = response.status() == StatusCode::OK && kept::answers(&response, request.id);
             if is_answer { read_body(response).await.ok() } else { None }
         };
         let answer = asking.await;
-        if answer.is_none() {
+        if answer.is_some() {
+            self.kept.answered(request.address);
+        } else {
             tracing::debug!(request = %request.id, address = request.address, "no answer over a kept connection: asking anew");
             self.kept.forget(request.address);
         }
         answer
+    }
+
+    async fn command_kept(&self, client: &Client, request: &Request<'_>) -> Result<Vec<u8>, ClientError> {
+        let sent = post_marked(client, request).send().await;
+        let response = sent.map_err(|error| self.undelivered(request, &error))?;
+        if !kept::answers(&response, request.id) {
+            self.kept.forget(request.address);
+            return Err(lost(request, "what came back does not say that it answers this request"));
+        }
+        self.answer_of(request, response).await
     }
 
     /// Delivers a request with the backend that suits the host. Only a handshake is ever tried twice.
@@ -211,24 +231,26 @@ impl AgentClient {
         let client = self
             .client_for(address, backend)
             .map_err(|reason| ClientError::NoClient { address: address.to_owned(), reason })?;
-        let mut post = post(&client, request);
+        let is_marked = kept::is_marked(request.class);
+        let mut post = if is_marked { post_marked(&client, request) } else { post(&client, request) };
         if is_question(request.class) {
             post = post.timeout(self.settings.question_timeout);
         }
         let response = post.send().await.map_err(|error| self.undelivered(request, &error))?;
-        refuse_status(request, response.status())?;
         if kept::answers(&response, request.id)
             && let Ok(client) = self.build(address, backend, kept::QUIET_EACH)
         {
             self.kept.keep(address, client);
         }
+        self.answer_of(request, response).await
+    }
+
+    /// The body of an answer, if it is one.
+    async fn answer_of(&self, request: &Request<'_>, response: Response) -> Result<Vec<u8>, ClientError> {
+        refuse_status(request, response.status())?;
         read_body(response).await.map_err(|error| match error {
             BodyError::Broken(error) => self.undelivered(request, &error),
-            BodyError::TooLong => ClientError::Lost {
-                address: address.to_owned(),
-                class: request.class,
-                reason: format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes"),
-            },
+            BodyError::TooLong => lost(request, &format!("the answer is longer than {ANSWER_LIMIT_BYTES} bytes")),
         })
     }
 
@@ -304,12 +326,20 @@ impl AgentClient {
     }
 }
 
-/// A request as HTTP has it. Questions of ours carry their mark.
+/// A request as HTTP has it.
 fn post(client: &Client, request: &Request<'_>) -> RequestBuilder {
     let url = format!("https://{}{}", request.address, path_of(request.class));
-    let post =
-        client.post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(request.body.clone());
-    if kept::is_marked(request.class) { post.header(QUESTION_HEADER, request.id.to_string()) } else { post }
+    client.post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(request.body.clone())
+}
+
+/// A request with its mark.
+fn post_marked(client: &Client, request: &Request<'_>) -> RequestBuilder {
+    post(client, request).header(MARK_HEADER, request.id.to_string())
+}
+
+/// A request that may have been carried out and whose answer is not known.
+fn lost(request: &Request<'_>, reason: &str) -> ClientError {
+    ClientError::Lost { address: request.address.to_owned(), class: request.class, reason: reason.to_owned() }
 }
 
 /// Whether a command only asks, or does something that is done at once and may be done again.

@@ -3,8 +3,12 @@
 //! An HTTP connection that is used again trusts its peer to answer each request once. Where an agent, or something between
 //! it and the gateway, answers one twice, every answer from then on belongs to the question before, and what is believed
 //! then is where a disk is. So each question has a mark, and an agent with our additions gives it back
-//! ([`QUESTION_HEADER`]). Only where it did a connection is kept; what comes over one and has not its own mark is no answer.
+//! ([`MARK_HEADER`]). Only where it did a connection is kept; what comes over one and has not its own mark is no answer.
 //! Whatever goes wrong on a kept connection, the question is asked anew on a fresh one: it may be asked twice.
+//!
+//! A command that works goes out once, and may use a connection over which a question was answered just now: no server
+//! closes one so soon, so that it is as good as a fresh one and its handshake is over. An answer without the command's own
+//! mark counts as lost.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +18,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Response};
 use uuid::Uuid;
 
-use super::super::wire::extension::QUESTION_HEADER;
+use super::super::wire::extension::MARK_HEADER;
 
 /// How long a connection may be quiet between two questions. Less than any server keeps one, so that it is rarely closed
 /// just when it is to be used.
@@ -23,6 +27,8 @@ pub(super) const QUIET: Duration = Duration::from_secs(4);
 pub(super) const QUIET_EACH: usize = 2;
 /// After what time connections are made anew. A fingerprint that is no longer trusted counts for questions after this.
 const AGE: Duration = Duration::from_secs(30);
+/// How long after an answer a command may use its connection.
+const JUST_NOW: Duration = Duration::from_millis(500);
 /// How long an answer over a kept connection is waited for. The host may be gone without a word, which a fresh connection
 /// finds out at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,7 +44,7 @@ pub(super) fn answers(response: &Response, question: Uuid) -> bool {
 }
 
 fn mark_of(headers: &HeaderMap) -> Option<Uuid> {
-    Uuid::parse_str(headers.get(QUESTION_HEADER)?.to_str().ok()?).ok()
+    Uuid::parse_str(headers.get(MARK_HEADER)?.to_str().ok()?).ok()
 }
 
 /// HTTP clients that keep connections, one for each agent that marks its answers.
@@ -48,6 +54,8 @@ pub(super) struct KeptConnections(Mutex<HashMap<String, Kept>>);
 struct Kept {
     client: Client,
     since: Instant,
+    /// When a question was last answered over one of its connections.
+    answered: Option<Instant>,
 }
 
 impl KeptConnections {
@@ -58,11 +66,25 @@ impl KeptConnections {
         Some(kept.client.clone())
     }
 
+    /// The client for an agent that has answered a question over one of its connections just now.
+    pub(super) fn just_used(&self, address: &str) -> Option<Client> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |kept: &&Kept| kept.answered.is_some_and(|at| at.elapsed() < JUST_NOW);
+        Some(all.get(address).filter(is_recent)?.client.clone())
+    }
+
+    /// A question was answered over a kept connection.
+    pub(super) fn answered(&self, address: &str) {
+        if let Some(kept) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(address) {
+            kept.answered = Some(Instant::now());
+        }
+    }
+
     /// Keeps connections to this agent from now on.
     pub(super) fn keep(&self, address: &str, client: Client) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, kept| kept.since.elapsed() < AGE);
-        all.entry(address.to_owned()).or_insert(Kept { client, since: Instant::now() });
+        all.entry(address.to_owned()).or_insert(Kept { client, since: Instant::now(), answered: None });
     }
 
     /// Closes what is kept for an agent.

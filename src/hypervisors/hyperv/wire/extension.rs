@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Base, answers, commands, lenient};
 
-/// Header of a question of ours with a mark for it, a UUID. An agent that gives it back in the head of its answer may be asked
-/// again over the same connection.
-pub const QUESTION_HEADER: &str = "stackmotion-question";
+/// Header of a request with a mark for it, a UUID. An agent that gives it back in the head of its answer may be asked again
+/// over the same connection.
+pub const MARK_HEADER: &str = "stackmotion-mark";
 
 /// Key in `contextMap` of Migrate, MigrateVolume, MigrateWithStorage and Copy: the motion's id.
 pub const MOTION_KEY: &str = "motion";
