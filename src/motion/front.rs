@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
+
 use super::access::Mover;
 use super::locks::Held;
 use super::mark::{along_with_volumes, moving_dump};
@@ -39,12 +41,13 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] with CloudStack's code and text; the volume is where the database says.
     pub async fn migrate_volume(&self, job_id: i64, mover: &Mover, request: &VolumeRequest) -> Result<i64, Refusal> {
-        if let Some(row) = self.begun(job_id).await? {
+        let (begun, volume) = join(self.begun(job_id), self.store.volume_by_id(request.volume_id)).await;
+        if let Some(row) = begun? {
             let (order, verdict) = Box::pin(self.resume(&row)).await?;
             return volume_result(&order, &verdict);
         }
         let volume_id = Some(request.volume_id);
-        let vm_id = self.store.volume_by_id(request.volume_id).await?.and_then(|volume| volume.vm_id);
+        let vm_id = volume?.and_then(|volume| volume.vm_id);
         let held = self.turn_at_once(job_id, vm_id, volume_id).await?;
         let plan = volume_checks::check(&self.store, mover, request).await?;
         // One that was attached or detached a moment ago has another lock.
@@ -77,7 +80,9 @@ impl Motion {
             let order = cold::order(&self.store, job_id, plan.volume, disks, plan.offering_id).await?;
             return Ok(Order { vm, ..order });
         };
-        if self.store.volume_snapshot_in_progress(plan.volume.id).await? {
+        let snapshots = self.store.volume_snapshot_in_progress(plan.volume.id);
+        let (has_snapshots, source_port) = join(snapshots, port(&self.store, Some(&host))).await;
+        if has_snapshots? {
             return Err(Refusal::failed(
                 "Migrate volume failed: Snapshots are being created on this volume. This volume cannot be migrated now.",
             ));
@@ -92,10 +97,9 @@ impl Motion {
             offering_id: plan.offering_id,
             before: None,
         };
-        let source_port = port(&self.store, Some(&host)).await?;
         let (vm, disks) = (Some(vm), vec![disk]);
         let offering = plan.service_offering;
-        Ok(Order { vm, offering, disks, ..empty(job_id, Kind::LiveVolume, host, source_port) })
+        Ok(Order { vm, offering, disks, ..empty(job_id, Kind::LiveVolume, host, source_port?) })
     }
 
     /// Moves a running VM to another host; its disks stay where they are.

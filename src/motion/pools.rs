@@ -1,5 +1,7 @@
 //! Whether a pool may receive a disk: space, tags, kind of storage.
 
+use tokio::try_join;
+
 use super::refusal::Refusal;
 use crate::model::{DiskOffering, Pool, Volume};
 use crate::store::{OVERPROVISIONING, Store, StoreError};
@@ -48,17 +50,31 @@ pub async fn crowded(store: &Store, pool: &Pool) -> Result<Option<i64>, StoreErr
     Ok((moving >= limit).then_some(limit))
 }
 
+/// Bytes that a pool has promised: to the disks in it, and to those on their way to it.
+///
+/// # Errors
+/// See [`Store::pool_allocated_bytes`].
+pub async fn promised(store: &Store, pool_id: i64) -> Result<i64, StoreError> {
+    let (allocated, incoming) = try_join!(store.pool_allocated_bytes(pool_id), store.pool_incoming_bytes(pool_id))?;
+    Ok(allocated + incoming)
+}
+
 /// True when the pool has room for the volume, counting what is promised and what is on its way.
 ///
 /// # Errors
 /// See [`Store::pool_allocated_bytes`].
 pub async fn has_room(store: &Store, limits: &SpaceLimits, pool: &Pool, volume: &Volume) -> Result<bool, StoreError> {
-    let asked = if volume.pool_id == Some(pool.id) { 0 } else { volume.size_bytes };
-    let allocated = store.pool_allocated_bytes(pool.id).await? + store.pool_incoming_bytes(pool.id).await?;
-    Ok(fits(limits, pool, allocated, asked))
+    Ok(takes(limits, pool, volume, promised(store, pool.id).await?))
 }
 
-/// The arithmetic of [`has_room`].
+/// True when a pool that has promised so many bytes has room for the volume.
+#[must_use]
+pub fn takes(limits: &SpaceLimits, pool: &Pool, volume: &Volume, promised: i64) -> bool {
+    let asked = if volume.pool_id == Some(pool.id) { 0 } else { volume.size_bytes };
+    fits(limits, pool, promised, asked)
+}
+
+/// The arithmetic of [`takes`].
 fn fits(limits: &SpaceLimits, pool: &Pool, allocated: i64, asked: i64) -> bool {
     if pool.capacity_bytes <= 0 {
         return false;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::verdict::sentence;
 use crate::model::IllegalTransition;
-use crate::store::{Store, StoreCause, StoreError};
+use crate::store::{MotionRow, Store, StoreCause, StoreError};
 
 /// The kind of a refusal, which decides the code in the job's result (`contract/migration.md` 0.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,12 @@ impl From<IllegalTransition> for Refusal {
 /// # Errors
 /// 530 with what is known of the earlier motion.
 pub(super) async fn refuse_unknown(store: &Store, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<(), Refusal> {
-    let Some(open) = store.motion_unknown(vm_id, volume_id).await? else { return Ok(()) };
+    refuse_open(store, store.motion_unknown(vm_id, volume_id).await?.as_ref()).await
+}
+
+/// As [`refuse_unknown`], for a caller that has looked for such a motion.
+pub(super) async fn refuse_open(store: &Store, open: Option<&MotionRow>) -> Result<(), Refusal> {
+    let Some(open) = open else { return Ok(()) };
     let vm = match open.vm_id {
         Some(id) => store.vm_by_id(id).await?.map(|vm| vm.instance_name),
         None => None,
@@ -104,7 +109,7 @@ pub(super) async fn refuse_unknown(store: &Store, vm_id: Option<i64>, volume_id:
     Err(Refusal::failed(format!(
         "What became of an earlier migration ({}) is not known yet, so nothing is moved now. {} {}",
         open.uuid,
-        sentence(&open.reason.unwrap_or_default()),
+        sentence(open.reason.as_deref().unwrap_or_default()),
         advice(&open.uuid, vm.as_deref())
     )))
 }

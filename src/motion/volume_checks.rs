@@ -1,10 +1,12 @@
 //! Whether a volume may be moved to a pool: `contract/migration.md` 2.1, in its order and with its texts.
 
+use tokio::try_join;
+
 use super::access::Mover;
 use super::pools::{self, SpaceLimits};
-use super::refusal::{Refusal, refuse_unknown};
+use super::refusal::{Refusal, refuse_open};
 use crate::model::{DiskOffering, Host, Pool, ServiceOffering, Vm, VmState, Volume, VolumeState};
-use crate::store::Store;
+use crate::store::{MotionRow, Store, StoreError};
 
 /// What a client asks of migrateVolume.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +38,8 @@ pub struct VolumePlan {
     pub offering_id: Option<i64>,
 }
 
-/// What the checks know while they go on.
+/// What the checks go by. It is read all at once, since a database answers ten questions at the same time nearly as soon as
+/// one.
 struct Case<'a> {
     store: &'a Store,
     volume: Volume,
@@ -44,8 +47,47 @@ struct Case<'a> {
     /// The target, unless there is none.
     target: Option<Pool>,
     disk_offering: Option<DiskOffering>,
-    vm: Option<Vm>,
-    service_offering: Option<ServiceOffering>,
+    machine: Option<Machine>,
+    /// A motion of the volume or its VM whose outcome is not known.
+    unknown: Option<MotionRow>,
+    limits: SpaceLimits,
+    /// Bytes that the target has promised.
+    promised: i64,
+    /// The hosts that reach the target, as far as any are known to.
+    reaching: Vec<i64>,
+    /// Whether disk offerings have to fit a pool.
+    matching: Option<String>,
+}
+
+/// The VM that uses the volume.
+struct Machine {
+    vm: Vm,
+    offering: Option<ServiceOffering>,
+    has_snapshots: bool,
+    host: Option<Host>,
+    /// Whether its host can move storage, where that is written down.
+    motion_flag: Option<bool>,
+}
+
+impl Machine {
+    async fn read(store: &Store, vm_id: Option<i64>) -> Result<Option<Self>, StoreError> {
+        let Some(vm_id) = vm_id else { return Ok(None) };
+        let Some(vm) = store.vm_by_id(vm_id).await? else { return Ok(None) };
+        let host = async {
+            let host = match vm.host_id {
+                Some(host_id) => store.host_by_id(host_id).await?,
+                None => None,
+            };
+            let flag = match &host {
+                Some(host) => store.storage_motion_flag(&host.hypervisor, host.hypervisor_version.as_deref()).await?,
+                None => None,
+            };
+            Ok((host, flag))
+        };
+        let offering = store.service_offering_by_id(vm.service_offering_id);
+        let (offering, has_snapshots, (host, motion_flag)) = try_join!(offering, store.vm_has_snapshots(vm.id), host)?;
+        Ok(Some(Self { vm, offering, has_snapshots, host, motion_flag }))
+    }
 }
 
 /// Checks a request, first to last; the first thing that is wrong is reported.
@@ -55,14 +97,15 @@ struct Case<'a> {
 pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Result<VolumePlan, Refusal> {
     let mut case = Case::open(store, mover, request).await?;
     case.check_place(request).await?;
-    let host = case.check_vm(request).await?;
+    let host = case.check_vm(request)?;
     let live = host.is_some();
     let target = case.target(request.pool_id)?;
     case.check_target(&target, host.as_ref()).await?;
     let offering_id = case.check_offering(&target, request).await?;
     let source = case.source.ok_or_else(|| Refusal::parameter("Volume must be in ready state"))?;
-    let running = case.vm.filter(|_| live).zip(host);
-    let service_offering = case.service_offering;
+    let (vm, service_offering) = case.machine.map(|machine| (machine.vm, machine.offering)).unzip();
+    let running = vm.filter(|_| live).zip(host);
+    let service_offering = service_offering.flatten();
     Ok(VolumePlan { volume: case.volume, source, target, running, service_offering, offering_id })
 }
 
@@ -74,19 +117,31 @@ impl<'a> Case<'a> {
             store.volume_by_id(request.volume_id).await?.filter(|volume| !volume.removed).ok_or_else(missing)?;
         mover.must_own(store, volume.account_id).await?;
         let pool_ids = Vec::from_iter(volume.pool_id.into_iter().chain([request.pool_id]));
-        let mut pools = store.pools_by_id(&pool_ids).await?;
+        let (mut pools, disk_offering, machine, unknown, limits, promised, reaching, matching) = try_join!(
+            store.pools_by_id(&pool_ids),
+            store.disk_offering_by_id(volume.disk_offering_id),
+            Machine::read(store, volume.vm_id),
+            store.motion_unknown(volume.vm_id, Some(volume.id)),
+            SpaceLimits::load(store),
+            pools::promised(store, request.pool_id),
+            store.hosts_of_pool(request.pool_id),
+            store.setting("match.storage.pool.tags.with.disk.offering"),
+        )?;
         let mut pool = |id| pools.iter().position(|pool| Some(pool.id) == id).map(|at| pools.swap_remove(at));
         let (source, target) = (pool(volume.pool_id), pool(Some(request.pool_id)));
-        let disk_offering = store.disk_offering_by_id(volume.disk_offering_id).await?;
-        let vm = match volume.vm_id {
-            Some(vm_id) => store.vm_by_id(vm_id).await?,
-            None => None,
-        };
-        let service_offering = match &vm {
-            Some(vm) => store.service_offering_by_id(vm.service_offering_id).await?,
-            None => None,
-        };
-        Ok(Self { store, volume, source, target, disk_offering, vm, service_offering })
+        Ok(Self {
+            store,
+            volume,
+            source,
+            target,
+            disk_offering,
+            machine,
+            unknown,
+            limits,
+            promised,
+            reaching,
+            matching,
+        })
     }
 
     /// Checks 3 to 5: where it is now.
@@ -104,28 +159,27 @@ impl<'a> Case<'a> {
         if self.source.as_ref().is_some_and(external) {
             return Err(Refusal::parameter("Volume migration operation is not allowed for hypervisor type External"));
         }
-        refuse_unknown(self.store, volume.vm_id, Some(volume.id)).await?;
-        Ok(())
+        refuse_open(self.store, self.unknown.as_ref()).await
     }
 
     /// Checks 6 to 12: the VM that uses it. Gives the host when the move is a live one.
-    async fn check_vm(&self, request: &VolumeRequest) -> Result<Option<Host>, Refusal> {
+    fn check_vm(&self, request: &VolumeRequest) -> Result<Option<Host>, Refusal> {
         let mut host = None;
-        if let Some(vm) = &self.vm {
-            if !matches!(vm.state, VmState::Stopped | VmState::Running | VmState::Shutdown) {
+        if let Some(machine) = &self.machine {
+            let state = machine.vm.state;
+            if !matches!(state, VmState::Stopped | VmState::Running | VmState::Shutdown) {
                 return Err(Refusal::failed(format!(
-                    "Volume migration is not allowed when the VM is in the {} state. Supported states are: \
+                    "Volume migration is not allowed when the VM is in the {state} state. Supported states are: \
                      [Stopped, Running, Shutdown].",
-                    vm.state
                 )));
             }
-            if self.store.vm_has_snapshots(vm.id).await? {
+            if machine.has_snapshots {
                 return Err(Refusal::parameter(
                     "Volume cannot be migrated, please remove all Instance Snapshots for Instance to which this volume is attached",
                 ));
             }
-            if vm.state == VmState::Running {
-                host = Some(self.check_running(vm, request).await?);
+            if state == VmState::Running {
+                host = Some(self.check_running(machine, request)?);
             }
         }
         if self.volume.encrypted && self.source.as_ref().is_none_or(|pool| pool.kind != "PowerFlex") {
@@ -135,19 +189,11 @@ impl<'a> Case<'a> {
     }
 
     /// Checks 8 to 11.
-    async fn check_running(&self, vm: &Vm, request: &VolumeRequest) -> Result<Host, Refusal> {
-        if self.service_offering.as_ref().is_some_and(|offering| offering.has_gpu) {
+    fn check_running(&self, machine: &Machine, request: &VolumeRequest) -> Result<Host, Refusal> {
+        if machine.offering.as_ref().is_some_and(|offering| offering.has_gpu) {
             return Err(Refusal::parameter("Live Migration of GPU enabled Instance is not supported"));
         }
-        let host = match vm.host_id {
-            Some(host_id) => self.store.host_by_id(host_id).await?,
-            None => None,
-        };
-        let flag = match &host {
-            Some(host) => self.store.storage_motion_flag(&host.hypervisor, host.hypervisor_version.as_deref()).await?,
-            None => None,
-        };
-        let Some(host) = host.filter(|_| flag == Some(true)) else {
+        let Some(host) = machine.host.clone().filter(|_| machine.motion_flag == Some(true)) else {
             return Err(Refusal::parameter("Volume needs to be detached from VM"));
         };
         if host.hypervisor.eq_ignore_ascii_case("KVM") {
@@ -184,7 +230,7 @@ impl<'a> Case<'a> {
                 volume.uuid.as_deref().unwrap_or_default()
             )));
         }
-        if self.vm.is_some() && host.is_none() && !self.some_host_reaches(target).await? {
+        if self.machine.is_some() && host.is_none() && !self.some_host_reaches(target).await? {
             return Err(Refusal::failed("Unable to find accessible host for volume migration"));
         }
         let powerflex = |pool: &Pool| pool.kind == "PowerFlex";
@@ -192,8 +238,7 @@ impl<'a> Case<'a> {
             let text = format!("Storage pool {} is not suitable to migrate volume {}", target.name, volume.name);
             return Err(Refusal::failed(text));
         }
-        let limits = SpaceLimits::load(self.store).await?;
-        if !pools::has_room(self.store, &limits, target, volume).await? {
+        if !pools::takes(&self.limits, target, volume, self.promised) {
             return Err(Refusal::failed(format!(
                 "Storage pool {} does not have enough space to migrate volume {}",
                 target.name, volume.name
@@ -206,15 +251,14 @@ impl<'a> Case<'a> {
                 "Cannot migrate a volume of a virtual machine to a storage pool in a different cluster",
             ));
         }
-        self.check_reach(target, host).await
+        self.check_reach(target, host)
     }
 
     /// The host of a running VM has to reach the pool. CloudStack does not look (`contract/migration.md` 2.1), and local pools of
     /// two hosts have the same folder: the agent would find the disk there already.
-    async fn check_reach(&self, target: &Pool, host: Option<&Host>) -> Result<(), Refusal> {
+    fn check_reach(&self, target: &Pool, host: Option<&Host>) -> Result<(), Refusal> {
         let Some(host) = host else { return Ok(()) };
-        let reaching = self.store.hosts_of_pool(target.id).await?;
-        if reaching.is_empty() || reaching.contains(&host.id) {
+        if self.reaching.is_empty() || self.reaching.contains(&host.id) {
             return Ok(());
         }
         Err(Refusal::parameter(format!(
@@ -234,7 +278,8 @@ impl<'a> Case<'a> {
     async fn check_offering(&self, target: &Pool, request: &VolumeRequest) -> Result<Option<i64>, Refusal> {
         let Some(offering) = self.effective_offering(request).await? else { return Ok(None) };
         pools::offering_fits(target, &offering, &self.volume)?;
-        let strict = self.service_offering.as_ref().is_some_and(|offering| offering.disk_offering_strict);
+        let service_offering = self.machine.as_ref().and_then(|machine| machine.offering.as_ref());
+        let strict = service_offering.is_some_and(|offering| offering.disk_offering_strict);
         if self.volume.kind == "ROOT" && strict {
             return Err(Refusal::parameter(format!(
                 "Disk offering cannot be changed to the volume {} since existing disk offering is strictly associated with \
@@ -251,8 +296,7 @@ impl<'a> Case<'a> {
             let missing = || Refusal::parameter(format!("The disk offering informed is not valid [id={id}]."));
             return offering.ok_or_else(missing).map(Some);
         }
-        let matching = self.store.setting("match.storage.pool.tags.with.disk.offering").await?;
-        if matching.is_some_and(|value| !value.trim().eq_ignore_ascii_case("true")) {
+        if self.matching.as_deref().is_some_and(|value| !value.trim().eq_ignore_ascii_case("true")) {
             return Ok(None);
         }
         Ok(self.disk_offering.clone())
