@@ -14,6 +14,7 @@ use super::cells::{mysql_value, rows_of, sqlite_value};
 use super::error::{is_collision, is_doubtful_commit};
 use super::mysql::Servers;
 use super::sights::{About, Seen, Sights};
+use super::sqlite::Readers;
 use super::transact::Attempts;
 use super::value::{Row, Value};
 use super::vault::Keeper;
@@ -41,7 +42,7 @@ pub struct Db {
 
 #[derive(Clone, Debug)]
 enum Pools {
-    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Sqlite { readers: Readers, writer: SqlitePool },
     MySql(Arc<Servers>),
 }
 
@@ -200,7 +201,7 @@ impl Db {
     pub async fn rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let sql = self.schema.read(sql);
         match &self.pools {
-            Pools::Sqlite { readers, .. } => rows_of(&bound!(sql, args).fetch_all(readers).await?, sqlite_value),
+            Pools::Sqlite { readers, .. } => rows_of(&readers.all(bound!(sql, args)).await?, sqlite_value),
             Pools::MySql(servers) => {
                 let mut attempts = self.attempts();
                 loop {
@@ -219,7 +220,7 @@ impl Db {
     }
 
     /// The connections that read from SQLite, where it is one.
-    pub(super) fn sqlite(&self) -> Option<&SqlitePool> {
+    pub(super) fn sqlite(&self) -> Option<&Readers> {
         match &self.pools {
             Pools::Sqlite { readers, .. } => Some(readers),
             Pools::MySql(_) => None,
@@ -233,7 +234,7 @@ impl Db {
     pub async fn row(&self, sql: &str, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
         match &self.pools {
             Pools::Sqlite { readers, .. } => {
-                let row = bound!(sql, args).fetch_optional(readers).await?;
+                let row = readers.first(bound!(sql, args)).await?;
                 Ok(rows_of(row.as_slice(), sqlite_value)?.pop())
             }
             Pools::MySql(_) => Ok(self.rows(sql, args).await?.into_iter().next()),

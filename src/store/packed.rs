@@ -27,7 +27,7 @@ impl Db {
     pub(super) async fn wide_rows(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         if let Some(readers) = self.sqlite()
             && let Some(packed) = Packed::of(sql)
-            && let Ok(rows) = bound!(packed.sql, args).fetch_all(readers).await
+            && let Ok(rows) = readers.all(bound!(packed.sql, args)).await
         {
             let unpacked = rows.iter().map(|row| packed.row(row.try_get_unchecked(0).ok()?)).collect();
             if let Some(rows) = unpacked {
