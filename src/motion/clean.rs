@@ -3,7 +3,9 @@
 //! Nothing is deleted that was not proved superfluous: a half copy at a place where the disk was shown not to be, and the
 //! original of a copy that was shown to be complete.
 
-use super::hypervisor::{DiskRef, Hypervisor};
+use futures_util::future::join_all;
+
+use super::hypervisor::{DiskRef, HostRef, Hypervisor};
 use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
 use super::refusal::Refusal;
 use super::settle::step;
@@ -11,11 +13,27 @@ use super::verdict::{Outcome, Verdict};
 use crate::model::{VolumeEvent, VolumeState};
 use crate::store::{Store, StoreError, transact};
 
+/// True when nothing lies where the disks are to go, as far as agents can tell. It only looks.
+pub(super) async fn is_free(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
+    let Some(host) = receiver(order) else { return true };
+    let disks = order.disks.iter().filter(|disk| disk.moves());
+    let looks = disks.map(|disk| async {
+        let files = hypervisor.files(&host, &pool_ref(&disk.target), &disk.stem).await;
+        !matches!(files, Ok(Some(files)) if !files.is_empty())
+    });
+    join_all(looks).await.into_iter().all(|is_free| is_free)
+}
+
+/// The host that looks after the disks once they have moved.
+fn receiver(order: &Order) -> Option<HostRef> {
+    if order.kind.moves_vm() { order.target_ref() } else { Some(order.source_ref()) }
+}
+
 /// What would make the motion fail at its end, if the agent can tell: a file of that name in the target pool.
 ///
 /// A half copy that an earlier move left is no obstacle: it is removed, once the host has shown that the disk is elsewhere.
 pub(super) async fn obstacle(order: &Order, hypervisor: &dyn Hypervisor) -> Option<String> {
-    let host = if order.kind.moves_vm() { order.target_ref()? } else { order.source_ref() };
+    let host = receiver(order)?;
     for disk in order.disks.iter().filter(|disk| disk.moves()) {
         let pool = pool_ref(&disk.target);
         let Ok(Some(files)) = hypervisor.files(&host, &pool, &disk.stem).await else { continue };

@@ -82,6 +82,14 @@ impl Default for Patience {
     }
 }
 
+/// What the hosts show of an order that is being marked.
+struct Beforehand {
+    before: look::Before,
+    is_free: bool,
+    /// Why the disks of a machine that is stopped by the database cannot be copied.
+    in_use: Result<Option<String>, Refusal>,
+}
+
 /// Called before (`true`) and after (`false`) every step. A test that never returns from it has killed the gateway there.
 pub type Probe = Arc<dyn Fn(Step, bool) -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>;
 
@@ -175,24 +183,43 @@ impl Motion {
         }
         self.probe(Step::Mark, true).await;
         // A motion that is under way should not take the room of what comes before it, or after.
-        let mut order = Box::pin(mark::mark(&self.store, draft, strategy.name(), &self.patience)).await?;
+        let (mut order, seen) = Box::pin(self.mark_and_look(draft, strategy, hypervisor.as_ref())).await?;
         self.probe(Step::Mark, false).await;
-        let said = match self.send(&mut order, strategy, hypervisor.as_ref()).await {
+        let said = match self.send(&mut order, seen, strategy, hypervisor.as_ref()).await {
             Ok(said) => said,
             Err(problem) => Said::No(problem.text),
         };
         Box::pin(self.conclude(order, hypervisor.as_ref(), said)).await
     }
 
+    /// Marks the rows, and asks the hosts meanwhile what a motion needs to know of them: a host takes as long to answer as the
+    /// disk to write. Nobody else moves these things now, and nothing is changed at a host before the rows are marked.
+    async fn mark_and_look(
+        &self,
+        draft: Order,
+        strategy: &dyn Strategy,
+        hypervisor: &dyn Hypervisor,
+    ) -> Result<(Order, Beforehand), Refusal> {
+        let asked = draft.clone();
+        let looks = async {
+            let looks = join(look::before(&asked, hypervisor), clean::is_free(&asked, hypervisor));
+            let ((before, is_free), in_use) = join(looks, cold::in_use(&self.store, &asked, hypervisor)).await;
+            // No failure here may end the marking in the middle.
+            Ok(Beforehand { before, is_free, in_use })
+        };
+        tokio::try_join!(mark::mark(&self.store, draft, strategy.name(), &self.patience), looks)
+    }
+
     async fn send(
         &self,
         order: &mut Order,
+        seen: Beforehand,
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
-        let looks = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor));
-        let ((before, obstacle), in_use) = join(looks, cold::in_use(&self.store, order, hypervisor)).await;
+        let Beforehand { before, is_free, in_use } = seen;
         let in_use = in_use?;
+        let obstacle = if is_free { None } else { clean::obstacle(order, hypervisor).await };
         if before.is_there {
             tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
             return Ok(Said::Yes(Told::default()));

@@ -1,5 +1,6 @@
 //! What is not known of motions, and for how long it may be so.
 
+use super::guards::unsettled;
 use super::journal::{MOTION, MotionRow};
 use super::{Store, StoreError, transact};
 use crate::args;
@@ -52,8 +53,9 @@ impl Store {
     /// See [`Tx::motion_insert`].
     pub async fn motions_orphaned(&self) -> Result<Vec<MotionRow>, StoreError> {
         let sql = format!(
-            "{MOTION} WHERE phase <> 'settled' AND NOT EXISTS \
-             (SELECT 1 FROM async_job j WHERE j.id = motion_migration.job_id AND j.job_status = 0) ORDER BY id"
+            "{MOTION} WHERE {} AND NOT EXISTS \
+             (SELECT 1 FROM async_job j WHERE j.id = motion_migration.job_id AND j.job_status = 0) ORDER BY id",
+            unsettled("motion_migration")
         );
         self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
     }

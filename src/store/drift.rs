@@ -1,5 +1,6 @@
 //! What was found to differ between database and hosts (`motion_drift`), and what the database has to be changed for.
 
+use super::guards::unsure;
 use super::value::Row;
 use super::{Store, StoreError, Tx, transact};
 use crate::args;
@@ -71,9 +72,13 @@ const OF_THING: &str = "WHERE vm_id = ? AND (? IS NULL OR volume_id = ?) AND ope
 const NO_VM: i64 = 0;
 
 /// A motion of a machine, of one of its disks, or of a disk, that is not over, or whose outcome is not known.
-const OPEN_MOTION: &str = "SELECT m.id FROM motion_migration m WHERE (m.phase IN ('marked', 'sent') OR m.outcome = 'unknown') \
-    AND (m.vm_id = ? OR m.id IN (SELECT d.migration_id FROM motion_disk d JOIN volumes v ON v.id = d.volume_id \
-    WHERE v.instance_id = ? OR v.id = ?)) LIMIT 1";
+fn open_motion() -> String {
+    format!(
+        "SELECT m.id FROM motion_migration m WHERE {} AND (m.vm_id = ? OR m.id IN (SELECT d.migration_id FROM motion_disk d \
+         JOIN volumes v ON v.id = d.volume_id WHERE v.instance_id = ? OR v.id = ?)) LIMIT 1",
+        unsure("m")
+    )
+}
 
 /// What database and hosts are compared about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +164,7 @@ impl Store {
     /// # Errors
     /// See [`Store::count_compared`].
     pub async fn thing_in_motion(&self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<bool, StoreError> {
-        Ok(self.db().row(OPEN_MOTION, args![vm_id, vm_id, volume_id]).await?.is_some())
+        Ok(self.db().row(&open_motion(), args![vm_id, vm_id, volume_id]).await?.is_some())
     }
 
     /// Whether [`Tx::drift_of`] would give anything.
@@ -212,7 +217,7 @@ impl Tx {
     /// # Errors
     /// See [`Store::count_compared`].
     pub async fn thing_in_motion(&mut self, vm_id: Option<i64>, volume_id: Option<i64>) -> Result<bool, StoreError> {
-        Ok(self.row(OPEN_MOTION, args![vm_id, vm_id, volume_id]).await?.is_some())
+        Ok(self.row(&open_motion(), args![vm_id, vm_id, volume_id]).await?.is_some())
     }
 
     /// What is open or dismissed of a machine and its disks, or of a disk that belongs to no machine.

@@ -30,6 +30,29 @@ pub(super) fn motions_accepting(event: MotionEvent) -> String {
     format!("({})", rows.join(" OR "))
 }
 
+/// The rows of the journal whose motion has not ended, for a table of this name. In an index they are found by it, and not by
+/// "everything but what is settled".
+pub(super) fn unsettled(table: &str) -> String {
+    format!("{table}.phase IN ('{}')", unsettled_phases().join("', '"))
+}
+
+/// The number of the oldest row of the journal whose motion has not ended, as an expression; NULL when all have. Rows that belong
+/// to a motion under way are found from there on, without those of the long history before it.
+pub(super) fn oldest_unsettled() -> String {
+    let oldest =
+        unsettled_phases().map(|phase| format!("SELECT MIN(id) AS id FROM motion_migration WHERE phase = '{phase}'"));
+    format!("(SELECT MIN(oldest.id) FROM ({}) oldest)", oldest.join(" UNION ALL "))
+}
+
+fn unsettled_phases() -> [&'static str; 2] {
+    [MotionState::Marked.words().0, MotionState::Sent.words().0]
+}
+
+/// The rows of the journal of which it is not known where everything is, or will be: under way, or in doubt.
+pub(super) fn unsure(table: &str) -> String {
+    format!("({} OR ({table}.phase = 'settled' AND {table}.outcome = 'unknown'))", unsettled(table))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +65,12 @@ mod tests {
         assert_eq!(motions_accepting(MotionEvent::Announce), "(phase = 'marked')");
         let open = "(phase = 'marked' OR phase = 'sent' OR (phase = 'settled' AND outcome = 'unknown'))";
         assert_eq!(motions_accepting(MotionEvent::FoundDone), open);
+    }
+
+    #[test]
+    fn what_is_unsettled_is_all_but_what_is_settled() {
+        let others = MotionState::ALL.iter().map(|state| state.words().0).filter(|phase| *phase != "settled");
+        assert_eq!(others.collect::<Vec<_>>(), unsettled_phases());
+        assert_eq!(unsettled("m"), "m.phase IN ('marked', 'sent')");
     }
 }

@@ -4,7 +4,7 @@
 //! its way or has been answered), `settled` (the rows say again where everything is). A motion that is found `sent` after
 //! a crash is asked for at the hosts; one that is found `marked` has had no effect.
 
-use super::guards::motions_accepting;
+use super::guards::{motions_accepting, oldest_unsettled};
 use super::value::Row;
 use super::{Store, StoreError, Tx, transact};
 use crate::args;
@@ -393,9 +393,13 @@ impl Store {
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn motions_towards_pool(&self, pool_id: i64) -> Result<i64, StoreError> {
-        let sql = "SELECT COUNT(DISTINCT m.id) FROM motion_migration m JOIN motion_disk d ON d.migration_id = m.id \
-            WHERE m.phase <> 'settled' AND d.target_pool_id = ? AND d.source_pool_id <> d.target_pool_id";
-        let row = self.db().row(sql, args![pool_id]).await?;
+        let sql = format!(
+            "SELECT COUNT(DISTINCT m.id) FROM motion_migration m JOIN motion_disk d ON d.migration_id = m.id \
+             WHERE d.target_pool_id = ? AND d.migration_id >= {} AND d.source_pool_id <> d.target_pool_id \
+             AND m.phase <> 'settled'",
+            oldest_unsettled()
+        );
+        let row = self.db().row(&sql, args![pool_id]).await?;
         row.map_or(Ok(0), |row| row.at(0))
     }
 
@@ -438,10 +442,14 @@ impl Store {
     /// # Errors
     /// See [`Tx::motion_insert`].
     pub async fn pool_incoming_bytes(&self, pool_id: i64) -> Result<i64, StoreError> {
-        let sql = "SELECT CAST(COALESCE(SUM(v.size), 0) AS SIGNED) FROM motion_disk d \
-            JOIN motion_migration m ON m.id = d.migration_id JOIN volumes v ON v.id = d.volume_id \
-            WHERE d.target_pool_id = ? AND d.source_pool_id <> ? AND d.copy_volume_id IS NULL AND m.phase <> 'settled'";
-        self.db().row(sql, args![pool_id, pool_id]).await?.map_or(Ok(0), |row| row.at(0))
+        let sql = format!(
+            "SELECT CAST(COALESCE(SUM(v.size), 0) AS SIGNED) FROM motion_disk d \
+             JOIN motion_migration m ON m.id = d.migration_id JOIN volumes v ON v.id = d.volume_id \
+             WHERE d.target_pool_id = ? AND d.migration_id >= {} AND d.source_pool_id <> ? AND d.copy_volume_id IS NULL \
+             AND m.phase <> 'settled'",
+            oldest_unsettled()
+        );
+        self.db().row(&sql, args![pool_id, pool_id]).await?.map_or(Ok(0), |row| row.at(0))
     }
 
     /// Where the disks of a motion were found: volume and pool, none while it is not known.

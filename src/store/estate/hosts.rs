@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Columns, columns};
 use crate::args;
 use crate::model::{CapacityKind, HostEvent, HostState, Secret, Timestamp};
-use crate::store::guards::accepting;
+use crate::store::guards::{accepting, unsure};
 use crate::store::inventory::OF_HOST;
 use crate::store::{StoreError, Tx, Value};
 
@@ -205,9 +205,11 @@ impl Tx {
     /// # Errors
     /// See [`Tx::host_guid_taken`].
     pub async fn host_in_motion(&mut self, id: i64) -> Result<bool, StoreError> {
-        let sql = "SELECT id FROM motion_migration WHERE (source_host_id = ? OR target_host_id = ?) \
-            AND (phase <> 'settled' OR outcome = 'unknown') LIMIT 1";
-        self.motion_concerns(sql, id).await
+        let sql = format!(
+            "SELECT m.id FROM motion_migration m WHERE (m.source_host_id = ? OR m.target_host_id = ?) AND {} LIMIT 1",
+            unsure("m")
+        );
+        self.motion_concerns(&sql, id).await
     }
 
     /// The pools that only this host reaches.

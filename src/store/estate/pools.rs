@@ -3,7 +3,7 @@
 use super::columns;
 use crate::args;
 use crate::model::{CapacityKind, HYPERV, PoolEvent, PoolState, Scope, Secret, Timestamp};
-use crate::store::guards::accepting;
+use crate::store::guards::{accepting, unsure};
 use crate::store::{Store, StoreError, Tx, Value, transact};
 
 /// A pool to be written, with everything that belongs to it.
@@ -224,9 +224,12 @@ impl Tx {
     /// # Errors
     /// See [`Tx::pool_uuid_taken`].
     pub async fn pool_in_motion(&mut self, id: i64) -> Result<bool, StoreError> {
-        let sql = "SELECT d.id FROM motion_disk d JOIN motion_migration m ON m.id = d.migration_id \
-            WHERE (d.source_pool_id = ? OR d.target_pool_id = ?) AND (m.phase <> 'settled' OR m.outcome = 'unknown') LIMIT 1";
-        self.motion_concerns(sql, id).await
+        let sql = format!(
+            "SELECT d.id FROM motion_disk d JOIN motion_migration m ON m.id = d.migration_id \
+             WHERE (d.source_pool_id = ? OR d.target_pool_id = ?) AND {} LIMIT 1",
+            unsure("m")
+        );
+        self.motion_concerns(&sql, id).await
     }
 
     /// Writes what is changed of a pool.
