@@ -96,7 +96,7 @@ async fn write_all(store: &Store, server: &Server) -> Result<(), BenchError> {
     transact!(store, StoreError, |tx| { tx.event_begin(start_id, 2, "attempting to migrate a volume").await })?;
     store.lock_take(&format!("vm:{job_id}"), job_id).await?;
     let motion_id = transact!(store, StoreError, |tx| {
-        let sql = "UPDATE volumes SET state = 'Migrating', update_count = update_count + 1, updated = ? WHERE id = 1";
+        let sql = "UPDATE volumes SET update_count = update_count + 1, updated = ? WHERE id = 1";
         tx.run(sql, args![Timestamp::now()]).await?;
         let motion_id = tx.motion_insert(&motion(job_id)).await?;
         for role in [FileRole::Source, FileRole::Target] {

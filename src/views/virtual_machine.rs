@@ -70,7 +70,7 @@ pub async fn virtual_machines_with(
             }
             let groups = around.groups.remove(&id).unwrap_or_default();
             view.affinity_groups = groups.iter().map(affinity_group).collect::<Result<_, _>>()?;
-            settings(&mut view, around.details.remove(&id).unwrap_or_default());
+            settings(&mut view, around.details.remove(&id));
             if full {
                 inside(&mut view, row)?;
             } else {
@@ -253,16 +253,21 @@ fn affinity_group(row: &Row) -> Result<Node, StoreError> {
 }
 
 /// Puts the settings in, and how the machine starts: CloudStack knows that only of machines without any setting, or with
-/// the one about UEFI.
-fn settings(view: &mut VirtualMachineView, details: BTreeMap<String, String>) {
-    if let Some(mode) = details.get("UEFI") {
-        view.boot_mode = Some(mode.to_lowercase());
-        view.boot_type = Some("Uefi".to_owned());
-    } else if details.is_empty() {
-        view.boot_mode = Some("legacy".to_owned());
-        view.boot_type = Some("Bios".to_owned());
+/// the one about UEFI. One that is not shown is a setting too.
+fn settings(view: &mut VirtualMachineView, details: Option<BTreeMap<String, String>>) {
+    match &details {
+        None => {
+            view.boot_mode = Some("legacy".to_owned());
+            view.boot_type = Some("Bios".to_owned());
+        }
+        Some(details) => {
+            if let Some(mode) = details.get("UEFI") {
+                view.boot_mode = Some(mode.to_lowercase());
+                view.boot_type = Some("Uefi".to_owned());
+            }
+        }
     }
-    view.details = Some(details);
+    view.details = Some(details.unwrap_or_default());
 }
 
 /// Adds what only root admins see.
@@ -282,4 +287,27 @@ fn restrict(view: &mut VirtualMachineView, settings: &Settings) {
         details.retain(|name, _| !denied.contains(&name.as_str()));
     }
     view.readonly_details = Some(settings.readonly.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_machine_without_any_setting_is_known_to_start_the_old_way() {
+        let started = |details: Option<&[(&str, &str)]>| {
+            let details = details.map(|all| {
+                all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>()
+            });
+            let mut view = VirtualMachineView::default();
+            settings(&mut view, details);
+            assert!(view.details.is_some());
+            (view.boot_type.unwrap_or_default(), view.boot_mode.unwrap_or_default())
+        };
+        let words = |kind: &str, mode: &str| (kind.to_owned(), mode.to_owned());
+        assert_eq!(started(None), words("Bios", "legacy"));
+        assert_eq!(started(Some(&[])), words("", ""), "it has settings that are not shown");
+        assert_eq!(started(Some(&[("nicAdapter", "E1000")])), words("", ""));
+        assert_eq!(started(Some(&[("UEFI", "SECURE")])), words("Uefi", "secure"));
+    }
 }

@@ -113,13 +113,15 @@ impl Store {
         ids: &[i64],
     ) -> Result<HashMap<i64, BTreeMap<String, String>>, StoreError> {
         let Some((table, owner, can_hide)) = kind.details() else { return Ok(HashMap::new()) };
-        let shown = if can_hide { " AND display = 1" } else { "" };
-        let sql = format!("SELECT {owner} AS owner, name, value FROM {table} WHERE {owner} IN ({{ids}}){shown}");
+        let shown = if can_hide { "display" } else { "1" };
+        let sql =
+            format!("SELECT {owner} AS owner, name, value, {shown} AS shown FROM {table} WHERE {owner} IN ({{ids}})");
         let mut details: HashMap<i64, BTreeMap<String, String>> = HashMap::new();
         for row in self.rows_of(&sql, ids, &[]).await? {
             let value: String = row.get("value")?;
-            if !is_sealed(&value) {
-                details.entry(row.get("owner")?).or_default().insert(row.get("name")?, value);
+            let all = details.entry(row.get("owner")?).or_default();
+            if row.get("shown")? && !is_sealed(&value) {
+                all.insert(row.get("name")?, value);
             }
         }
         Ok(details)
