@@ -16,7 +16,9 @@ use super::host::{Host, Process};
 use super::motion::{Interruption, Motion};
 use super::world::World;
 
-const LARGEST_CHUNK_BYTES: u64 = 1 << 20;
+/// As much as `cp` takes at once. The page cache keeps a write in one piece if it can, and for larger pieces some kernels look for
+/// memory several times as long as the copy takes.
+const LARGEST_CHUNK_BYTES: u64 = 256 << 10;
 const SMALLEST_CHUNK_BYTES: u64 = 64 << 10;
 /// How long a throttled copy sleeps before it looks whether anything has changed.
 const NAP: Duration = Duration::from_millis(20);
@@ -121,7 +123,8 @@ impl<'a> Copy<'a> {
         Ok(Self { source, target, path, gate })
     }
 
-    /// Copies. The target grows from front to back, so a half copy can be told from a whole one.
+    /// Copies. The target grows from front to back, so a half copy can be told from a whole one, and is on the disk in the end,
+    /// as the source will be removed.
     ///
     /// # Errors
     /// The interruption; the target is then left as far as it came.
@@ -142,7 +145,7 @@ impl<'a> Copy<'a> {
             course.slow_down(copied.bytes)?;
             course.go_on()?;
         }
-        Ok(())
+        self.target.sync_all().map_err(|error| failed(self.path, &error))
     }
 
     /// Copies the next stretch of data, at most a buffer full. `None` at the end.

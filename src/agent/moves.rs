@@ -307,7 +307,10 @@ fn switch(
 
 /// Removes a file; one that is gone already is fine.
 fn remove(file: &PathBuf) {
+    // Its name is gone at once. To give back the room of a large file takes a while, and nobody waits for that.
+    let open = fs::File::open(file);
     if let Err(error) = fs::remove_file(file) {
         tracing::warn!(file = %file.display(), %error, "a simulated disk cannot be removed");
     }
+    std::thread::spawn(move || drop(open));
 }
