@@ -312,5 +312,8 @@ fn remove(file: &PathBuf) {
     if let Err(error) = fs::remove_file(file) {
         tracing::warn!(file = %file.display(), %error, "a simulated disk cannot be removed");
     }
-    std::thread::spawn(move || drop(open));
+    if let Ok(open) = open {
+        // Without a thread for it, it is given back here.
+        let _ = std::thread::Builder::new().spawn(move || drop(open));
+    }
 }

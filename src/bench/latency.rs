@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::report::{Finding, Target};
-use super::scene::Scene;
+use super::scene::{Scene, fill};
 use super::{BenchError, Depth, submits};
 use crate::args;
 use crate::demo::{DiskPlan, Plan, VmPlan};
@@ -33,6 +33,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
         "submission to the agent's receipt, beyond the durable writes on the way: 99th percentile / 10 ms",
         Target::AtMost(1.0),
     );
+    let database = beside(&scene).await?;
     let each = match depth {
         Depth::Quick => 20,
         Depth::Full => 100,
@@ -47,7 +48,7 @@ pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
             scene.migrate(&client, "ROOT-small", to).await?;
             taken.push(receipt_ms(&scene)? - begun);
         }
-        let on_the_way = median(&mut writes_ms(&scene, each).await?);
+        let on_the_way = median(&mut writes_ms(&database, each).await?);
         let (middle, slowest) = (median(&mut taken), taken[taken.len() * 99 / 100]);
         beyond_median.rounds.push((middle - on_the_way) / MEDIAN_LIMIT_MS);
         beyond_slowest.rounds.push((slowest - on_the_way) / SLOWEST_LIMIT_MS);
@@ -70,11 +71,17 @@ fn receipt_ms(scene: &Scene) -> Result<f64, BenchError> {
     received.reduce(f64::max).ok_or_else(|| BenchError::Unexpected(format!("no agent has had a {COMMAND}")))
 }
 
-/// What has to be on the disk before the agent may have the command, written again and again into a database of the same kind
-/// in the same folder: the six transactions of a move, with all their rows and nothing else. Milliseconds for all six.
-async fn writes_ms(scene: &Scene, count: usize) -> Result<Vec<f64>, BenchError> {
-    let store = Store::open(&format!("sqlite://{}/beside.db", scene.path().display())).await?;
-    store.bootstrap().await?;
+/// A database with the same estate in the same folder.
+async fn beside(scene: &Scene) -> Result<String, BenchError> {
+    let database = format!("sqlite://{}/beside.db", scene.path().display());
+    fill(&database, &scene.estate, 0).await?;
+    Ok(database)
+}
+
+/// What has to be on the disk before the agent may have the command, written again and again: the six transactions of a move, with
+/// the rows that it writes. Milliseconds for all six.
+async fn writes_ms(database: &str, count: usize) -> Result<Vec<f64>, BenchError> {
+    let store = Store::open(database).await?;
     let server = store.server_register("beside", "bench", "127.0.0.1", Duration::from_secs(3600)).await?;
     let mut taken = Vec::with_capacity(count);
     for _ in 0..count {

@@ -78,7 +78,7 @@ impl Scene {
     /// Moves a volume.
     pub async fn migrate(&self, client: &Client, disk: &str, pool: &str) -> Result<String, BenchError> {
         let job = self.begin(client, disk, pool).await?;
-        // As any client does, which has other things to do than to ask at once whether something that takes its time is over.
+        // What happens until the host has the command is measured without polls beside it.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let pace = Pace { first: Duration::from_millis(50), longest: Duration::from_millis(200) };
         client.wait(&job, pace, |_| ()).await?;

@@ -83,7 +83,7 @@ pub(super) async fn clean(
 
 /// A live move that was not done may have left half a file at the target, where the VM was shown not to have its disk.
 async fn remove_half_copy(order: &Order, disk: &OrderDisk, hypervisor: &dyn Hypervisor) {
-    let host = if order.kind.moves_vm() { order.target_ref() } else { None }.unwrap_or_else(|| order.source_ref());
+    let Some(host) = receiver(order) else { return };
     let pool = pool_ref(&disk.target);
     let Ok(Some(files)) = hypervisor.files(&host, &pool, &disk.stem).await else { return };
     if files.is_empty() || files.iter().any(|file| file.complete) {

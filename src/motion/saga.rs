@@ -86,8 +86,6 @@ impl Default for Patience {
 struct Beforehand {
     before: look::Before,
     is_free: bool,
-    /// Why the disks of a machine that is stopped by the database cannot be copied.
-    in_use: Result<Option<String>, Refusal>,
 }
 
 /// Called before (`true`) and after (`false`) every step. A test that never returns from it has killed the gateway there.
@@ -193,7 +191,7 @@ impl Motion {
     }
 
     /// Marks the rows, and asks the hosts meanwhile what a motion needs to know of them: a host takes as long to answer as the
-    /// disk to write. Nobody else moves these things now, and nothing is changed at a host before the rows are marked.
+    /// disk to write. No other motion of these things begins now, and nothing is changed at a host before the rows are marked.
     async fn mark_and_look(
         &self,
         draft: Order,
@@ -202,10 +200,9 @@ impl Motion {
     ) -> Result<(Order, Beforehand), Refusal> {
         let asked = draft.clone();
         let looks = async {
-            let looks = join(look::before(&asked, hypervisor), clean::is_free(&asked, hypervisor));
-            let ((before, is_free), in_use) = join(looks, cold::in_use(&self.store, &asked, hypervisor)).await;
-            // No failure here may end the marking in the middle.
-            Ok(Beforehand { before, is_free, in_use })
+            let (before, is_free) = join(look::before(&asked, hypervisor), clean::is_free(&asked, hypervisor)).await;
+            // This never fails: a failure would end the marking in the middle.
+            Ok(Beforehand { before, is_free })
         };
         tokio::try_join!(mark::mark(&self.store, draft, strategy.name(), &self.patience), looks)
     }
@@ -217,8 +214,9 @@ impl Motion {
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
-        let Beforehand { before, is_free, in_use } = seen;
-        let in_use = in_use?;
+        let Beforehand { before, is_free } = seen;
+        // A machine may have been started until the row of its disk was marked.
+        let in_use = cold::in_use(&self.store, order, hypervisor).await?;
         let obstacle = if is_free { None } else { clean::obstacle(order, hypervisor).await };
         if before.is_there {
             tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");

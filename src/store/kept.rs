@@ -115,7 +115,8 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
         }
     }
 
-    /// A value that is kept is still so: it is used for as long again, but no longer than `most` after it was read.
+    /// A value that is kept and still fresh is still so: it is used for as long again. It is not confirmed any more when it was read
+    /// `most` ago, or up to a quarter less.
     pub fn confirm<Q>(&self, key: &Q, most: Duration)
     where
         K: Borrow<Q>,
@@ -124,6 +125,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
         let (now, most) = (Instant::now(), self.spread(key, most));
         if let Some(slot) = self.shard(key).slots.get_mut(key)
             && now.duration_since(slot.read) < most
+            && now.duration_since(slot.known) < slot.fresh
         {
             slot.known = now;
         }
@@ -225,17 +227,25 @@ mod tests {
         read(&kept, "a", 1).keep(7, LONG);
         let read_ago = |by: Duration| {
             if let Some(slot) = kept.shard("a").slots.get_mut("a") {
-                slot.known = Instant::now().checked_sub(LONG * 3).unwrap();
+                slot.known = Instant::now().checked_sub(LONG / 2).unwrap();
                 slot.read = Instant::now().checked_sub(by).unwrap();
+            }
+        };
+        let rested = |by: Duration| {
+            if let Some(slot) = kept.shard("a").slots.get_mut("a") {
+                slot.known = slot.known.checked_sub(by).unwrap();
             }
         };
         read_ago(LONG * 3);
         kept.confirm("a", LONG * 5);
-        assert_eq!(known(&kept, "a", 1), Some(7));
+        rested(LONG / 2);
+        assert_eq!(known(&kept, "a", 1), Some(7), "half of its time is over again");
         assert_eq!(known(&kept, "a", 2), None, "the stamp counts as ever");
         read_ago(LONG * 5);
         kept.confirm("a", LONG * 5);
-        assert_eq!(known(&kept, "a", 1), None);
+        rested(LONG * 2);
+        kept.confirm("a", LONG * 9);
+        assert_eq!(known(&kept, "a", 1), None, "what has gone stale is not brought back");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! runs a job tells how far it is without any.
 //!
 //! A sight is used for [`FRESH`], by the others while one reads it again for as long once more. So what another gateway writes
-//! is seen within half a second, and what this one writes at once: a commit forgets the sight of the job that it is about.
+//! is seen within half a second, and what this one writes at once: a commit forgets the sight of the job that it is about. One of a
+//! job that has ended, or whose motion this gateway watches, is used for [`FRESH_AT_HOME`] and longer.
 //! How far a motion is comes often and matters little once more is known; it is shown at once and written down a moment
 //! later, together with that of the other motions.
 
@@ -24,8 +25,8 @@ const FRESH: Duration = Duration::from_millis(250);
 /// then, or its row be gone. News of a motion count for as long. Ten thousand motions that are polled would be the better part
 /// of what the database has to do if this were shorter.
 const FRESH_AT_HOME: Duration = NEWS_COUNT;
-/// For how long a sight of a job that this gateway is moving is used, while each writing of its news finds that the job is still
-/// this gateway's: then only what others write about the job, which is that it is to stop, is not seen before.
+/// How long ago a sight of a job that this gateway is moving may have been read to be confirmed: each writing of its news finds that the
+/// job goes on and is still this gateway's. Then only that somebody elsewhere wishes it to stop is not seen before.
 const FRESH_WHILE_MINE: Duration = Duration::from_secs(60);
 /// For how long the number of a job is used: it never has another one, and what is read under it may be nothing.
 const FRESH_NUMBER: Duration = Duration::from_secs(60);
@@ -40,6 +41,9 @@ const NEWS_COUNT: Duration = Duration::from_secs(15);
 
 const MOTION_SQL: &str = "UPDATE motion_migration SET bytes_done = ?, bytes_total = ?, bytes_per_second = ?, host_phase = ?, \
     progress_source = ?, changed_at = ?, updated = ? WHERE id = ? AND phase = 'sent'";
+
+const OWNERS_SQL: &str = "SELECT m.job_id, m.epoch FROM motion_job m JOIN async_job j ON j.id = m.job_id \
+    WHERE j.job_status = 0 AND m.job_id IN ({ids})";
 
 /// A job with the newest motion that it carries out.
 #[derive(Clone, Debug)]
@@ -196,6 +200,10 @@ impl Sights {
     }
 }
 
+fn job_of(news: &News) -> i64 {
+    news.moving.job_id
+}
+
 impl News {
     /// The arguments of [`MOTION_SQL`].
     fn motion_args(&self) -> Vec<Value> {
@@ -326,7 +334,9 @@ impl Store {
                 match self.write_some(some).await {
                     Ok(()) => {
                         sights.written(some);
-                        self.look_at_first(some).await;
+                        tokio::spawn(
+                            self.clone().look_at(some.iter().filter(|news| news.is_first).map(job_of).collect()),
+                        );
                     }
                     Err(error) => {
                         tracing::warn!(cause = %crate::telemetry::chain(&error), "progress could not be noted");
@@ -339,17 +349,17 @@ impl Store {
 
     /// Whoever asked for a motion will ask how far it is: what thousands ask for in the same second is known then. What cannot
     /// be read is read by them.
-    async fn look_at_first(&self, some: &[News]) {
-        for news in some.iter().filter(|news| news.is_first) {
-            let _ = self.job_sight(news.moving.job_id).await;
+    async fn look_at(self, jobs: Vec<i64>) {
+        for job_id in jobs {
+            let _ = self.job_sight(job_id).await;
         }
     }
 
-    /// Writes the news of some jobs down, but of those only that no other gateway has claimed since.
+    /// Writes the news of some jobs down, but of those only that have not ended and that no other gateway has claimed since.
     async fn write_some(&self, some: &[News]) -> Result<(), StoreError> {
         let store = Self { claim: None, ..self.clone() };
         let job_ids: Vec<i64> = some.iter().map(|news| news.moving.job_id).collect();
-        let rows = store.rows_of("SELECT job_id, epoch FROM motion_job WHERE job_id IN ({ids})", &job_ids, &[]).await?;
+        let rows = store.rows_of(OWNERS_SQL, &job_ids, &[]).await?;
         let epochs = rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?)));
         let epochs = epochs.collect::<Result<HashMap<i64, i64>, StoreError>>()?;
         let is_mine = |news: &&News| news.claim.is_none_or(|claim| epochs.get(&claim.job_id) == Some(&claim.epoch));

@@ -57,11 +57,8 @@ pub(super) async fn open(url: &str) -> Result<(Readers, SqlitePool), StoreError>
         // Readers of a shared cache collide with the writer's table locks; one connection has no one to collide with.
         Readers::Writer(writer.clone())
     } else {
-        Readers::Own(Arc::new(Connections {
-            options,
-            places: Semaphore::new(readers_at_most()),
-            quiet: Mutex::default(),
-        }))
+        let most = readers_at_most();
+        Readers::Own(Arc::new(Connections { options, places: Semaphore::new(most), most, quiet: Mutex::default() }))
     };
     Ok((readers, writer))
 }
@@ -86,6 +83,7 @@ pub(super) struct Connections {
     options: SqliteConnectOptions,
     /// One for each connection that may be used at the same time.
     places: Semaphore,
+    most: usize,
     quiet: Mutex<Vec<SqliteConnection>>,
 }
 
@@ -99,11 +97,7 @@ impl Readers {
             Self::Writer(pool) => return statement.fetch_all(pool).await,
             Self::Own(own) => own,
         };
-        own.read(|mut connection| async move {
-            let rows = statement.fetch_all(&mut connection).await?;
-            Ok((rows, connection))
-        })
-        .await
+        own.read(|mut connection| async move { (statement.fetch_all(&mut connection).await, connection) }).await
     }
 
     /// The first row that a statement gives, if any.
@@ -115,20 +109,16 @@ impl Readers {
             Self::Writer(pool) => return statement.fetch_optional(pool).await,
             Self::Own(own) => own,
         };
-        own.read(|mut connection| async move {
-            let row = statement.fetch_optional(&mut connection).await?;
-            Ok((row, connection))
-        })
-        .await
+        own.read(|mut connection| async move { (statement.fetch_optional(&mut connection).await, connection) }).await
     }
 
-    /// Closes the connections; what is being read is awaited.
+    /// Closes the connections; what somebody waits to be read is awaited.
     pub(super) async fn close(&self) {
         let own = match self {
             Self::Writer(pool) => return pool.close().await,
             Self::Own(own) => own,
         };
-        let all = u32::try_from(readers_at_most()).unwrap_or(u32::MAX);
+        let all = u32::try_from(own.most).unwrap_or(u32::MAX);
         // Nobody else closes them, so that all places become free in the end.
         if let Ok(_all) = own.places.acquire_many(all).await {
             own.places.close();
@@ -141,10 +131,10 @@ impl Readers {
 }
 
 impl Connections {
-    /// Reads over a connection, which is given back. One over which reading failed, or was given up in the middle, is closed.
+    /// Reads over a connection, which is given back. One that broke, or over which reading was given up in the middle, is closed.
     async fn read<T, F>(&self, work: impl FnOnce(SqliteConnection) -> F) -> Result<T, sqlx::Error>
     where
-        F: Future<Output = Result<(T, SqliteConnection), sqlx::Error>>,
+        F: Future<Output = (Result<T, sqlx::Error>, SqliteConnection)>,
     {
         let place = tokio::time::timeout(ACQUIRE_TIMEOUT, self.places.acquire()).await;
         let _place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
@@ -153,9 +143,12 @@ impl Connections {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
-        let (read, connection) = work(connection).await?;
-        self.quiet().push(connection);
-        Ok(read)
+        let (read, connection) = work(connection).await;
+        // What the database says no to it does not break for.
+        if matches!(read, Ok(_) | Err(sqlx::Error::Database(_))) {
+            self.quiet().push(connection);
+        }
+        read
     }
 
     fn quiet(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {

@@ -45,8 +45,8 @@ impl Seen {
 pub enum Reply {
     /// Status and body.
     Say(u16, String),
-    /// So many answers of status 200 with this body and the mark of the question, on a connection that stays open.
-    Marked(usize, String),
+    /// Answers of status 200 with these bodies and the mark of the request, on a connection that stays open.
+    Marked(Vec<String>),
     /// Closes the connection without a word.
     Drop,
     /// Begins an answer and closes the connection.
@@ -193,11 +193,15 @@ fn converse(mut stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<S
     while let Some(request) = read_request(&mut stream) {
         seen.lock().unwrap().push(request.clone());
         match handler(&request) {
-            Reply::Marked(times, body) => {
+            Reply::Marked(bodies) => {
                 let mark = request.header("stackmotion-mark").unwrap_or_default();
-                let head =
-                    format!("HTTP/1.1 200 OK\r\nStackmotion-Mark: {mark}\r\nContent-Length: {}\r\n\r\n", body.len());
-                let _ = stream.write_all(format!("{head}{body}").repeat(times).as_bytes());
+                for body in bodies {
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nStackmotion-Mark: {mark}\r\nContent-Length: {}\r\n\r\n",
+                        body.len()
+                    );
+                    let _ = stream.write_all((head + &body).as_bytes());
+                }
                 let _ = stream.flush();
             }
             reply => return end(stream, reply),

@@ -3,7 +3,7 @@
 //!
 //! The one thing that this module must get right is what a failure means. A command that never went out had no effect
 //! and may be believed to have failed; a command that went out and whose answer is missing may have been carried out.
-//! So nothing is ever sent twice, and [`ClientError::effect`] says which of the two it was.
+//! So no command is ever sent twice, and [`ClientError::effect`] says which of the two it was.
 
 mod failure;
 mod kept;
@@ -171,16 +171,19 @@ impl AgentClient {
     async fn ask_kept(&self, request: &Request<'_>) -> Option<Vec<u8>> {
         let client = self.kept.get(request.address)?;
         let asking = async {
-            let response = post_marked(&client, request).timeout(kept::PATIENCE).send().await.ok()?;
+            let response = post_marked(&client, request).send().await.ok()?;
             let is_answer = response.status() == StatusCode::OK && kept::answers(&response, request.id);
             if is_answer { read_body(response).await.ok() } else { None }
         };
-        let answer = asking.await;
-        if answer.is_some() {
-            self.kept.answered(request.address);
-        } else {
+        let answer = tokio::time::timeout(kept::PATIENCE, asking).await;
+        match &answer {
+            Ok(Some(_)) => self.kept.answered(request.address),
+            Ok(None) => self.kept.forget(request.address),
+            Err(_) => self.kept.do_without(request.address),
+        }
+        let answer = answer.ok().flatten();
+        if answer.is_none() {
             tracing::debug!(request = %request.id, address = request.address, "no answer over a kept connection: asking anew");
-            self.kept.forget(request.address);
         }
         answer
     }
@@ -237,10 +240,8 @@ impl AgentClient {
             post = post.timeout(self.settings.question_timeout);
         }
         let response = post.send().await.map_err(|error| self.undelivered(request, &error))?;
-        if kept::answers(&response, request.id)
-            && let Ok(client) = self.build(address, backend, kept::QUIET_EACH)
-        {
-            self.kept.keep(address, client);
+        if kept::answers(&response, request.id) {
+            self.kept.keep(address, || self.build(address, backend, kept::QUIET_EACH).ok());
         }
         self.answer_of(request, response).await
     }
@@ -266,9 +267,9 @@ impl AgentClient {
         Ok(client)
     }
 
-    /// A client that keeps so many quiet connections. Commands need one that keeps none: a connection that was used before
-    /// may be closed by the agent while a request is on its way, and then nobody can tell whether it arrived. A fresh one for
-    /// each fails before or after sending.
+    /// A client that keeps so many quiet connections. None is the rule: a connection that was used before may be closed by the
+    /// agent while a request is on its way, and then nobody can tell whether it arrived. A fresh one for each fails before or
+    /// after sending.
     fn build(&self, address: &str, backend: Backend, quiet: usize) -> Result<Client, String> {
         let builder = Client::builder();
         let builder = match backend {

@@ -103,7 +103,8 @@ impl Store {
         grouped(self.rows_of(sql, ids, &[kind.tag_word().into()]).await?, "resource_id")
     }
 
-    /// The details of things that may be shown, by internal id. What is sealed may not.
+    /// The details of things that may be shown, by internal id. What is sealed may not. Things of which no detail may be shown are
+    /// there too, those that have none are not.
     ///
     /// # Errors
     /// See [`Store::tags_of`].

@@ -6,9 +6,9 @@
 //! ([`MARK_HEADER`]). Only where it did a connection is kept; what comes over one and has not its own mark is no answer.
 //! Whatever goes wrong on a kept connection, the question is asked anew on a fresh one: it may be asked twice.
 //!
-//! A command that works goes out once, and may use a connection over which a question was answered just now: no server
-//! closes one so soon, so that it is as good as a fresh one and its handshake is over. An answer without the command's own
-//! mark counts as lost.
+//! A command that works goes out once. It may use a kept connection when the agent has answered over one just now: none has been
+//! quiet for longer than [`QUIET`], after which no server closes one yet, so that it is as good as a fresh one and its handshake is
+//! over. An answer without the command's own mark counts as lost.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,12 +25,13 @@ use super::super::wire::extension::MARK_HEADER;
 pub(super) const QUIET: Duration = Duration::from_secs(4);
 /// How many quiet connections to one agent are kept.
 pub(super) const QUIET_EACH: usize = 2;
-/// After what time connections are made anew. A fingerprint that is no longer trusted counts for questions after this.
+/// After what time connections are made anew. A fingerprint that is no longer trusted counts for all that is sent after this. For as long
+/// an agent has fresh connections only that did not answer over a kept one in time.
 const AGE: Duration = Duration::from_secs(30);
-/// How long after an answer a command may use its connection.
+/// How long after an answer a command may use a kept connection.
 const JUST_NOW: Duration = Duration::from_millis(500);
 /// How long an answer over a kept connection is waited for. The host may be gone without a word, which a fresh connection
-/// finds out at once.
+/// finds out at once. Agents that take longer have fresh ones only.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which of our additions only ask. Others change something, or are told to hosts to find out whether they answer at all.
@@ -52,25 +53,31 @@ fn mark_of(headers: &HeaderMap) -> Option<Uuid> {
 pub(super) struct KeptConnections(Mutex<HashMap<String, Kept>>);
 
 struct Kept {
-    client: Client,
+    /// None where fresh connections do better for a while.
+    client: Option<Client>,
     since: Instant,
     /// When a question was last answered over one of its connections.
     answered: Option<Instant>,
+}
+
+impl Kept {
+    fn is_young(&self) -> bool {
+        self.since.elapsed() < AGE
+    }
 }
 
 impl KeptConnections {
     /// The client for an agent that marks its answers; nothing when it is not known to, or when it is time for new connections.
     pub(super) fn get(&self, address: &str) -> Option<Client> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = all.get(address).filter(|kept| kept.since.elapsed() < AGE)?;
-        Some(kept.client.clone())
+        all.get(address).filter(|kept| kept.is_young())?.client.clone()
     }
 
     /// The client for an agent that has answered a question over one of its connections just now.
     pub(super) fn just_used(&self, address: &str) -> Option<Client> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_recent = |kept: &&Kept| kept.answered.is_some_and(|at| at.elapsed() < JUST_NOW);
-        Some(all.get(address).filter(is_recent)?.client.clone())
+        let is_recent = |kept: &&Kept| kept.is_young() && kept.answered.is_some_and(|at| at.elapsed() < JUST_NOW);
+        all.get(address).filter(is_recent)?.client.clone()
     }
 
     /// A question was answered over a kept connection.
@@ -80,15 +87,25 @@ impl KeptConnections {
         }
     }
 
-    /// Keeps connections to this agent from now on.
-    pub(super) fn keep(&self, address: &str, client: Client) {
+    /// Keeps connections to this agent from now on, with the client that `make` makes.
+    pub(super) fn keep(&self, address: &str, make: impl FnOnce() -> Option<Client>) {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).get(address).is_some_and(Kept::is_young) {
+            return;
+        }
+        let client = make();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, kept| kept.since.elapsed() < AGE);
+        all.retain(|_, kept| kept.is_young());
         all.entry(address.to_owned()).or_insert(Kept { client, since: Instant::now(), answered: None });
     }
 
     /// Closes what is kept for an agent.
     pub(super) fn forget(&self, address: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+    }
+
+    /// Closes what is kept for an agent that did not answer over it in time, and keeps nothing for a while.
+    pub(super) fn do_without(&self, address: &str) {
+        let without = Kept { client: None, since: Instant::now(), answered: None };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(address.to_owned(), without);
     }
 }
