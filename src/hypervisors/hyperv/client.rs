@@ -136,9 +136,10 @@ impl AgentClient {
     async fn exchange<C: Command>(&self, id: Uuid, address: &str, command: &C) -> Result<C::Answer, ClientError> {
         let body = encode(command).map_err(ClientError::Unsendable)?;
         let request = Request { id, address, class: C::CLASS, body };
-        let bytes = match self.deliver_kept(&request).await {
+        // A command may be on its way for days, and thousands at the same time: each takes the room of the way it goes, not of all.
+        let bytes = match Box::pin(self.deliver_kept(&request)).await {
             Some(delivered) => delivered?,
-            None => self.deliver(&request).await?,
+            None => Box::pin(self.deliver(&request)).await?,
         };
         let answer = decode::<C>(&bytes).map_err(|reason| ClientError::Unusable {
             address: address.to_owned(),
@@ -159,7 +160,7 @@ impl AgentClient {
     /// Delivers a request over a kept connection; nothing when there is none for it, or when a question failed on it.
     async fn deliver_kept(&self, request: &Request<'_>) -> Option<Result<Vec<u8>, ClientError>> {
         if kept::is_marked(request.class) {
-            return self.ask_kept(request).await.map(Ok);
+            return Box::pin(self.ask_kept(request)).await.map(Ok);
         }
         if is_question(request.class) {
             return None;
