@@ -37,18 +37,16 @@ pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
         let found = scene.estate.disk("ROOT-large")?;
         Ok::<_, BenchError>(scene.path().join("hosts/pools").join(format!("fs1-{pool}")).join(found.file_name()))
     };
+    let (home, away, aside) = (file("pool1")?, file("pool2")?, scene.path().join("copy"));
     // What comes second finds other memory given back a moment ago than what comes first, and the quickest memory is that: each is
     // first in turn, and two rounds count as one.
     for _ in 0..depth.rounds().min(5) {
-        let (from, to) = ("pool1", "pool2");
-        let (there, back) = ((file(from)?, to), (file(to)?, from));
-        let aside = scene.path().join("copy");
-        let before = allocated(&there.0)?;
-        let mut copied = copy(&there.0, &aside).await?;
-        let mut moved = move_to(&scene, &client, there.1).await?;
-        holes.rounds.push(allocated(&back.0)? as f64 / before as f64);
-        moved += move_to(&scene, &client, back.1).await?;
-        copied += copy(&there.0, &aside).await?;
+        let before = allocated(&home)?;
+        let mut copied = copy(&home, &aside).await?;
+        let mut moved = move_to(&scene, &client, "c1-p2").await?;
+        holes.rounds.push(allocated(&away)? as f64 / before as f64);
+        moved += move_to(&scene, &client, "c1-p1").await?;
+        copied += copy(&home, &aside).await?;
         speed.rounds.push(copied / moved);
         speed.figures = format!(
             "{:.2} s for {:.2} GiB of data in {} GiB, cp takes {:.2} s",
@@ -81,7 +79,7 @@ async fn copy(source: &Path, target: &Path) -> Result<f64, BenchError> {
 /// Moves the disk to a pool and gives the seconds that it took.
 async fn move_to(scene: &Scene, client: &Client, pool: &str) -> Result<f64, BenchError> {
     let begun = Instant::now();
-    let job = scene.begin(client, "ROOT-large", &format!("c1-p{}", &pool[4..])).await?;
+    let job = scene.begin(client, "ROOT-large", pool).await?;
     let pace = Pace { first: Duration::from_millis(20), longest: Duration::from_millis(20) };
     client.wait(&job, pace, |_| ()).await?;
     Ok(begun.elapsed().as_secs_f64())

@@ -55,7 +55,7 @@ impl Store {
         let sql = format!(
             "{MOTION} WHERE {} AND NOT EXISTS \
              (SELECT 1 FROM async_job j WHERE j.id = motion_migration.job_id AND j.job_status = 0) ORDER BY id",
-            unsettled("motion_migration")
+            unsettled()
         );
         self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
     }

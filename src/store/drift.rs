@@ -76,7 +76,7 @@ fn open_motion() -> String {
     format!(
         "SELECT m.id FROM motion_migration m WHERE {} AND (m.vm_id = ? OR m.id IN (SELECT d.migration_id FROM motion_disk d \
          JOIN volumes v ON v.id = d.volume_id WHERE v.instance_id = ? OR v.id = ?)) LIMIT 1",
-        unsure("m")
+        unsure()
     )
 }
 

@@ -30,10 +30,15 @@ pub(super) fn motions_accepting(event: MotionEvent) -> String {
     format!("({})", rows.join(" OR "))
 }
 
-/// The rows of the journal whose motion has not ended, for a table of this name. In an index they are found by it, and not by
-/// "everything but what is settled".
-pub(super) fn unsettled(table: &str) -> String {
-    format!("{table}.phase IN ('{}')", unsettled_phases().join("', '"))
+/// The rows of the journal whose motion has not ended. In an index they are found by it, and not by "everything but what is
+/// settled".
+pub(super) fn unsettled() -> String {
+    format!("phase IN ('{}')", unsettled_phases().join("', '"))
+}
+
+/// The rows of the journal of which it is not known where everything is, or will be: the hosts may still show that it was done.
+pub(super) fn unsure() -> String {
+    motions_accepting(MotionEvent::FoundDone)
 }
 
 /// The number of the oldest row of the journal whose motion has not ended, as an expression; NULL when all have. Rows that belong
@@ -46,11 +51,6 @@ pub(super) fn oldest_unsettled() -> String {
 
 fn unsettled_phases() -> [&'static str; 2] {
     [MotionState::Marked.words().0, MotionState::Sent.words().0]
-}
-
-/// The rows of the journal of which it is not known where everything is, or will be: under way, or in doubt.
-pub(super) fn unsure(table: &str) -> String {
-    format!("({} OR ({table}.phase = 'settled' AND {table}.outcome = 'unknown'))", unsettled(table))
 }
 
 #[cfg(test)]
@@ -71,6 +71,6 @@ mod tests {
     fn what_is_unsettled_is_all_but_what_is_settled() {
         let others = MotionState::ALL.iter().map(|state| state.words().0).filter(|phase| *phase != "settled");
         assert_eq!(others.collect::<Vec<_>>(), unsettled_phases());
-        assert_eq!(unsettled("m"), "m.phase IN ('marked', 'sent')");
+        assert_eq!(unsettled(), "phase IN ('marked', 'sent')");
     }
 }

@@ -243,6 +243,8 @@ mod tests {
         assert_eq!(known(&kept, "a", 2), None, "the stamp counts as ever");
         read_ago(LONG * 5);
         kept.confirm("a", LONG * 5);
+        rested(LONG / 2);
+        assert_eq!(known(&kept, "a", 1), None, "it was read too long ago");
         rested(LONG * 2);
         kept.confirm("a", LONG * 9);
         assert_eq!(known(&kept, "a", 1), None, "what has gone stale is not brought back");

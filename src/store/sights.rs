@@ -160,13 +160,14 @@ impl Sights {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, mut news: News) {
-        let job_id = news.moving.job_id;
-        self.jobs.change(&job_id, |sight| *sight = Arc::new(news.shown_in(sight)));
+    fn tell(&self, moving: Moving, claim: Option<Claim>, progress: MotionProgress) {
+        let (at, changed) = (Instant::now(), Timestamp::now());
         let mut all = self.news();
-        // What nobody has read yet is still to be read, however often it is told meanwhile.
-        news.is_first = all.get(&job_id).is_none_or(|known| known.is_first && !known.is_written);
-        all.insert(job_id, news);
+        // The first is the first until it is written, however often more is told meanwhile.
+        let is_first = all.get(&moving.job_id).is_none_or(|known| known.is_first && !known.is_written);
+        let news = News { moving, claim, progress, at, changed, is_first, is_written: false };
+        self.jobs.change(&moving.job_id, |sight| *sight = Arc::new(news.shown_in(sight)));
+        all.insert(moving.job_id, news);
     }
 
     /// The latest news of a job that counts.
@@ -198,10 +199,6 @@ impl Sights {
             }
         }
     }
-}
-
-fn job_of(news: &News) -> i64 {
-    news.moving.job_id
 }
 
 impl News {
@@ -296,8 +293,7 @@ impl Store {
     /// motions. What was told last before a gateway dies may be lost; where the disk is never depends on it.
     pub fn motion_progress(&self, moving: Moving, progress: MotionProgress) {
         let sights = self.db().sights();
-        let (at, changed) = (Instant::now(), Timestamp::now());
-        sights.tell(News { moving, claim: self.claim, progress, at, changed, is_first: true, is_written: false });
+        sights.tell(moving, self.claim, progress);
         if !sights.is_writing.swap(true, Ordering::AcqRel) {
             tokio::spawn(self.clone().write_progress());
         }
@@ -334,9 +330,11 @@ impl Store {
                 match self.write_some(some).await {
                     Ok(()) => {
                         sights.written(some);
-                        tokio::spawn(
-                            self.clone().look_at(some.iter().filter(|news| news.is_first).map(job_of).collect()),
-                        );
+                        let first = some.iter().filter(|news| news.is_first);
+                        let first: Vec<i64> = first.map(|news| news.moving.job_id).collect();
+                        if !first.is_empty() {
+                            tokio::spawn(self.clone().look_at(first));
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(cause = %crate::telemetry::chain(&error), "progress could not be noted");

@@ -4,7 +4,7 @@
 //! have connections of their own (write-ahead log).
 
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::query::Query;
@@ -151,7 +151,7 @@ impl Connections {
         read
     }
 
-    fn quiet(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
+    fn quiet(&self) -> MutexGuard<'_, Vec<SqliteConnection>> {
         self.quiet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

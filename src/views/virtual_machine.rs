@@ -255,17 +255,13 @@ fn affinity_group(row: &Row) -> Result<Node, StoreError> {
 /// Puts the settings in, and how the machine starts: CloudStack knows that only of machines without any setting, or with
 /// the one about UEFI. One that is not shown is a setting too.
 fn settings(view: &mut VirtualMachineView, details: Option<BTreeMap<String, String>>) {
-    match &details {
-        None => {
-            view.boot_mode = Some("legacy".to_owned());
-            view.boot_type = Some("Bios".to_owned());
-        }
-        Some(details) => {
-            if let Some(mode) = details.get("UEFI") {
-                view.boot_mode = Some(mode.to_lowercase());
-                view.boot_type = Some("Uefi".to_owned());
-            }
-        }
+    let start = match &details {
+        None => Some(("Bios", "legacy".to_owned())),
+        Some(details) => details.get("UEFI").map(|mode| ("Uefi", mode.to_lowercase())),
+    };
+    if let Some((kind, mode)) = start {
+        view.boot_type = Some(kind.to_owned());
+        view.boot_mode = Some(mode);
     }
     view.details = Some(details.unwrap_or_default());
 }

@@ -136,10 +136,9 @@ impl AgentClient {
     async fn exchange<C: Command>(&self, id: Uuid, address: &str, command: &C) -> Result<C::Answer, ClientError> {
         let body = encode(command).map_err(ClientError::Unsendable)?;
         let request = Request { id, address, class: C::CLASS, body };
-        // A command may be on its way for days, and thousands at the same time: each takes the room of the way it goes, not of all.
-        let bytes = match Box::pin(self.deliver_kept(&request)).await {
+        let bytes = match self.deliver_kept(&request).await {
             Some(delivered) => delivered?,
-            None => Box::pin(self.deliver(&request)).await?,
+            None => self.deliver(&request).await?,
         };
         let answer = decode::<C>(&bytes).map_err(|reason| ClientError::Unusable {
             address: address.to_owned(),
@@ -160,7 +159,7 @@ impl AgentClient {
     /// Delivers a request over a kept connection; nothing when there is none for it, or when a question failed on it.
     async fn deliver_kept(&self, request: &Request<'_>) -> Option<Result<Vec<u8>, ClientError>> {
         if kept::is_marked(request.class) {
-            return Box::pin(self.ask_kept(request)).await.map(Ok);
+            return self.ask_kept(request).await.map(Ok);
         }
         if is_question(request.class) {
             return None;
@@ -176,17 +175,16 @@ impl AgentClient {
             let is_answer = response.status() == StatusCode::OK && kept::answers(&response, request.id);
             if is_answer { read_body(response).await.ok() } else { None }
         };
-        let answer = tokio::time::timeout(kept::PATIENCE, asking).await;
-        match &answer {
-            Ok(Some(_)) => self.kept.answered(request.address),
+        match tokio::time::timeout(kept::PATIENCE, asking).await {
+            Ok(Some(answer)) => {
+                self.kept.answered(request.address);
+                return Some(answer);
+            }
             Ok(None) => self.kept.forget(request.address),
             Err(_) => self.kept.do_without(request.address),
         }
-        let answer = answer.ok().flatten();
-        if answer.is_none() {
-            tracing::debug!(request = %request.id, address = request.address, "no answer over a kept connection: asking anew");
-        }
-        answer
+        tracing::debug!(request = %request.id, address = request.address, "no answer over a kept connection: asking anew");
+        None
     }
 
     async fn command_kept(&self, client: &Client, request: &Request<'_>) -> Result<Vec<u8>, ClientError> {

@@ -207,7 +207,7 @@ impl Tx {
     pub async fn host_in_motion(&mut self, id: i64) -> Result<bool, StoreError> {
         let sql = format!(
             "SELECT m.id FROM motion_migration m WHERE (m.source_host_id = ? OR m.target_host_id = ?) AND {} LIMIT 1",
-            unsure("m")
+            unsure()
         );
         self.motion_concerns(&sql, id).await
     }

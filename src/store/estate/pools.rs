@@ -227,7 +227,7 @@ impl Tx {
         let sql = format!(
             "SELECT d.id FROM motion_disk d JOIN motion_migration m ON m.id = d.migration_id \
              WHERE (d.source_pool_id = ? OR d.target_pool_id = ?) AND {} LIMIT 1",
-            unsure("m")
+            unsure()
         );
         self.motion_concerns(&sql, id).await
     }

@@ -11,7 +11,7 @@
 //! over. An answer without the command's own mark counts as lost.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
@@ -67,45 +67,47 @@ impl Kept {
 }
 
 impl KeptConnections {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The client for an agent that marks its answers; nothing when it is not known to, or when it is time for new connections.
     pub(super) fn get(&self, address: &str) -> Option<Client> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(address).filter(|kept| kept.is_young())?.client.clone()
+        self.all().get(address).filter(|kept| kept.is_young())?.client.clone()
     }
 
     /// The client for an agent that has answered a question over one of its connections just now.
     pub(super) fn just_used(&self, address: &str) -> Option<Client> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_recent = |kept: &&Kept| kept.is_young() && kept.answered.is_some_and(|at| at.elapsed() < JUST_NOW);
-        all.get(address).filter(is_recent)?.client.clone()
+        self.all().get(address).filter(is_recent)?.client.clone()
     }
 
     /// A question was answered over a kept connection.
     pub(super) fn answered(&self, address: &str) {
-        if let Some(kept) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(address) {
+        if let Some(kept) = self.all().get_mut(address) {
             kept.answered = Some(Instant::now());
         }
     }
 
     /// Keeps connections to this agent from now on, with the client that `make` makes.
     pub(super) fn keep(&self, address: &str, make: impl FnOnce() -> Option<Client>) {
-        if self.0.lock().unwrap_or_else(PoisonError::into_inner).get(address).is_some_and(Kept::is_young) {
+        if self.all().get(address).is_some_and(Kept::is_young) {
             return;
         }
         let client = make();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all();
         all.retain(|_, kept| kept.is_young());
         all.entry(address.to_owned()).or_insert(Kept { client, since: Instant::now(), answered: None });
     }
 
     /// Closes what is kept for an agent.
     pub(super) fn forget(&self, address: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+        self.all().remove(address);
     }
 
     /// Closes what is kept for an agent that did not answer over it in time, and keeps nothing for a while.
     pub(super) fn do_without(&self, address: &str) {
         let without = Kept { client: None, since: Instant::now(), answered: None };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(address.to_owned(), without);
+        self.all().insert(address.to_owned(), without);
     }
 }
