@@ -6,6 +6,10 @@ use super::{Store, StoreError, transact};
 use crate::args;
 use crate::model::Timestamp;
 
+/// A condition on `motion_migration`: nobody works on the job of the motion.
+const JOB_HAS_ENDED: &str =
+    "NOT EXISTS (SELECT 1 FROM async_job j WHERE j.id = motion_migration.job_id AND j.job_status = 0)";
+
 impl Store {
     /// Notes the limits that a motion goes by from now on: another gateway may have taken it over.
     ///
@@ -52,20 +56,17 @@ impl Store {
     /// # Errors
     /// See [`Tx::motion_insert`].
     pub async fn motions_orphaned(&self) -> Result<Vec<MotionRow>, StoreError> {
-        let sql = format!(
-            "{MOTION} WHERE {} AND NOT EXISTS \
-             (SELECT 1 FROM async_job j WHERE j.id = motion_migration.job_id AND j.job_status = 0) ORDER BY id",
-            unsettled()
-        );
+        let sql = format!("{MOTION} WHERE {} AND {JOB_HAS_ENDED} ORDER BY id", unsettled());
         self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
     }
 
-    /// The motions whose outcome is not known, oldest first.
+    /// The motions whose outcome is not known and whose job has ended, oldest first. A job that is about to say that nobody
+    /// knows would be wrong if somebody found out in that moment.
     ///
     /// # Errors
     /// See [`Tx::motion_insert`].
     pub async fn motions_unknown(&self) -> Result<Vec<MotionRow>, StoreError> {
-        let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' ORDER BY id");
+        let sql = format!("{MOTION} WHERE phase = 'settled' AND outcome = 'unknown' AND {JOB_HAS_ENDED} ORDER BY id");
         self.db().rows(&sql, vec![]).await?.iter().map(MotionRow::read).collect()
     }
 }

@@ -101,6 +101,28 @@ async fn rows_that_somebody_changed_are_settled_when_the_hosts_are_asked_again()
     }
 }
 
+/// A job that is about to say that nobody knows must not be wrong when it says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_asks_about_a_motion_before_its_job_has_said_that_it_is_not_known() {
+    for (kind, database) in database::each().await {
+        let bench = Bench::start(&plan(250), database).await;
+        let job_id = bench.job().await;
+        let sql = "UPDATE volumes SET state = 'Ready', update_count = update_count + 1 WHERE state = 'Migrating'";
+        let motion = meddling(&bench, Step::Settle, sql);
+        let text = run_as(&bench, &motion, What::Volume, job_id).await.expect_err(kind);
+        assert!(text.contains("not known"), "{kind}: {text}");
+        let outcome =
+            async || bench.store.motions_of_job(job_id).await.expect("the journal").pop().and_then(|row| row.outcome);
+        bench.motion.ask_again().await.expect("the database");
+        assert_eq!(outcome().await.as_deref(), Some("unknown"), "{kind}: the job has not ended");
+        bench.end_job(job_id).await;
+        bench.motion.ask_again().await.expect("the hosts answer");
+        assert_eq!(outcome().await.as_deref(), Some("done"), "{kind}");
+        bench.check(kind).await;
+        bench.world.stop().await;
+    }
+}
+
 /// A machine that somebody has called running while it moved, at either end: there is no way on from there, and still an end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_was_called_running_meanwhile_is_settled() {

@@ -103,6 +103,7 @@ async fn what_stands_still_is_given_up_and_is_unknown_until_its_end_is_seen() {
             assert_eq!(row.progress_source.as_deref(), Some("growth"), "{case}");
             assert!(row.bytes_done > 0 && row.bytes_done < row.bytes_total, "{case}: {row:?}");
 
+            bench.end_job(job_id).await;
             // Nothing was taken from under the copy: let go, it comes to its end, and that is learned.
             bench.world.world().faults.release(Some(id));
             wait_for("its end to be learned", async || {
