@@ -3,8 +3,6 @@
 //! Nothing is deleted that was not proved superfluous: a half copy at a place where the disk was shown not to be, and the
 //! original of a copy that was shown to be complete.
 
-use futures_util::future::join_all;
-
 use super::hypervisor::{DiskRef, HostRef, Hypervisor};
 use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
 use super::refusal::Refusal;
@@ -12,17 +10,6 @@ use super::settle::step;
 use super::verdict::{Outcome, Verdict};
 use crate::model::{VolumeEvent, VolumeState};
 use crate::store::{Store, StoreError, transact};
-
-/// True when nothing lies where the disks are to go, as far as agents can tell. It only looks.
-pub(super) async fn is_free(order: &Order, hypervisor: &dyn Hypervisor) -> bool {
-    let Some(host) = receiver(order) else { return true };
-    let disks = order.disks.iter().filter(|disk| disk.moves());
-    let looks = disks.map(|disk| async {
-        let files = hypervisor.files(&host, &pool_ref(&disk.target), &disk.stem).await;
-        !matches!(files, Ok(Some(files)) if !files.is_empty())
-    });
-    join_all(looks).await.into_iter().all(|is_free| is_free)
-}
 
 /// The host that looks after the disks once they have moved.
 fn receiver(order: &Order) -> Option<HostRef> {

@@ -82,12 +82,6 @@ impl Default for Patience {
     }
 }
 
-/// What the hosts show of an order that is being marked.
-struct Beforehand {
-    before: look::Before,
-    is_free: bool,
-}
-
 /// Called before (`true`) and after (`false`) every step. A test that never returns from it has killed the gateway there.
 pub type Probe = Arc<dyn Fn(Step, bool) -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>;
 
@@ -181,43 +175,24 @@ impl Motion {
         }
         self.probe(Step::Mark, true).await;
         // A motion that is under way should not take the room of what comes before it, or after.
-        let (mut order, seen) = Box::pin(self.mark_and_look(draft, strategy, hypervisor.as_ref())).await?;
+        let mut order = Box::pin(mark::mark(&self.store, draft, strategy.name(), &self.patience)).await?;
         self.probe(Step::Mark, false).await;
-        let said = match self.send(&mut order, seen, strategy, hypervisor.as_ref()).await {
+        let said = match self.send(&mut order, strategy, hypervisor.as_ref()).await {
             Ok(said) => said,
             Err(problem) => Said::No(problem.text),
         };
         Box::pin(self.conclude(order, hypervisor.as_ref(), said)).await
     }
 
-    /// Marks the rows, and asks the hosts meanwhile what a motion needs to know of them: a host takes as long to answer as the
-    /// disk to write. No other motion of these things begins now, and nothing is changed at a host before the rows are marked.
-    async fn mark_and_look(
-        &self,
-        draft: Order,
-        strategy: &dyn Strategy,
-        hypervisor: &dyn Hypervisor,
-    ) -> Result<(Order, Beforehand), Refusal> {
-        let asked = draft.clone();
-        let looks = async {
-            let (before, is_free) = join(look::before(&asked, hypervisor), clean::is_free(&asked, hypervisor)).await;
-            // This never fails: a failure would end the marking in the middle.
-            Ok(Beforehand { before, is_free })
-        };
-        tokio::try_join!(mark::mark(&self.store, draft, strategy.name(), &self.patience), looks)
-    }
-
     async fn send(
         &self,
         order: &mut Order,
-        seen: Beforehand,
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
-        let Beforehand { before, is_free } = seen;
-        // A machine may have been started until the row of its disk was marked.
-        let in_use = cold::in_use(&self.store, order, hypervisor).await?;
-        let obstacle = if is_free { None } else { clean::obstacle(order, hypervisor).await };
+        let looks = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor));
+        let ((before, obstacle), in_use) = join(looks, cold::in_use(&self.store, order, hypervisor)).await;
+        let in_use = in_use?;
         if before.is_there {
             tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
             return Ok(Said::Yes(Told::default()));
