@@ -96,7 +96,7 @@ impl Runner for CommandRunner {
                 Ok(node) => Ok(Ended { result: stored(&node) }),
                 Err(error) => {
                     if let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect())
-                        && !self.is_given_up(job, cause).await
+                        && !Box::pin(self.is_given_up(job, cause)).await
                     {
                         return Err(Failure::Interrupted);
                     }
@@ -129,10 +129,11 @@ impl CommandRunner {
             serde_json::from_str(&job.parameters).map_err(|cause| unreadable().caused_by(cause))?;
         let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
         let args = Args::unpack(pairs)?;
-        let identity = store.identity_by_user(job.user_id).await?;
+        // What is over before the command runs should not take room as long as it runs.
+        let identity = Box::pin(store.identity_by_user(job.user_id)).await?;
         let identity =
             identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
-        let caller = ports::caller(&store, &identity).await?;
+        let caller = Box::pin(ports::caller(&store, &identity)).await?;
         let ids: Arc<dyn Ids> = Arc::new(store.clone());
         let means = Means {
             motion: Arc::new(self.motion.on(store.clone())),

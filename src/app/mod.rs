@@ -354,6 +354,7 @@ fn patience(settings: &AgentSettings) -> Patience {
         late_answer: Duration::from_millis(settings.late_answer_ms),
         stall: limit(&settings.stall),
         unseen: settings.unseen,
+        open_commands: settings.open_commands,
         ..Patience::default()
     }
 }

@@ -375,9 +375,13 @@ impl JobCtx {
     /// # Errors
     /// 530 when the database fails; nothing was begun then.
     pub async fn begin(&self, description: &str) -> Result<bool, ApiError> {
-        transact!(self.ctx.store, ApiError, |tx| {
-            Ok(tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?)
-        })
+        let written = async {
+            transact!(self.ctx.store, ApiError, |tx| {
+                Ok(tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?)
+            })
+        };
+        // It is over when the work begins, which may take days and should not take its room as well.
+        Box::pin(written).await
     }
 
     /// Who moves, as the room `motion` asks.

@@ -66,8 +66,9 @@ pub async fn work(jobs: Arc<Jobs>, mut woken: UnboundedReceiver<i64>, runner: Ar
 }
 
 async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), StoreError> {
-    let Some(claim) = jobs.store.job_claim(job_id, &jobs.server).await? else { return Ok(()) };
-    let Some(job) = jobs.store.job_queued(job_id).await? else { return Ok(()) };
+    // What is over before the job runs, or comes after it, should not take room as long as it runs.
+    let Some(claim) = Box::pin(jobs.store.job_claim(job_id, &jobs.server)).await? else { return Ok(()) };
+    let Some(job) = Box::pin(jobs.store.job_queued(job_id)).await? else { return Ok(()) };
     let span = tracing::info_span!("job", id = %job.uuid, command = %job.command, request = %job.request_id);
     async {
         jobs.probe(Moment::Taken).await;
@@ -89,7 +90,7 @@ async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), St
         };
         jobs.probe(Moment::Over).await;
         // The work is done and settled; only its end is missing. It is written as soon as the database lets it be.
-        while let Err(error) = finish(jobs, &job, claim, &end).await {
+        while let Err(error) = Box::pin(finish(jobs, &job, claim, &end)).await {
             if matches!(error, StoreError::Superseded { .. }) {
                 tracing::warn!("another gateway has taken the job over; it writes the end");
                 return;

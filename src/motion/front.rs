@@ -41,26 +41,26 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] with CloudStack's code and text; the volume is where the database says.
     pub async fn migrate_volume(&self, job_id: i64, mover: &Mover, request: &VolumeRequest) -> Result<i64, Refusal> {
-        let (begun, volume) = join(self.begun(job_id), self.store.volume_by_id(request.volume_id)).await;
-        if let Some(row) = begun? {
-            let (order, verdict) = Box::pin(self.resume(&row)).await?;
+        // Here and below: what is over before the motion is under way should not take room as long as that lasts.
+        let known = join(self.gone_on_with(job_id), self.store.volume_by_id(request.volume_id));
+        let (gone_on, volume) = Box::pin(known).await;
+        if let Some((order, verdict)) = gone_on? {
             return volume_result(&order, &verdict);
         }
         let volume_id = Some(request.volume_id);
         let vm_id = volume?.and_then(|volume| volume.vm_id);
-        let held = self.turn_at_once(job_id, vm_id, volume_id).await?;
-        let plan = volume_checks::check(&self.store, mover, request).await?;
+        let held = Box::pin(self.turn_at_once(job_id, vm_id, volume_id)).await?;
+        let plan = Box::pin(volume_checks::check(&self.store, mover, request)).await?;
         // One that was attached or detached a moment ago has another lock.
         let (plan, _held) = match held.filter(|_| plan.volume.vm_id == vm_id) {
             Some(held) => (plan, held),
             None => {
-                let held = self.turn(job_id, plan.volume.vm_id, volume_id, false).await?;
-                (volume_checks::check(&self.store, mover, request).await?, held)
+                let held = Box::pin(self.turn(job_id, plan.volume.vm_id, volume_id, false)).await?;
+                (Box::pin(volume_checks::check(&self.store, mover, request)).await?, held)
             }
         };
-        // Here and below: what is over before the motion is under way should not take room as long as that lasts.
         let order = Box::pin(self.volume_order(job_id, plan)).await?;
-        let (order, verdict) = Box::pin(self.carry_out(order)).await?;
+        let (order, verdict) = Box::pin(self.carry_out(Box::new(order))).await?;
         volume_result(&order, &verdict)
     }
 
@@ -107,17 +107,16 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] with CloudStack's code and text; the VM is where the database says.
     pub async fn migrate_vm(&self, job_id: i64, mover: &Mover, request: PlainRequest) -> Result<(), Refusal> {
-        if let Some(row) = self.begun(job_id).await? {
-            let (order, verdict) = Box::pin(self.resume(&row)).await?;
+        if let Some((order, verdict)) = Box::pin(self.gone_on_with(job_id)).await? {
             return vm_result(&order, &verdict);
         }
-        let held = self.turn_at_once(job_id, Some(request.vm_id), None).await?;
-        let plan = vm_checks::check_plain(&self.store, mover, request).await?;
+        let held = Box::pin(self.turn_at_once(job_id, Some(request.vm_id), None)).await?;
+        let plan = Box::pin(vm_checks::check_plain(&self.store, mover, request)).await?;
         let (plan, _held) = match held {
             Some(held) => (plan, held),
             None => {
-                let held = self.turn(job_id, Some(request.vm_id), None, false).await?;
-                (vm_checks::check_plain(&self.store, mover, request).await?, held)
+                let held = Box::pin(self.turn(job_id, Some(request.vm_id), None, false)).await?;
+                (Box::pin(vm_checks::check_plain(&self.store, mover, request)).await?, held)
             }
         };
         self.move_vm(job_id, Kind::LiveVm, plan).await
@@ -133,16 +132,15 @@ impl Motion {
         mover: &Mover,
         request: &StorageRequest,
     ) -> Result<(), Refusal> {
-        if let Some(row) = self.begun(job_id).await? {
-            let (order, verdict) = Box::pin(self.resume(&row)).await?;
+        if let Some((order, verdict)) = Box::pin(self.gone_on_with(job_id)).await? {
             return vm_result(&order, &verdict);
         }
-        let held = self.turn_at_once(job_id, Some(request.vm_id), None).await?;
+        let held = Box::pin(self.turn_at_once(job_id, Some(request.vm_id), None)).await?;
         let plan = Box::pin(vm_storage_checks::check(&self.store, mover, request)).await?;
         let (plan, _held) = match held {
             Some(held) => (plan, held),
             None => {
-                let held = self.turn(job_id, Some(request.vm_id), None, false).await?;
+                let held = Box::pin(self.turn(job_id, Some(request.vm_id), None, false)).await?;
                 (Box::pin(vm_storage_checks::check(&self.store, mover, request)).await?, held)
             }
         };
@@ -179,7 +177,7 @@ impl Motion {
                 return Err(along_with_volumes(&order, reason));
             }
         }
-        let (order, verdict) = Box::pin(self.carry_out(order)).await?;
+        let (order, verdict) = Box::pin(self.carry_out(Box::new(order))).await?;
         vm_result(&order, &verdict)
     }
 
@@ -263,6 +261,14 @@ impl Motion {
                 held = &mut lock => return Ok(held),
                 () = self.clock.sleep(self.patience.poll) => {}
             }
+        }
+    }
+
+    /// The end of the motion that this job began in an earlier life, if it did.
+    async fn gone_on_with(&self, job_id: i64) -> Result<Option<(Order, Verdict)>, Refusal> {
+        match self.begun(job_id).await? {
+            Some(row) => Ok(Some(Box::pin(self.resume(&row)).await?)),
+            None => Ok(None),
         }
     }
 

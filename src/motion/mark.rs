@@ -13,7 +13,7 @@ use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, transact};
 ///
 /// # Errors
 /// A [`Refusal`] with nothing changed: somebody else changed a row, or the target host has no room for the VM.
-pub(super) async fn mark(store: &Store, order: Order, strategy: &str, patience: &Patience) -> Result<Order, Refusal> {
+pub(super) async fn mark(store: &Store, order: &Order, strategy: &str, patience: &Patience) -> Result<Order, Refusal> {
     transact!(store, Refusal, |tx| { mark_in(tx, order.clone(), strategy, patience).await })
 }
 

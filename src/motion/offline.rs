@@ -216,7 +216,7 @@ async fn one(motion: &Motion, job_id: i64, vm: &Vm, volume: Volume, target: Pool
     check_managed(&volume_uuid, &source, &target)?;
     let mut order = cold::order(&motion.store, job_id, volume, (source, target), None).await?;
     order.vm = Some(vm.clone());
-    let (order, verdict) = motion.carry_out(order).await?;
+    let (order, verdict) = Box::pin(motion.carry_out(Box::new(order))).await?;
     match (verdict.outcome, order.disks.first()) {
         (Outcome::Done, _) => Ok(pod),
         (_, Some(disk)) => Err(cold::failure(disk, &told(&order, &verdict))),

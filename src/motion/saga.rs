@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
+use tokio::sync::Semaphore;
 
 use super::cancel::Wishes;
 use super::clean;
@@ -67,6 +68,9 @@ pub struct Patience {
     pub unseen: Option<Duration>,
     /// How long who cancels waits for what the host says to it.
     pub cancel_answer: Duration,
+    /// How many commands at once wait for their answers on the connections that they were sent on. Of more than these, those whose
+    /// hosts can tell how far they are are asked about instead.
+    pub open_commands: usize,
 }
 
 impl Default for Patience {
@@ -78,6 +82,7 @@ impl Default for Patience {
             stall: Duration::from_secs(600).into(),
             unseen: Some(Duration::from_secs(4 * 60 * 60)),
             cancel_answer: Duration::from_secs(10),
+            open_commands: 500,
         }
     }
 }
@@ -95,6 +100,8 @@ pub struct Motion {
     pub(super) locks: Arc<Locks>,
     pub(super) wishes: Arc<Wishes>,
     pub(super) clock: Arc<dyn Clock>,
+    /// See [`Patience::open_commands`].
+    pub(super) open_commands: Arc<Semaphore>,
     probe: Option<Probe>,
 }
 
@@ -110,7 +117,8 @@ impl Motion {
     pub fn new(store: Store, patience: Patience) -> Self {
         let (hypervisors, strategies) = (BTreeMap::new(), strategy::all().into());
         let (locks, wishes, clock) = (Arc::default(), Arc::default(), Arc::new(WallClock));
-        Self { store, hypervisors, strategies, patience, locks, wishes, clock, probe: None }
+        let open_commands = Arc::new(Semaphore::new(patience.open_commands.min(Semaphore::MAX_PERMITS)));
+        Self { store, hypervisors, strategies, patience, locks, wishes, clock, open_commands, probe: None }
     }
 
     /// The same room, with another store: that of a job, which writes under its claim.
@@ -167,15 +175,16 @@ impl Motion {
     ///
     /// # Errors
     /// A [`Refusal`] when nothing was begun: the rows are as they were.
-    pub(super) async fn carry_out(&self, draft: Order) -> Result<(Order, Verdict), Refusal> {
+    pub(super) async fn carry_out(&self, draft: Box<Order>) -> Result<(Order, Verdict), Refusal> {
         let Some(strategy) = self.strategy(&draft) else { return Err(mark::no_strategy(&draft)) };
         let hypervisor = self.hypervisor(&draft)?;
-        if let Some(cancelled) = self.unwanted(draft.job_id).await? {
+        // A motion that is under way should not take the room of what comes before it, or after.
+        if let Some(cancelled) = Box::pin(self.unwanted(draft.job_id)).await? {
             return Err(cancelled);
         }
         self.probe(Step::Mark, true).await;
-        // A motion that is under way should not take the room of what comes before it, or after.
-        let mut order = Box::pin(mark::mark(&self.store, draft, strategy.name(), &self.patience)).await?;
+        let mut order = Box::pin(mark::mark(&self.store, &draft, strategy.name(), &self.patience)).await?;
+        drop(draft);
         self.probe(Step::Mark, false).await;
         let said = match self.send(&mut order, strategy, hypervisor.as_ref()).await {
             Ok(said) => said,
@@ -184,34 +193,43 @@ impl Motion {
         Box::pin(self.conclude(order, hypervisor.as_ref(), said)).await
     }
 
+    /// Sends the order and waits until it is over, unless there is no need to or something is in the way.
     async fn send(
         &self,
         order: &mut Order,
         strategy: &dyn Strategy,
         hypervisor: &dyn Hypervisor,
     ) -> Result<Said, Refusal> {
-        let looks = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor));
-        let ((before, obstacle), in_use) = join(looks, cold::in_use(&self.store, order, hypervisor)).await;
-        let in_use = in_use?;
-        if before.is_there {
-            tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
-            return Ok(Said::Yes(Told::default()));
+        if let Some(said) = Box::pin(self.announce(order, hypervisor)).await? {
+            return Ok(said);
         }
-        if let Some(obstacle) = before.astray.or(in_use).or(obstacle) {
-            return Ok(Said::No(obstacle));
-        }
-        if self.unwanted(order.job_id).await?.is_some() {
-            return Ok(Said::No("Nothing was sent to the host.".to_owned()));
-        }
-        self.probe(Step::Announce, true).await;
-        self.store.motion_sent(order.id, &before.facts).await?;
-        order.remember(before.facts);
-        self.probe(Step::Announce, false).await;
         self.probe(Step::Send, true).await;
         tracing::info!(motion = %order.uuid, kind = order.kind.word(), strategy = strategy.name(), "sending");
         let said = watch::until_over(self, order, strategy, hypervisor).await;
         self.probe(Step::Send, false).await;
         Ok(said)
+    }
+
+    /// Looks once more, and writes down that the order is sent next. Something when it is not.
+    async fn announce(&self, order: &mut Order, hypervisor: &dyn Hypervisor) -> Result<Option<Said>, Refusal> {
+        let looks = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor));
+        let ((before, obstacle), in_use) = join(looks, cold::in_use(&self.store, order, hypervisor)).await;
+        let in_use = in_use?;
+        if before.is_there {
+            tracing::info!(motion = %order.uuid, "everything is there already; nothing is sent");
+            return Ok(Some(Said::Yes(Told::default())));
+        }
+        if let Some(obstacle) = before.astray.or(in_use).or(obstacle) {
+            return Ok(Some(Said::No(obstacle)));
+        }
+        if self.unwanted(order.job_id).await?.is_some() {
+            return Ok(Some(Said::No("Nothing was sent to the host.".to_owned())));
+        }
+        self.probe(Step::Announce, true).await;
+        self.store.motion_sent(order.id, &before.facts).await?;
+        order.remember(before.facts);
+        self.probe(Step::Announce, false).await;
+        Ok(None)
     }
 
     /// Judges, settles and cleans.

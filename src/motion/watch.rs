@@ -1,7 +1,9 @@
 //! Watch: the command is out; how far is it, is it over, and does it move at all?
 //!
 //! No clock ends a motion that moves, however long it takes. The agent's answer ends it, or the agent's word (where it has our
-//! extension) that it is over although the answer has not come. One that stands still for longer than the stall limit is told
+//! extension) that it is over although the answer has not come. An agent's word is as good as its answer, so where there are very
+//! many, only some wait for answers ([`Patience::open_commands`](super::saga::Patience::open_commands)): a connection that is
+//! open costs more than all else that there is of a motion. One that stands still for longer than the stall limit is told
 //! to stop, as is one whose job was cancelled; what became of it is then found out as always.
 
 use std::collections::VecDeque;
@@ -16,6 +18,8 @@ use super::strategy::Strategy;
 use super::verdict::Said;
 use crate::store::{CancelState, MotionProgress, Moving, StoreError, transact};
 
+/// After what time at most a host is asked for the first time whether it is at work, where its answer is not waited for then.
+const SOON: Duration = Duration::from_secs(1);
 /// The time over which the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
 
@@ -26,11 +30,18 @@ pub(super) async fn until_over(
     strategy: &dyn Strategy,
     hypervisor: &dyn Hypervisor,
 ) -> Said {
+    let place = motion.open_commands.try_acquire().ok();
     let mut answer = strategy.execute(order, hypervisor);
     let mut watch = Watch::new(motion, order, hypervisor);
     loop {
+        // A command that its host has taken up is carried out whether or not anybody waits for the answer.
+        if place.is_none() && watch.is_at_work {
+            drop(answer);
+            return until_told(watch).await;
+        }
+        let pause = if place.is_some() { motion.patience.poll } else { motion.patience.poll.min(SOON) };
         let question = async {
-            motion.clock.sleep(motion.patience.poll).await;
+            motion.clock.sleep(pause).await;
             // Nearly all of its time a motion waits for its next look: what a look takes is there only while it lasts.
             Box::pin(watch.look()).await
         };
@@ -53,6 +64,18 @@ pub(super) async fn until_over(
             }
         }
     }
+}
+
+/// Waits, without the answer to its command, until the host says that it is over or does not say that it goes on.
+async fn until_told(mut watch: Watch<'_>) -> Said {
+    tracing::debug!(motion = %watch.order.uuid, "many are under way: the host is asked for the end instead of waiting for its answer");
+    while watch.is_at_work {
+        watch.motion.clock.sleep(watch.motion.patience.poll).await;
+        if let Seen::Still(text) | Seen::Over(text) = Box::pin(watch.look()).await {
+            return Said::Nothing(text);
+        }
+    }
+    Said::Nothing("The host did not say how far the motion is when it was asked.".to_owned())
 }
 
 /// What one look at a motion showed.
@@ -82,6 +105,8 @@ pub(super) struct Watch<'a> {
     hypervisor: &'a dyn Hypervisor,
     pulse: Pulse,
     stop: Stop,
+    /// Whether the host said last that it is at work.
+    is_at_work: bool,
     /// Since when nothing has been seen of it; none once that was told.
     unseen: Option<Instant>,
 }
@@ -90,7 +115,7 @@ impl<'a> Watch<'a> {
     pub fn new(motion: &'a Motion, order: &'a Order, hypervisor: &'a dyn Hypervisor) -> Self {
         let now = motion.clock.now();
         let pulse = Pulse::new(motion.patience.stall.limit, now);
-        Self { motion, order, hypervisor, pulse, stop: Stop::Free, unseen: Some(now) }
+        Self { motion, order, hypervisor, pulse, stop: Stop::Free, is_at_work: false, unseen: Some(now) }
     }
 
     /// Asks how far the motion is, writes it down, and tells the host to stop where that is due.
@@ -169,14 +194,17 @@ impl<'a> Watch<'a> {
 
     /// Asks how far it is. Something when it is over.
     async fn progress(&mut self) -> Option<Seen> {
-        match self.hypervisor.motion_status(&self.order.source_ref(), &self.order.uuid).await {
+        let told = self.hypervisor.motion_status(&self.order.source_ref(), &self.order.uuid).await;
+        self.is_at_work = matches!(&told, Ok(Some(status)) if status.state == MotionState::Running);
+        match told {
             Ok(Some(status)) => match status.state {
                 MotionState::Running => {
                     self.note(&status, "host");
                     None
                 }
                 MotionState::Done | MotionState::Failed => {
-                    Some(Seen::Over("The host says that the motion is over, its answer did not come.".to_owned()))
+                    let said_no_more = || "The host says that the motion is over, its answer did not come.".to_owned();
+                    Some(Seen::Over(status.details.unwrap_or_else(said_no_more)))
                 }
                 // It has not begun, or the agent has forgotten it: no sign of life.
                 MotionState::Unknown => None,

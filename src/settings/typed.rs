@@ -39,6 +39,8 @@ pub struct AgentSettings {
     pub stall: (u64, String),
     /// How long a motion of which nothing can be seen goes on before an operator is told; none: nobody is.
     pub unseen: Option<Duration>,
+    /// How many commands at once wait for their answers on the connections that they were sent on.
+    pub open_commands: usize,
     /// Whether the first certificate of an agent is trusted and remembered.
     pub pin_on_first_use: bool,
     /// SHA-256 fingerprints by address.
@@ -448,6 +450,7 @@ impl Reader<'_> {
             late_answer_ms: self.number("motion.late_answer_ms"),
             stall: self.with_origin("motion.stall_s"),
             unseen: Some(Duration::from_secs(self.number("motion.unseen_s"))).filter(|time| !time.is_zero()),
+            open_commands: self.number("motion.open_commands"),
             pin_on_first_use: self.switch("agent.pin_on_first_use"),
             pins: pins.map(|(name, pin)| (name.trim().to_owned(), pin.trim().to_owned())).collect(),
         }

@@ -14,6 +14,7 @@ mod http_storm;
 mod killed;
 mod late;
 mod ledger;
+mod many;
 #[cfg(debug_assertions)]
 mod places;
 mod qemu;

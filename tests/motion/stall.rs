@@ -65,6 +65,22 @@ struct SlowHost {
     disk: (String, String),
     target: Mutex<Option<String>>,
     stopped: AtomicU64,
+    /// How often nobody waited for its answer any more.
+    left_alone: AtomicU64,
+}
+
+/// Counts those who are gone before the answer is there.
+struct Waiting<'a> {
+    host: &'a SlowHost,
+    is_answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.host.left_alone.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl SlowHost {
@@ -99,9 +115,13 @@ impl Hypervisor for SlowHost {
     }
 
     fn motion_status<'a>(&'a self, _: &'a HostRef, _: &'a str) -> BoxFuture<'a, Answer<Option<MotionStatus>>> {
-        let state = if self.is_stopped() { MotionState::Failed } else { MotionState::Running };
         let (bytes_done, bytes_total) = (self.done(), self.total);
-        let status = MotionStatus { state, phase: "copy".to_owned(), bytes_total, bytes_done, details: None };
+        let (state, details) = match bytes_done == bytes_total {
+            _ if self.is_stopped() => (MotionState::Failed, Some("The operation was cancelled".to_owned())),
+            true => (MotionState::Done, None),
+            false => (MotionState::Running, None),
+        };
+        let status = MotionStatus { state, phase: "copy".to_owned(), bytes_total, bytes_done, details };
         Box::pin(async move { Ok((!self.is_blind).then_some(status)) })
     }
 
@@ -117,12 +137,15 @@ impl Hypervisor for SlowHost {
     fn move_volume<'a>(&'a self, _: &'a HostRef, order: &'a VolumeMove) -> BoxFuture<'a, Answer<Told>> {
         *self.target.lock().unwrap() = Some(order.target.path.clone());
         Box::pin(async move {
+            let mut waiting = Waiting { host: self, is_answered: false };
             while self.done() < self.total {
                 if self.is_stopped() {
+                    waiting.is_answered = true;
                     return Err(AgentError { effect: Effect::None, text: "The operation was cancelled".to_owned() });
                 }
                 tokio::task::yield_now().await;
             }
+            waiting.is_answered = true;
             Ok(Told::default())
         })
     }
@@ -166,18 +189,24 @@ async fn slow_and(
         disk: (disk.uuid.clone(), pool.bare_path().to_owned()),
         target: Mutex::default(),
         stopped: AtomicU64::new(0),
+        left_alone: AtomicU64::new(0),
     });
+    (motion_on(bench, &host, Patience::default().open_commands), host)
+}
+
+/// A room with this host, in which so many commands wait for their answers.
+fn motion_on(bench: &Bench, host: &Arc<SlowHost>, open_commands: usize) -> Motion {
     let patience = Patience {
         poll: Duration::from_secs(300),
         unreachable: Duration::from_secs(300).into(),
         late_answer: Duration::from_secs(5),
         stall: Limit { limit: Duration::from_secs(600), origin: "a test".to_owned() },
+        open_commands,
         ..Patience::default()
     };
-    let motion = Motion::new(bench.store.clone(), patience)
-        .with_hypervisor(HYPERV, Arc::clone(&host) as Arc<dyn Hypervisor>)
-        .with_clock(clock);
-    (motion, host)
+    Motion::new(bench.store.clone(), patience)
+        .with_hypervisor(HYPERV, Arc::clone(host) as Arc<dyn Hypervisor>)
+        .with_clock(Arc::clone(&host.clock) as Arc<dyn Clock>)
 }
 
 async fn newest(bench: &Bench) -> stackmotion::store::MotionRow {
@@ -195,6 +224,7 @@ async fn a_copy_of_three_days_comes_to_its_end() {
     assert!(moved.is_ok(), "{moved:?}");
     assert!(host.clock.gone() >= 3 * DAY, "{:?}", host.clock.gone());
     assert_eq!(host.stopped.load(Ordering::SeqCst), 0, "nobody stopped it");
+    assert_eq!(host.left_alone.load(Ordering::SeqCst), 0, "its answer was waited for");
     let row = newest(&bench).await;
     assert_eq!(
         (row.outcome.as_deref(), row.stall_s, row.stall_origin.as_deref()),
@@ -224,10 +254,45 @@ async fn one_that_nobody_sees_goes_on_and_is_told() {
     bench.world.stop().await;
 }
 
+/// Where too many wait already, the host says when it is over, and until then stands for its command as well as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_too_many_comes_to_its_end_though_nobody_waits_for_its_answer() {
+    let bench = Bench::start(&plan(251), database::sqlite().await).await;
+    let (_, host) = slow(&bench, 3, u64::MAX, None).await;
+    let motion = motion_on(&bench, &host, 0);
+    let moved = run_as(&bench, &motion, What::Volume, bench.job().await).await;
+    assert!(moved.is_ok(), "{moved:?}");
+    assert!(host.clock.gone() >= 3 * DAY, "{:?}", host.clock.gone());
+    assert_eq!(host.left_alone.load(Ordering::SeqCst), 1, "nobody waited");
+    let row = newest(&bench).await;
+    assert_eq!((row.outcome.as_deref(), row.progress_source.as_deref()), (Some("done"), Some("host")));
+    assert_eq!(row.bytes_per_second, Some(1 << 20), "how far it is was shown all the time");
+    bench.world.stop().await;
+}
+
+/// An agent that cannot tell how far a motion is is waited for, however many there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_of_an_agent_that_cannot_tell_is_waited_for() {
+    let bench = Bench::start(&plan(252), database::sqlite().await).await;
+    let (_, host) = slow_and(&bench, 3, u64::MAX, None, true).await;
+    let motion = motion_on(&bench, &host, 0);
+    let moved = run_as(&bench, &motion, What::Volume, bench.job().await).await;
+    assert!(moved.is_ok(), "{moved:?}");
+    assert_eq!(host.left_alone.load(Ordering::SeqCst), 0, "it was waited for");
+    bench.world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_stands_still_fails_in_minutes() {
-    let bench = Bench::start(&plan(108), database::sqlite().await).await;
-    let (motion, host) = slow(&bench, 3, 60 * GIB, Some(Stopping::Told)).await;
+    for (net, open_commands) in [(108, 1), (253, 0)] {
+        stands_still(net, open_commands).await;
+    }
+}
+
+async fn stands_still(net: u8, open_commands: usize) {
+    let bench = Bench::start(&plan(net), database::sqlite().await).await;
+    let (_, host) = slow(&bench, 3, 60 * GIB, Some(Stopping::Told)).await;
+    let motion = motion_on(&bench, &host, open_commands);
     let job_id = bench.job().await;
     let text = run_as(&bench, &motion, What::Volume, job_id).await.expect_err("it stands still");
     assert!(text.contains("It stood still for 600 s (at 64424509440 of 271790899200 bytes, copy)"), "{text}");

@@ -104,6 +104,8 @@ struct Course<'a> {
     to_submit: usize,
     to_cancel: usize,
     wishes: usize,
+    /// How many commands of a gateway wait for their answers.
+    open_commands: usize,
     step: usize,
 }
 
@@ -132,9 +134,11 @@ pub async fn run(ground: &Ground, seed: u64, defect: Option<Defect>) -> Ending {
         to_submit: 0,
         to_cancel: 0,
         wishes: 0,
+        open_commands: 0,
         step: 0,
     };
     course.draw_events();
+    course.open_commands = course.sim.state().dice.pick(&[0, 1, 500, 500]);
     let nodes = course.sim.state().dice.between(2, 3);
     for _ in 0..nodes {
         course.start_node().await;
@@ -195,6 +199,7 @@ impl Course<'_> {
             unseen: None,
             stall: Limit { limit: Duration::from_secs(20), origin: "the simulation".to_owned() },
             cancel_answer: Duration::from_secs(10),
+            open_commands: self.open_commands,
         };
         let (sim, at) = (Arc::clone(&self.sim), name.clone());
         let probe: Probe = Arc::new(move |step, before| {
