@@ -83,10 +83,8 @@ fn not_written(error: SubmitError) -> ApiError {
 
 /// Runs the command that a job names.
 pub(super) struct CommandRunner {
-    pub(super) store: Store,
-    pub(super) motion: Arc<Motion>,
-    pub(super) estate: Arc<Estate>,
-    pub(super) policy: Arc<Policy>,
+    /// What all jobs share. Each has the store that writes under its claim besides.
+    means: Means,
 }
 
 impl Runner for CommandRunner {
@@ -112,16 +110,24 @@ impl Runner for CommandRunner {
 }
 
 impl CommandRunner {
+    pub(super) fn new(store: Store, motion: Arc<Motion>, estate: Arc<Estate>, policy: Policy) -> Self {
+        // A job tells nobody news.
+        let feed = Arc::new(Feed::new(store.clone(), policy.feed));
+        let (calls, answers) = (Arc::default(), Arc::default());
+        let ids: Arc<dyn Ids> = Arc::new(store.clone());
+        Self { means: Means { store, motion, estate, ids, policy: Arc::new(policy), calls, feed, answers } }
+    }
+
     /// Whether the job ends because a management server holds what it needs: it can try again when it wants to. Once something
     /// may have moved, a job is not given up but finished.
     async fn is_given_up(&self, job: &QueuedJob, cause: &StoreError) -> bool {
         cause.is_locked_out()
-            && self.store.db().schema().is_attached()
-            && self.store.motions_of_job(job.id).await.is_ok_and(|motions| motions.is_empty())
+            && self.means.store.db().schema().is_attached()
+            && self.means.store.motions_of_job(job.id).await.is_ok_and(|motions| motions.is_empty())
     }
 
     async fn run_command(&self, job: &QueuedJob, claim: Claim) -> Result<Node, ApiError> {
-        let store = self.store.under(claim);
+        let store = self.means.store.under(claim);
         let unreadable = || ApiError::internal(format!("The job of {} cannot be read back", job.command));
         let command = find(&job.command).ok_or_else(unreadable)?;
         let Action::Async { run, .. } = command.entry.action else { return Err(unreadable()) };
@@ -134,18 +140,8 @@ impl CommandRunner {
         let identity =
             identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
         let caller = Box::pin(ports::caller(&store, &identity)).await?;
-        let ids: Arc<dyn Ids> = Arc::new(store.clone());
-        let means = Means {
-            motion: Arc::new(self.motion.on(store.clone())),
-            store,
-            estate: Arc::clone(&self.estate),
-            ids,
-            policy: Arc::clone(&self.policy),
-            calls: Arc::default(),
-            // A job tells nobody news.
-            feed: Arc::new(Feed::new(self.store.clone(), self.policy.feed)),
-            answers: Arc::default(),
-        };
+        let motion = Arc::new(self.means.motion.on(store.clone()));
+        let means = Means { store, motion, ..self.means.clone() };
         let ctx = Ctx {
             means: Arc::new(means),
             caller: Arc::new(caller),

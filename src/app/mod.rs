@@ -162,12 +162,7 @@ impl App {
         let (motion, jobs) = (Arc::new(motion), Arc::new(jobs));
         let desk: Arc<dyn JobDesk> = Arc::new(desk::Desk { jobs: Arc::clone(&jobs), store: store.clone() });
         let moves = Arc::new(evacuation::Desk(Arc::clone(&desk)));
-        let runner = desk::CommandRunner {
-            store: store.clone(),
-            motion: Arc::clone(&motion),
-            estate: Arc::clone(&manager),
-            policy: Arc::new(policy.clone()),
-        };
+        let runner = desk::CommandRunner::new(store.clone(), Arc::clone(&motion), Arc::clone(&manager), policy.clone());
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
         let mut gateway = Gateway::new(Arc::clone(&motion), desk, policy).of_server(&server.uuid).with_estate(manager);
         if let Some(upstream) = &settings.upstream {
