@@ -193,8 +193,8 @@ pub struct MotionStatus {
     pub bytes_total: u64,
     /// Bytes moved.
     pub bytes_done: u64,
-    /// The agent's words on a failure.
-    pub details: Option<String>,
+    /// What the agent says of the end, once it is over: its answer, once more.
+    pub end: Option<Answer<Told>>,
 }
 
 /// What an agent says to the order to stop a motion.

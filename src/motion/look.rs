@@ -3,7 +3,9 @@
 use futures_util::future::join;
 use tokio::sync::OnceCell;
 
-use super::hypervisor::{Answer, FileFact, HostRef, Hypervisor, MotionState, VmDisk, VmPresence, same_folder};
+use super::hypervisor::{
+    Answer, FileFact, HostRef, Hypervisor, MotionState, MotionStatus, VmDisk, VmPresence, same_folder,
+};
 use super::order::{Kind, Order, OrderDisk, disk_ref, pool_ref};
 use super::verdict::{Look, Outcome, Said, Verdict};
 use crate::store::DiskFacts;
@@ -69,7 +71,11 @@ pub async fn look(hypervisor: &dyn Hypervisor, order: &Order, said: &Said) -> Lo
     let mut asked = Asked::new(hypervisor, order, said);
     if !said.is_definite() {
         // Asked before the places are: what ends between the two questions has not ended where it was seen.
-        asked.state_before = Some(asked.ask_state().await);
+        let status = asked.ask_status().await;
+        if let Ok(Some(MotionStatus { end: Some(Err(error)), .. })) = &status {
+            asked.words = Some(error.text.clone());
+        }
+        asked.state_before = Some(status.map(|status| status.map(|status| status.state)));
     }
     match order.kind {
         Kind::LiveVolume => asked.live_volume().await,
@@ -85,13 +91,23 @@ struct Asked<'a> {
     source: HostRef,
     /// How far the motion was before anybody was asked where things are, unless the agent has said that it is over.
     state_before: Option<Result<Option<MotionState>, String>>,
+    /// With which words it failed, where the agent told them only when it was asked.
+    words: Option<String>,
     /// The disks of the VM on the source, asked for once.
     here: OnceCell<Answer<Option<Vec<VmDisk>>>>,
 }
 
 impl<'a> Asked<'a> {
     fn new(hypervisor: &'a dyn Hypervisor, order: &'a Order, said: &'a Said) -> Self {
-        Self { hypervisor, order, said, source: order.source_ref(), state_before: None, here: OnceCell::new() }
+        Self {
+            hypervisor,
+            order,
+            said,
+            source: order.source_ref(),
+            state_before: None,
+            words: None,
+            here: OnceCell::new(),
+        }
     }
 
     /// The disks that the source lists of a VM.
@@ -129,7 +145,8 @@ impl<'a> Asked<'a> {
     }
 
     fn verdict(&self, outcome: Outcome, vm_moved: bool, disks_moved: Vec<bool>, verified: String) -> Verdict {
-        let reason = if outcome == Outcome::Done { None } else { self.said.reason() };
+        let reason = || self.words.clone().or_else(|| self.said.reason());
+        let reason = if outcome == Outcome::Done { None } else { reason() };
         Verdict { outcome, vm_moved, disks_moved, verified, reason }
     }
 
@@ -137,15 +154,12 @@ impl<'a> Asked<'a> {
     async fn state(&self) -> Result<Option<MotionState>, String> {
         match &self.state_before {
             Some(state) => state.clone(),
-            None => self.ask_state().await,
+            None => Ok(self.ask_status().await?.map(|status| status.state)),
         }
     }
 
-    async fn ask_state(&self) -> Result<Option<MotionState>, String> {
-        match self.hypervisor.motion_status(&self.source, &self.order.uuid).await {
-            Ok(status) => Ok(status.map(|status| status.state)),
-            Err(error) => Err(error.text),
-        }
+    async fn ask_status(&self) -> Result<Option<MotionStatus>, String> {
+        self.hypervisor.motion_status(&self.source, &self.order.uuid).await.map_err(|error| error.text)
     }
 
     /// See [`Before::astray`].

@@ -18,7 +18,7 @@ use super::strategy::Strategy;
 use super::verdict::Said;
 use crate::store::{CancelState, MotionProgress, Moving, StoreError, transact};
 
-/// After what time at most a host is asked for the first time whether it is at work, where its answer is not waited for then.
+/// After what time at most a host is asked for the first time, where its answer is not waited for once it is at work.
 const SOON: Duration = Duration::from_secs(1);
 /// The time over which the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
@@ -31,6 +31,7 @@ pub(super) async fn until_over(
     hypervisor: &dyn Hypervisor,
 ) -> Said {
     let place = motion.open_commands.try_acquire().ok();
+    let mut pause = if place.is_some() { motion.patience.poll } else { motion.patience.poll.min(SOON) };
     let mut answer = strategy.execute(order, hypervisor);
     let mut watch = Watch::new(motion, order, hypervisor);
     loop {
@@ -39,7 +40,6 @@ pub(super) async fn until_over(
             drop(answer);
             return until_told(watch).await;
         }
-        let pause = if place.is_some() { motion.patience.poll } else { motion.patience.poll.min(SOON) };
         let question = async {
             motion.clock.sleep(pause).await;
             // Nearly all of its time a motion waits for its next look: what a look takes is there only while it lasts.
@@ -51,15 +51,16 @@ pub(super) async fn until_over(
             answer = &mut answer => return answer.into(),
             seen = question => seen,
         };
+        pause = motion.patience.poll;
         match seen {
             Seen::Running => {}
             Seen::Still(text) => return Said::Nothing(text),
-            Seen::Over(text) => {
-                // The answer should be here at once. If not, it was lost and the facts decide.
+            Seen::Over(said) => {
+                // The answer should be here at once. If not, it was lost, and this is the same.
                 return tokio::select! {
                     biased;
                     answer = &mut answer => answer.into(),
-                    () = motion.clock.sleep(motion.patience.late_answer) => Said::Nothing(text),
+                    () = motion.clock.sleep(motion.patience.late_answer) => said,
                 };
             }
         }
@@ -71,20 +72,22 @@ async fn until_told(mut watch: Watch<'_>) -> Said {
     tracing::debug!(motion = %watch.order.uuid, "many are under way: the host is asked for the end instead of waiting for its answer");
     while watch.is_at_work {
         watch.motion.clock.sleep(watch.motion.patience.poll).await;
-        if let Seen::Still(text) | Seen::Over(text) = Box::pin(watch.look()).await {
-            return Said::Nothing(text);
+        match Box::pin(watch.look()).await {
+            Seen::Running => {}
+            Seen::Still(text) => return Said::Nothing(text),
+            Seen::Over(said) => return said,
         }
     }
     Said::Nothing("The host did not say how far the motion is when it was asked.".to_owned())
 }
 
 /// What one look at a motion showed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Seen {
     /// It goes on.
     Running,
-    /// The host says that it is over, or that it will never begin.
-    Over(String),
+    /// The host says that it is over, or that it will never begin: with this answer.
+    Over(Said),
     /// It stands still, and the host cannot be made to stop it.
     Still(String),
 }
@@ -125,7 +128,9 @@ impl<'a> Watch<'a> {
         }
         if self.stop == Stop::Free && self.motion.wishes.name(self.order.job_id) {
             match self.tell_to_stop().await {
-                Ok(Some(Stopping::Barred)) => return Seen::Over("The host had not begun, and will not.".to_owned()),
+                Ok(Some(Stopping::Barred)) => {
+                    return Seen::Over(Said::Nothing("The host had not begun, and will not.".to_owned()));
+                }
                 Ok(_) => {}
                 Err(text) => {
                     tracing::warn!(motion = %self.order.uuid, reason = %text, "the host could not be told to stop")
@@ -158,7 +163,7 @@ impl<'a> Watch<'a> {
                 self.pulse.restart(self.motion.clock.now());
                 Seen::Running
             }
-            Ok(Some(Stopping::Barred)) => Seen::Over(still),
+            Ok(Some(Stopping::Barred)) => Seen::Over(Said::Nothing(still)),
             Ok(Some(Stopping::Refused(text))) => Seen::Still(format!("{still} The host does not stop it: {text}")),
             Ok(None) => Seen::Still(format!("{still} The agent cannot be told to stop it.")),
             Err(text) => Seen::Still(format!("{still} The host cannot be told to stop it: {text}")),
@@ -203,8 +208,8 @@ impl<'a> Watch<'a> {
                     None
                 }
                 MotionState::Done | MotionState::Failed => {
-                    let said_no_more = || "The host says that the motion is over, its answer did not come.".to_owned();
-                    Some(Seen::Over(status.details.unwrap_or_else(said_no_more)))
+                    let not_how = || Said::Nothing("The host says that the motion is over, and not how.".to_owned());
+                    Some(Seen::Over(status.end.map_or_else(not_how, Said::from)))
                 }
                 // It has not begun, or the agent has forgotten it: no sign of life.
                 MotionState::Unknown => None,
@@ -261,7 +266,7 @@ impl<'a> Watch<'a> {
         }
         let (bytes_done, bytes_total) = (done.min(total), total);
         let phase = String::new();
-        Some(MotionStatus { state: MotionState::Running, phase, bytes_total, bytes_done, details: None })
+        Some(MotionStatus { state: MotionState::Running, phase, bytes_total, bytes_done, end: None })
     }
 
     /// Writes down how far it is, when that has changed.
@@ -352,7 +357,7 @@ mod tests {
 
     fn status(done: u64, phase: &str) -> MotionStatus {
         let phase = phase.to_owned();
-        MotionStatus { state: MotionState::Running, phase, bytes_total: 100, bytes_done: done, details: None }
+        MotionStatus { state: MotionState::Running, phase, bytes_total: 100, bytes_done: done, end: None }
     }
 
     const LIMIT: Duration = Duration::from_secs(600);

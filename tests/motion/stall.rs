@@ -97,6 +97,10 @@ fn cannot<T: Send + 'static>() -> BoxFuture<'static, Answer<T>> {
     Box::pin(async { Err(AgentError { effect: Effect::None, text: "not here".to_owned() }) })
 }
 
+fn cancelled() -> AgentError {
+    AgentError { effect: Effect::None, text: "The operation was cancelled".to_owned() }
+}
+
 impl Hypervisor for SlowHost {
     fn vm_presence<'a>(&'a self, _: &'a HostRef, _: &'a str) -> BoxFuture<'a, Answer<VmPresence>> {
         Box::pin(async { Ok(VmPresence::Running) })
@@ -116,12 +120,12 @@ impl Hypervisor for SlowHost {
 
     fn motion_status<'a>(&'a self, _: &'a HostRef, _: &'a str) -> BoxFuture<'a, Answer<Option<MotionStatus>>> {
         let (bytes_done, bytes_total) = (self.done(), self.total);
-        let (state, details) = match bytes_done == bytes_total {
-            _ if self.is_stopped() => (MotionState::Failed, Some("The operation was cancelled".to_owned())),
-            true => (MotionState::Done, None),
+        let (state, end) = match bytes_done == bytes_total {
+            _ if self.is_stopped() => (MotionState::Failed, Some(Err(cancelled()))),
+            true => (MotionState::Done, Some(Ok(Told::default()))),
             false => (MotionState::Running, None),
         };
-        let status = MotionStatus { state, phase: "copy".to_owned(), bytes_total, bytes_done, details };
+        let status = MotionStatus { state, phase: "copy".to_owned(), bytes_total, bytes_done, end };
         Box::pin(async move { Ok((!self.is_blind).then_some(status)) })
     }
 
@@ -141,7 +145,7 @@ impl Hypervisor for SlowHost {
             while self.done() < self.total {
                 if self.is_stopped() {
                     waiting.is_answered = true;
-                    return Err(AgentError { effect: Effect::None, text: "The operation was cancelled".to_owned() });
+                    return Err(cancelled());
                 }
                 tokio::task::yield_now().await;
             }

@@ -333,7 +333,7 @@ impl Hypervisor for SimHyperV {
             let Some(known) = state.world.known(host, motion) else {
                 let phase = String::new();
                 let state = MotionState::Unknown;
-                return Ok(MotionStatus { state, phase, bytes_total: 0, bytes_done: 0, details: None });
+                return Ok(MotionStatus { state, phase, bytes_total: 0, bytes_done: 0, end: None });
             };
             let moving = &state.world.motions[known];
             let (phase, part) = match moving.phase {
@@ -342,16 +342,18 @@ impl Hypervisor for SimHyperV {
                 Phase::Clean => ("clean", 100),
                 Phase::Over => ("end", 100),
             };
+            let (state, end) = match &moving.end {
+                None => (MotionState::Running, None),
+                Some(End::Done) => (MotionState::Done, Some(Ok(Told::default()))),
+                Some(End::Failed(text)) => (MotionState::Failed, Some(refused(text))),
+                Some(End::Lost) => (MotionState::Failed, Some(lost("It was lost sight of."))),
+            };
             Ok(MotionStatus {
-                state: match &moving.end {
-                    None => MotionState::Running,
-                    Some(End::Done) => MotionState::Done,
-                    Some(End::Failed(_) | End::Lost) => MotionState::Failed,
-                },
+                state,
                 phase: phase.to_owned(),
                 bytes_total: moving.bytes,
                 bytes_done: (moving.bytes * part / 16).min(moving.bytes),
-                details: None,
+                end,
             })
         }))
     }

@@ -149,11 +149,7 @@ impl AgentClient {
         if outcome.result {
             return Ok(answer);
         }
-        Err(ClientError::Refused {
-            class: C::CLASS,
-            question: is_question(C::CLASS),
-            details: outcome.details.clone().filter(|details| !details.trim().is_empty()),
-        })
+        Err(ClientError::said_no(C::CLASS, is_question(C::CLASS), outcome.details.clone()))
     }
 
     /// Delivers a request over a kept connection; nothing when there is none for it, or when a question failed on it.

@@ -172,12 +172,15 @@ impl Hypervisor for HyperV {
         Box::pin(async move {
             let command = MotionStatusCommand { motion_id: motion.to_owned(), base: Base::default() };
             let answer = self.ask(host, &command).await?;
-            Ok(answer.map(|answer| MotionStatus {
-                state: state_seen(answer.state.filter(|_| answer.known)),
-                phase: answer.phase.unwrap_or_default(),
-                bytes_total: answer.bytes_total.unwrap_or_default(),
-                bytes_done: answer.bytes_done.unwrap_or_default(),
-                details: answer.outcome.details,
+            Ok(answer.map(|answer| {
+                let state = state_seen(answer.state.filter(|_| answer.known));
+                MotionStatus {
+                    state,
+                    phase: answer.phase.unwrap_or_default(),
+                    bytes_total: answer.bytes_total.unwrap_or_default(),
+                    bytes_done: answer.bytes_done.unwrap_or_default(),
+                    end: end_seen(state, answer.outcome.details),
+                }
             }))
         })
     }
@@ -259,6 +262,17 @@ fn file_seen(file: ours::FileFact) -> FileFact {
         allocated_bytes: file.allocated_bytes.or(file.file_bytes).unwrap_or_default(),
         identity: file.identity,
         complete: file.complete,
+    }
+}
+
+/// What the answer of a motion that is over was, by what its agent says of it now.
+fn end_seen(state: MotionState, details: Option<String>) -> Option<Answer<Told>> {
+    match state {
+        MotionState::Done => Some(Ok(Told { details, stems: Vec::new() })),
+        MotionState::Failed => {
+            Some(Err(with_advice(ClientError::said_no(MotionStatusCommand::CLASS, false, details).into())))
+        }
+        MotionState::Running | MotionState::Unknown => None,
     }
 }
 

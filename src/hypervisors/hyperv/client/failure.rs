@@ -146,6 +146,12 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// The agent says no to a command of this class, or of what it was to do, with these words. Blank ones are none.
+    pub(in super::super) fn said_no(class: &'static str, question: bool, details: Option<String>) -> Self {
+        let details = details.filter(|details| !details.trim().is_empty());
+        Self::Refused { class, question, details }
+    }
+
     /// Whether the command can have had an effect.
     pub fn effect(&self) -> Effect {
         match self {
