@@ -7,6 +7,7 @@ use serde_json::Map;
 
 use super::ports;
 use crate::api::{ApiError, Args, Ids, Node};
+use crate::auth::Caller;
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Means, Policy, find};
 use crate::estate::Estate;
 use crate::feed::Feed;
@@ -128,18 +129,11 @@ impl CommandRunner {
 
     async fn run_command(&self, job: &QueuedJob, claim: Claim) -> Result<Node, ApiError> {
         let store = self.means.store.under(claim);
-        let unreadable = || ApiError::internal(format!("The job of {} cannot be read back", job.command));
-        let command = find(&job.command).ok_or_else(unreadable)?;
-        let Action::Async { run, .. } = command.entry.action else { return Err(unreadable()) };
-        let parameters: Map<String, serde_json::Value> =
-            serde_json::from_str(&job.parameters).map_err(|cause| unreadable().caused_by(cause))?;
-        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
-        let args = Args::unpack(pairs)?;
+        let command = find(&job.command).ok_or_else(|| unreadable(job))?;
+        let Action::Async { run, .. } = command.entry.action else { return Err(unreadable(job)) };
+        let args = args_of(job)?;
         // What is over before the command runs should not take room as long as it runs.
-        let identity = Box::pin(store.identity_by_user(job.user_id)).await?;
-        let identity =
-            identity.ok_or_else(|| ApiError::internal("The user who submitted the job does not exist any more"))?;
-        let caller = Box::pin(ports::caller(&store, &identity)).await?;
+        let caller = Box::pin(caller_of(&store, job)).await?;
         let motion = Arc::new(self.means.motion.on(store.clone()));
         let means = Means { store, motion, ..self.means.clone() };
         let ctx = Ctx {
@@ -151,6 +145,24 @@ impl CommandRunner {
         let ctx = JobCtx { ctx, job_id: job.id, job_uuid: job.uuid.clone(), start_event_id: job.start_event_id };
         run(&args, &ctx).await
     }
+}
+
+fn unreadable(job: &QueuedJob) -> ApiError {
+    ApiError::internal(format!("The job of {} cannot be read back", job.command))
+}
+
+/// What the job was submitted with.
+fn args_of(job: &QueuedJob) -> Result<Args, ApiError> {
+    let parameters: Map<String, serde_json::Value> =
+        serde_json::from_str(&job.parameters).map_err(|cause| unreadable(job).caused_by(cause))?;
+    Args::unpack(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())))
+}
+
+/// Who submitted the job, as it is now.
+async fn caller_of(store: &Store, job: &QueuedJob) -> Result<Caller, ApiError> {
+    let identity = store.identity_by_user(job.user_id).await?;
+    let gone = || ApiError::internal("The user who submitted the job does not exist any more");
+    Ok(ports::caller(store, &identity.ok_or_else(gone)?).await?)
 }
 
 /// A result as CloudStack stores it (`contract/entities.md` 3.23): `<class>/<object name>/<JSON>`.

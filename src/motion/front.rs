@@ -47,21 +47,32 @@ impl Motion {
         if let Some((order, verdict)) = gone_on? {
             return volume_result(&order, &verdict);
         }
-        let volume_id = Some(request.volume_id);
         let vm_id = volume?.and_then(|volume| volume.vm_id);
-        let held = Box::pin(self.turn_at_once(job_id, vm_id, volume_id)).await?;
-        let plan = Box::pin(volume_checks::check(&self.store, mover, request)).await?;
+        let (order, _held) = Box::pin(self.volume_in_turn(job_id, mover, request, vm_id)).await?;
+        let (order, verdict) = Box::pin(self.carry_out(order)).await?;
+        volume_result(&order, &verdict)
+    }
+
+    /// The order to move a volume of this VM, once it is the job's turn.
+    async fn volume_in_turn(
+        &self,
+        job_id: i64,
+        mover: &Mover,
+        request: &VolumeRequest,
+        vm_id: Option<i64>,
+    ) -> Result<(Box<Order>, Held), Refusal> {
+        let volume_id = Some(request.volume_id);
+        let held = self.turn_at_once(job_id, vm_id, volume_id).await?;
+        let plan = volume_checks::check(&self.store, mover, request).await?;
         // One that was attached or detached a moment ago has another lock.
-        let (plan, _held) = match held.filter(|_| plan.volume.vm_id == vm_id) {
+        let (plan, held) = match held.filter(|_| plan.volume.vm_id == vm_id) {
             Some(held) => (plan, held),
             None => {
-                let held = Box::pin(self.turn(job_id, plan.volume.vm_id, volume_id, false)).await?;
-                (Box::pin(volume_checks::check(&self.store, mover, request)).await?, held)
+                let held = self.turn(job_id, plan.volume.vm_id, volume_id, false).await?;
+                (volume_checks::check(&self.store, mover, request).await?, held)
             }
         };
-        let order = Box::pin(self.volume_order(job_id, plan)).await?;
-        let (order, verdict) = Box::pin(self.carry_out(Box::new(order))).await?;
-        volume_result(&order, &verdict)
+        Ok((Box::new(self.volume_order(job_id, plan).await?), held))
     }
 
     async fn volume_order(&self, job_id: i64, plan: VolumePlan) -> Result<Order, Refusal> {
@@ -107,19 +118,8 @@ impl Motion {
     /// # Errors
     /// A [`Refusal`] with CloudStack's code and text; the VM is where the database says.
     pub async fn migrate_vm(&self, job_id: i64, mover: &Mover, request: PlainRequest) -> Result<(), Refusal> {
-        if let Some((order, verdict)) = Box::pin(self.gone_on_with(job_id)).await? {
-            return vm_result(&order, &verdict);
-        }
-        let held = Box::pin(self.turn_at_once(job_id, Some(request.vm_id), None)).await?;
-        let plan = Box::pin(vm_checks::check_plain(&self.store, mover, request)).await?;
-        let (plan, _held) = match held {
-            Some(held) => (plan, held),
-            None => {
-                let held = Box::pin(self.turn(job_id, Some(request.vm_id), None, false)).await?;
-                (Box::pin(vm_checks::check_plain(&self.store, mover, request)).await?, held)
-            }
-        };
-        self.move_vm(job_id, Kind::LiveVm, plan).await
+        let check = || vm_checks::check_plain(&self.store, mover, request);
+        self.move_vm(job_id, Kind::LiveVm, request.vm_id, check).await
     }
 
     /// Moves a running VM to another host, with its disks.
@@ -132,22 +132,36 @@ impl Motion {
         mover: &Mover,
         request: &StorageRequest,
     ) -> Result<(), Refusal> {
+        let check = || vm_storage_checks::check(&self.store, mover, request);
+        self.move_vm(job_id, Kind::LiveVmWithStorage, request.vm_id, check).await
+    }
+
+    /// Moves a running VM as this check plans it.
+    async fn move_vm<F>(&self, job_id: i64, kind: Kind, vm_id: i64, check: impl Fn() -> F) -> Result<(), Refusal>
+    where
+        F: Future<Output = Result<VmPlan, Refusal>>,
+    {
         if let Some((order, verdict)) = Box::pin(self.gone_on_with(job_id)).await? {
             return vm_result(&order, &verdict);
         }
-        let held = Box::pin(self.turn_at_once(job_id, Some(request.vm_id), None)).await?;
-        let plan = Box::pin(vm_storage_checks::check(&self.store, mover, request)).await?;
-        let (plan, _held) = match held {
-            Some(held) => (plan, held),
-            None => {
-                let held = Box::pin(self.turn(job_id, Some(request.vm_id), None, false)).await?;
-                (Box::pin(vm_storage_checks::check(&self.store, mover, request)).await?, held)
-            }
+        let planned = async {
+            let held = self.turn_at_once(job_id, Some(vm_id), None).await?;
+            let plan = check().await?;
+            let (plan, held) = match held {
+                Some(held) => (plan, held),
+                None => {
+                    let held = self.turn(job_id, Some(vm_id), None, false).await?;
+                    (check().await?, held)
+                }
+            };
+            Ok::<_, Refusal>((self.vm_order(job_id, kind, plan).await?, held))
         };
-        self.move_vm(job_id, Kind::LiveVmWithStorage, plan).await
+        let (order, _held) = Box::pin(planned).await?;
+        let (order, verdict) = Box::pin(self.carry_out(order)).await?;
+        vm_result(&order, &verdict)
     }
 
-    async fn move_vm(&self, job_id: i64, kind: Kind, plan: VmPlan) -> Result<(), Refusal> {
+    async fn vm_order(&self, job_id: i64, kind: Kind, plan: VmPlan) -> Result<Box<Order>, Refusal> {
         let disks = plan
             .disks
             .into_iter()
@@ -177,8 +191,7 @@ impl Motion {
                 return Err(along_with_volumes(&order, reason));
             }
         }
-        let (order, verdict) = Box::pin(self.carry_out(Box::new(order))).await?;
-        vm_result(&order, &verdict)
+        Ok(Box::new(order))
     }
 
     /// Moves the disks of a stopped VM: all of them to one pool, or each to the pool that the map names.
