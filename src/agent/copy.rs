@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use rustix::fs::SeekFrom;
@@ -20,6 +21,9 @@ use super::world::World;
 /// memory several times as long as the copy takes.
 const LARGEST_CHUNK_BYTES: u64 = 256 << 10;
 const SMALLEST_CHUNK_BYTES: u64 = 64 << 10;
+/// After how much of a copy the disk is made to write what there is, while more is copied. Else nearly all of it is written in
+/// the end, with nothing to do meanwhile.
+const WRITTEN_BEHIND_BYTES: u64 = 64 << 20;
 /// How long a throttled copy sleeps before it looks whether anything has changed.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -134,18 +138,36 @@ impl<'a> Copy<'a> {
             let followed = followed.map_err(|error| failed(self.path, &error))?;
             gate.lock().mirror(stem, followed);
         }
+        let written = std::thread::scope(|scope| {
+            let (more, due) = sync_channel(1);
+            let writer = scope.spawn(move || due.into_iter().try_for_each(|()| self.target.sync_data()));
+            let copied = self.pieces(course, more);
+            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            copied.map(|()| written)
+        })?;
+        // A file says only once that something could not be written.
+        written.and_then(|()| self.target.sync_all()).map_err(|error| failed(self.path, &error))
+    }
+
+    /// Copies piece after piece, and says each time when there is `more` for the disk to write.
+    fn pieces(&self, course: &Course<'_>, more: SyncSender<()>) -> Result<(), Interruption> {
         let sixteenth = course.motion.total_bytes() / 16;
         let chunk = sixteenth.clamp(SMALLEST_CHUNK_BYTES, LARGEST_CHUNK_BYTES);
         let mut buffer = vec![0; chunk as usize];
-        let mut at = 0;
+        let (mut at, mut unwritten) = (0, 0);
         course.go_on()?;
         while let Some(copied) = self.chunk(at, &mut buffer)? {
             at = copied.to;
             course.motion.advance(copied.bytes);
+            unwritten += copied.bytes;
+            // Who still writes the last has this to do next.
+            if unwritten >= WRITTEN_BEHIND_BYTES && more.try_send(()).is_ok() {
+                unwritten = 0;
+            }
             course.slow_down(copied.bytes)?;
             course.go_on()?;
         }
-        self.target.sync_all().map_err(|error| failed(self.path, &error))
+        Ok(())
     }
 
     /// Copies the next stretch of data, at most a buffer full. `None` at the end.
