@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
@@ -67,8 +67,9 @@ pub async fn work(jobs: Arc<Jobs>, mut woken: UnboundedReceiver<i64>, runner: Ar
 
 async fn run_one(jobs: &Jobs, runner: &dyn Runner, job_id: i64) -> Result<(), StoreError> {
     // What is over before the job runs, or comes after it, should not take room as long as it runs.
-    let Some(claim) = Box::pin(jobs.store.job_claim(job_id, &jobs.server)).await? else { return Ok(()) };
-    let Some(job) = Box::pin(jobs.store.job_queued(job_id)).await? else { return Ok(()) };
+    let begun = join(jobs.store.job_claim(job_id, &jobs.server), jobs.store.job_queued(job_id));
+    let (claim, job) = Box::pin(begun).await;
+    let (Some(claim), Some(job)) = (claim?, job?) else { return Ok(()) };
     let span = tracing::info_span!("job", id = %job.uuid, command = %job.command, request = %job.request_id);
     async {
         jobs.probe(Moment::Taken).await;
