@@ -82,7 +82,7 @@ impl Default for Patience {
             stall: Duration::from_secs(600).into(),
             unseen: Some(Duration::from_secs(4 * 60 * 60)),
             cancel_answer: Duration::from_secs(10),
-            open_commands: 200,
+            open_commands: 100,
         }
     }
 }
