@@ -203,6 +203,11 @@ impl Bench {
         id
     }
 
+    /// What became of the motion of a job, as the journal has it.
+    pub async fn outcome(&self, job_id: i64) -> Option<String> {
+        self.store.motions_of_job(job_id).await.expect("the journal").pop().expect("a motion").outcome
+    }
+
     /// Ends such a job, and with it what it held.
     pub async fn end_job(&self, job_id: i64) {
         let mut tx = self.store.begin().await.expect("a transaction");

@@ -49,11 +49,6 @@ async fn dies_at(bench: &Bench, at: Step, what: What) {
     }
 }
 
-async fn outcome(bench: &Bench) -> Option<String> {
-    let row = bench.store.motions_of_job(1).await.expect("the journal").pop().expect("a motion");
-    row.outcome
-}
-
 async fn motion_id(bench: &Bench) -> i64 {
     bench.store.motions_of_job(1).await.expect("the journal").pop().expect("a motion").id
 }
@@ -81,7 +76,7 @@ async fn rows_that_somebody_changed_are_settled_when_the_hosts_are_asked_again()
             let motion = meddling(&bench, Step::Settle, sql);
             let text = run_as(&bench, &motion, what, 1).await.expect_err(&case);
             assert!(text.contains("changed by somebody else"), "{case}: {text}");
-            assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"), "{case}");
+            assert_eq!(bench.outcome(1).await.as_deref(), Some("unknown"), "{case}");
             let again = run_as(&bench, &bench.motion, what, 2).await.expect_err(&case);
             let words = [
                 "is not known yet",
@@ -94,7 +89,7 @@ async fn rows_that_somebody_changed_are_settled_when_the_hosts_are_asked_again()
             assert!(is_told, "{case}: nothing moves while that is so: {again}");
             bench.motion.ask_again().await.expect("the hosts answer");
             assert_eq!(Way::of(what).seen(&bench).await, Way::of(what).to, "{case}");
-            assert_eq!(outcome(&bench).await.as_deref(), Some("done"), "{case}");
+            assert_eq!(bench.outcome(1).await.as_deref(), Some("done"), "{case}");
             bench.check(&case).await;
             bench.world.stop().await;
         }
@@ -111,13 +106,11 @@ async fn nobody_asks_about_a_motion_before_its_job_has_said_that_it_is_not_known
         let motion = meddling(&bench, Step::Settle, sql);
         let text = run_as(&bench, &motion, What::Volume, job_id).await.expect_err(kind);
         assert!(text.contains("not known"), "{kind}: {text}");
-        let outcome =
-            async || bench.store.motions_of_job(job_id).await.expect("the journal").pop().and_then(|row| row.outcome);
         bench.motion.ask_again().await.expect("the database");
-        assert_eq!(outcome().await.as_deref(), Some("unknown"), "{kind}: the job has not ended");
+        assert_eq!(bench.outcome(job_id).await.as_deref(), Some("unknown"), "{kind}: the job has not ended");
         bench.end_job(job_id).await;
         bench.motion.ask_again().await.expect("the hosts answer");
-        assert_eq!(outcome().await.as_deref(), Some("done"), "{kind}");
+        assert_eq!(bench.outcome(job_id).await.as_deref(), Some("done"), "{kind}");
         bench.check(kind).await;
         bench.world.stop().await;
     }
@@ -159,7 +152,7 @@ async fn an_original_that_was_taken_back_stays_the_disk() {
         let text = run_as(&bench, &motion, What::Cold, 1).await.expect_err(kind);
         assert!(text.contains("changed by somebody else"), "{kind}: {text}");
         bench.motion.ask_again().await.expect("the hosts answer");
-        assert_eq!(outcome(&bench).await.as_deref(), Some("not-done"), "{kind}");
+        assert_eq!(bench.outcome(1).await.as_deref(), Some("not-done"), "{kind}");
         assert_eq!(Way::of(What::Cold).seen(&bench).await, ["c1-p1"], "{kind}");
         bench.check(kind).await;
         bench.world.stop().await;
@@ -200,7 +193,7 @@ async fn motions_that_nobody_ends_are_ended() {
         dies_at(&bench, Step::Judge, What::Volume).await;
         bench.motion.take_up_orphans().await.expect("the hosts answer");
         assert_eq!(Way::of(What::Volume).seen(&bench).await, ["c1-p2"], "{kind}");
-        assert_eq!(outcome(&bench).await.as_deref(), Some("done"), "{kind}");
+        assert_eq!(bench.outcome(1).await.as_deref(), Some("done"), "{kind}");
         bench.check(kind).await;
         bench.world.stop().await;
     }
@@ -208,11 +201,11 @@ async fn motions_that_nobody_ends_are_ended() {
     dies_at(&bench, Step::Send, What::Volume).await;
     bench.store.db().run("UPDATE motion_migration SET kind = 'of another time'", vec![]).await.expect("a row");
     bench.motion.take_up_orphans().await.expect("the database answers");
-    assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"));
+    assert_eq!(bench.outcome(1).await.as_deref(), Some("unknown"));
     let told = "SELECT COUNT(*) FROM alert WHERE subject LIKE 'Migration % cannot be gone on with'";
     assert_eq!(count(&bench, told, vec![]).await, 1);
     bench.motion.resolve(5, motion_id(&bench).await, &says(Found::Source)).await.expect("it is closed");
-    assert_eq!(outcome(&bench).await.as_deref(), Some("not-done"));
+    assert_eq!(bench.outcome(1).await.as_deref(), Some("not-done"));
     // What it may have made is listed, although nobody can be asked for it any more.
     bench.motion.close_ledger().await.expect("the database answers");
     let left = count(&bench, "SELECT id FROM motion_file WHERE state = 'possible' AND role = 'target'", vec![]).await;
@@ -272,7 +265,7 @@ async fn a_disk_that_went_elsewhere_is_said_to_be_nowhere() {
         change_disk(&bench, "DATA-shared", elsewhere);
         let text = run_as(&bench, &bench.motion, what, 1).await.expect_err("it is not where it was to go");
         assert!(text.contains("not known") && text.contains("resolveMigration id="), "{what:?}: {text}");
-        assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"), "{what:?}");
+        assert_eq!(bench.outcome(1).await.as_deref(), Some("unknown"), "{what:?}");
         let found = count(&bench, "SELECT COUNT(*) FROM motion_disk WHERE found_pool_id IS NOT NULL", vec![]).await;
         assert_eq!(found, 0, "{what:?}: no pool is named");
         bench.world.stop().await;
@@ -300,7 +293,7 @@ async fn what_a_stock_agent_cannot_tell_a_person_states() {
             let text = run_as(&bench, &impatient(&bench), What::Volume, 1).await.expect_err(&case);
             assert!(text.contains("not known") && text.contains("resolveMigration id="), "{case}: {text}");
             bench.motion.ask_again().await.expect("the host answers, and cannot tell");
-            assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"), "{case}");
+            assert_eq!(bench.outcome(1).await.as_deref(), Some("unknown"), "{case}");
             let refused = run_as(&bench, &bench.motion, What::Volume, 2).await.expect_err(&case);
             assert!(
                 refused.contains("earlier migration") && refused.contains("Get-VMHardDiskDrive"),
@@ -341,7 +334,7 @@ async fn hosts_that_can_tell_are_not_overruled() {
     assert!(early.text.contains("has not ended"), "{}", early.text);
     let silence = bench.fault(FaultRule { command: None, ..FaultRule::on("", Fault::DropBefore) });
     run_as(&bench, &impatient(&bench), What::Volume, 1).await.expect_err("nobody answers");
-    assert_eq!(outcome(&bench).await.as_deref(), Some("unknown"));
+    assert_eq!(bench.outcome(1).await.as_deref(), Some("unknown"));
     bench.world.world().faults.remove(Some(silence));
     let id = motion_id(&bench).await;
     let refused = bench.motion.resolve(6, id, &says(Found::Source)).await.expect_err("it is at its target").text;

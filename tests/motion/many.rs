@@ -42,10 +42,6 @@ async fn asked(bench: &Bench, stands: u64) {
     bench.world.world().faults.remove(Some(id));
 }
 
-async fn outcome(bench: &Bench, job_id: i64) -> Option<String> {
-    bench.store.motions_of_job(job_id).await.expect("the journal").pop().and_then(|row| row.outcome)
-}
-
 async fn comes_to_its_end(case: &str, bench: Bench, (what, command): (What, &str)) {
     let stands = stopped_short(&bench, what, command);
     let release = async {
@@ -105,7 +101,7 @@ async fn what_ends_with_its_agent_is_seen_to_have_ended() {
             let (result, ()) = tokio::join!(run_as(&bench, &motion, what, 1), restart);
             let text = result.expect_err(&case);
             assert!(text.contains("did not say how far the motion is"), "{case}: {text}");
-            assert_eq!(outcome(&bench, 1).await.as_deref(), Some("not-done"), "{case}");
+            assert_eq!(bench.outcome(1).await.as_deref(), Some("not-done"), "{case}");
             assert_eq!(Way::of(what).seen(&bench).await, Way::of(what).from, "{case}");
             bench.check(&case).await;
             bench.world.stop().await;
@@ -124,7 +120,7 @@ async fn what_fails_is_told_in_the_agents_words() {
         bench.fault(FaultRule::on(command, Fault::FailAt { fraction: 0.8, description }));
         let text = run_as(&bench, &hasty(&bench), what, 1).await.expect_err(&case);
         assert!(text.contains("the dog ate the platter"), "{case}: {text}");
-        assert_eq!(outcome(&bench, 1).await.as_deref(), Some("not-done"), "{case}");
+        assert_eq!(bench.outcome(1).await.as_deref(), Some("not-done"), "{case}");
         bench.check(&case).await;
         bench.world.stop().await;
     }
@@ -144,7 +140,7 @@ async fn what_is_cancelled_stops() {
         };
         let (result, ()) = tokio::join!(run_as(&bench, &motion, what, job_id), cancel);
         let text = result.expect_err(&case);
-        assert_eq!(outcome(&bench, job_id).await.as_deref(), Some("not-done"), "{case}: {text}");
+        assert_eq!(bench.outcome(job_id).await.as_deref(), Some("not-done"), "{case}: {text}");
         assert_eq!(Way::of(what).seen(&bench).await, Way::of(what).from, "{case}");
         bench.world.world().faults.remove(None);
         bench.check(&case).await;

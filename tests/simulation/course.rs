@@ -134,11 +134,11 @@ pub async fn run(ground: &Ground, seed: u64, defect: Option<Defect>) -> Ending {
         to_submit: 0,
         to_cancel: 0,
         wishes: 0,
-        open_commands: 0,
+        // By the seed and not by its dice, so that a course goes as it would without.
+        open_commands: [0, 1, 500, 500][(seed % 4) as usize],
         step: 0,
     };
     course.draw_events();
-    course.open_commands = course.sim.state().dice.pick(&[0, 1, 500, 500]);
     let nodes = course.sim.state().dice.between(2, 3);
     for _ in 0..nodes {
         course.start_node().await;

@@ -129,5 +129,5 @@ fn a_planted_defect_is_found() {
     ] {
         assert!(found(defect, 1000..1003), "{defect:?} was not found");
     }
-    assert!(found(Defect::HostsForge, 1000..1100), "hosts that forge were not found");
+    assert!(found(Defect::HostsForge, 1000..1020), "hosts that forge were not found");
 }
