@@ -5,9 +5,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::Map;
 
-use super::ports;
 use crate::api::{ApiError, Args, Ids, Node};
-use crate::auth::Caller;
+use crate::auth::{Caller, Credentials};
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Means, Policy, find};
 use crate::estate::Estate;
 use crate::feed::Feed;
@@ -86,6 +85,7 @@ fn not_written(error: SubmitError) -> ApiError {
 pub(super) struct CommandRunner {
     /// What all jobs share. Each has the store that writes under its claim besides.
     means: Means,
+    credentials: Arc<dyn Credentials>,
 }
 
 impl Runner for CommandRunner {
@@ -111,12 +111,19 @@ impl Runner for CommandRunner {
 }
 
 impl CommandRunner {
-    pub(super) fn new(store: Store, motion: Arc<Motion>, estate: Arc<Estate>, policy: Policy) -> Self {
+    pub(super) fn new(
+        motion: Arc<Motion>,
+        estate: Arc<Estate>,
+        policy: Policy,
+        credentials: Arc<dyn Credentials>,
+    ) -> Self {
+        let store = motion.store().clone();
         // A job tells nobody news.
         let feed = Arc::new(Feed::new(store.clone(), policy.feed));
         let (calls, answers) = (Arc::default(), Arc::default());
         let ids: Arc<dyn Ids> = Arc::new(store.clone());
-        Self { means: Means { store, motion, estate, ids, policy: Arc::new(policy), calls, feed, answers } }
+        let means = Means { store, motion, estate, ids, policy: Arc::new(policy), calls, feed, answers };
+        Self { means, credentials }
     }
 
     /// Whether the job ends because a management server holds what it needs: it can try again when it wants to. Once something
@@ -133,17 +140,23 @@ impl CommandRunner {
         let Action::Async { run, .. } = command.entry.action else { return Err(unreadable(job)) };
         let args = args_of(job)?;
         // What is over before the command runs should not take room as long as it runs.
-        let caller = Box::pin(caller_of(&store, job)).await?;
+        let caller = Box::pin(self.caller_of(job)).await?;
         let motion = Arc::new(self.means.motion.on(store.clone()));
         let means = Means { store, motion, ..self.means.clone() };
-        let ctx = Ctx {
-            means: Arc::new(means),
-            caller: Arc::new(caller),
-            resume_after: None,
-            request_id: job.request_id.as_str().into(),
-        };
+        let ctx =
+            Ctx { means: Arc::new(means), caller, resume_after: None, request_id: job.request_id.as_str().into() };
         let ctx = JobCtx { ctx, job_id: job.id, job_uuid: job.uuid.clone(), start_event_id: job.start_event_id };
         run(&args, &ctx).await
+    }
+
+    /// Who submitted the job, as it is now.
+    async fn caller_of(&self, job: &QueuedJob) -> Result<Arc<Caller>, ApiError> {
+        let user = self.credentials.known_user(job.user_id).await.map_err(|cause| {
+            let text = "The user who submitted the job could not be looked up: the database did not answer. Try again.";
+            ApiError::internal(text).caused_by(cause)
+        })?;
+        let gone = || ApiError::internal("The user who submitted the job does not exist any more");
+        Ok(user.ok_or_else(gone)?.caller)
     }
 }
 
@@ -156,13 +169,6 @@ fn args_of(job: &QueuedJob) -> Result<Args, ApiError> {
     let parameters: Map<String, serde_json::Value> =
         serde_json::from_str(&job.parameters).map_err(|cause| unreadable(job).caused_by(cause))?;
     Args::unpack(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())))
-}
-
-/// Who submitted the job, as it is now.
-async fn caller_of(store: &Store, job: &QueuedJob) -> Result<Caller, ApiError> {
-    let identity = store.identity_by_user(job.user_id).await?;
-    let gone = || ApiError::internal("The user who submitted the job does not exist any more");
-    Ok(ports::caller(store, &identity.ok_or_else(gone)?).await?)
 }
 
 /// A result as CloudStack stores it (`contract/entities.md` 3.23): `<class>/<object name>/<JSON>`.

@@ -162,9 +162,11 @@ impl App {
         let (motion, jobs) = (Arc::new(motion), Arc::new(jobs));
         let desk: Arc<dyn JobDesk> = Arc::new(desk::Desk { jobs: Arc::clone(&jobs), store: store.clone() });
         let moves = Arc::new(evacuation::Desk(Arc::clone(&desk)));
-        let runner = desk::CommandRunner::new(store.clone(), Arc::clone(&motion), Arc::clone(&manager), policy.clone());
+        let mut gateway = Gateway::new(Arc::clone(&motion), desk, policy.clone())
+            .of_server(&server.uuid)
+            .with_estate(Arc::clone(&manager));
+        let runner = desk::CommandRunner::new(Arc::clone(&motion), manager, policy, gateway.credentials());
         let workers = jobs::work(Arc::clone(&jobs), woken, Arc::new(runner), settings.job_workers);
-        let mut gateway = Gateway::new(Arc::clone(&motion), desk, policy).of_server(&server.uuid).with_estate(manager);
         if let Some(upstream) = &settings.upstream {
             tracing::info!(upstream = upstream.target.address(), "passing on the commands that are not served here");
             gateway = gateway.with_upstream(Arc::new(HttpUpstream::new(upstream.clone())?));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join};
 
 use crate::api::{BoxError, Ids, RoleType};
 use crate::auth::{AccountType, Caller, CallingKey, Credential, Credentials, InProject, KnownUser, Rule};
@@ -19,9 +19,9 @@ impl Credentials for Store {
     fn known_user(&self, user_id: i64) -> BoxFuture<'_, Result<Option<KnownUser>, BoxError>> {
         Box::pin(async move {
             let Some(identity) = self.identity_by_user(user_id).await? else { return Ok(None) };
-            let caller = Arc::new(caller(self, &identity).await?);
-            let allowed_cidrs = list_of(self.networks_of_user(user_id).await?);
-            Ok(Some(KnownUser { caller, enabled: identity.enabled, allowed_cidrs }))
+            let (caller, networks) = try_join(caller(self, &identity), self.networks_of_user(user_id)).await?;
+            let enabled = identity.enabled;
+            Ok(Some(KnownUser { caller: Arc::new(caller), enabled, allowed_cidrs: list_of(networks) }))
         })
     }
 
@@ -64,7 +64,7 @@ fn list_of(networks: Option<String>) -> Vec<String> {
 ///
 /// # Errors
 /// See [`Store::rules_of_role`].
-pub(crate) async fn caller(store: &Store, identity: &Identity) -> Result<Caller, StoreError> {
+async fn caller(store: &Store, identity: &Identity) -> Result<Caller, StoreError> {
     let rules = store.rules_of_role(identity.role_id).await?.into_iter().map(Rule::from).collect();
     Ok(Caller {
         user_id: identity.user_id,

@@ -14,7 +14,7 @@ use crate::dispatch::{Gateway, RawRequest, Verb};
 use crate::http;
 use crate::model::JobStatus;
 use crate::motion::{Motion, Patience};
-use crate::store::{Store, StoreError, Submission, transact};
+use crate::store::{Claim, Store, StoreError, Submission, transact};
 
 /// A hot path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -87,7 +87,7 @@ pub(super) async fn run(path: HotPath, times: u32) -> Result<(), BenchError> {
 
 /// A job that has ended as a moved volume does.
 async fn ended_job(store: &Store) -> Result<String, BenchError> {
-    let (id, job_id) = submits::write(store).await?;
+    let (id, Claim { job_id, .. }) = submits::write(store).await?;
     let fields: Vec<String> = (0..40).map(|at| format!("\"field{at}\":\"a value of usual length {at}\"")).collect();
     let result = format!("org.apache.cloudstack.api.response.VolumeResponse/volume/{{{}}}", fields.join(","));
     transact!(store, StoreError, |tx| {

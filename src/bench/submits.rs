@@ -10,7 +10,7 @@ use super::report::{Finding, Target};
 use super::scene::{Scene, database_url, temporary_folder};
 use super::{BenchError, Depth};
 use crate::demo::{DiskPlan, Plan, VmPlan};
-use crate::store::{NewEvent, NewJob, Store, StoreError, Submission, transact};
+use crate::store::{Claim, NewEvent, NewJob, Store, StoreError, Submission, transact};
 
 const MIB: u64 = 1 << 20;
 /// How many submit at the same time.
@@ -113,8 +113,8 @@ async fn bare_rate(store: &Store, count: usize) -> Result<f64, BenchError> {
     Ok(count as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// What a submission writes, and nothing else. Gives the public and the internal id of the job.
-pub(super) async fn write(store: &Store) -> Result<(String, i64), StoreError> {
+/// What a submission writes, and nothing else. Gives the public id of the job and its claim.
+pub(super) async fn write(store: &Store) -> Result<(String, Claim), StoreError> {
     let random = || uuid::Uuid::new_v4().to_string();
     let event = NewEvent {
         kind: "VOLUME.MIGRATE".to_owned(),

@@ -366,7 +366,7 @@ pub struct JobCtx {
 }
 
 impl JobCtx {
-    /// Writes the event that says that the work has begun; its fellow that says how it ended follows by itself.
+    /// Writes that the work has begun, with the event that says so; its fellow that says how it ended follows by itself.
     ///
     /// `description` is CloudStack's, with a small letter: `migrating volume` (`contract/migration.md` 1.4).
     ///
@@ -377,6 +377,7 @@ impl JobCtx {
     pub async fn begin(&self, description: &str) -> Result<bool, ApiError> {
         let written = async {
             transact!(self.ctx.store, ApiError, |tx| {
+                tx.job_begin(self.job_id).await?;
                 Ok(tx.event_begin(self.start_event_id, self.ctx.caller.account_id, description).await?)
             })
         };

@@ -96,6 +96,12 @@ impl Gateway {
         Self { means: Arc::new(means), ..self }
     }
 
+    /// What is known of those who call.
+    #[must_use]
+    pub fn credentials(&self) -> Arc<dyn Credentials> {
+        Arc::clone(&self.credentials)
+    }
+
     /// What tells its listeners news, once somebody runs it.
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
@@ -220,7 +226,7 @@ impl Gateway {
         let caller = &ctx.caller;
         // What a repeated call is about may be gone by now; its job is not.
         if let Ok(known) = &submission
-            && (known.key.is_some() || known.custom_id.is_some())
+            && !known.is_nameless()
             && let Some(job) = self.jobs.earlier(caller.account_id, known).await?
         {
             return Ok(job);

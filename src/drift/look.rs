@@ -7,7 +7,7 @@ use super::{Drift, Kind, Thing};
 use crate::model::{Host, Pool, Vm, VmState, Volume, VolumeState};
 use crate::motion::hypervisor::{HostRef, VmDisk, VmPresence};
 use crate::motion::{host_ref, pool_ref, port};
-use crate::store::{NewDrift, Store, StoreError};
+use crate::store::{NewDrift, StoreError};
 
 /// What a look gave.
 pub(super) enum Look {
@@ -181,7 +181,7 @@ impl Drift {
 
     /// A host as its agent is asked.
     pub(super) async fn reference(&self, host: &Host) -> Result<HostRef, StoreError> {
-        port_of(&self.store, host).await.map(|port| host_ref(host, port))
+        port(&self.store, Some(host)).await.map(|port| host_ref(host, port))
     }
 
     /// Whether a host has a machine.
@@ -225,17 +225,6 @@ impl Drift {
             }
         }
         Ok(found)
-    }
-}
-
-/// The port of a host's agent, when the row says another one than the settings do.
-async fn port_of(store: &Store, host: &Host) -> Result<Option<u16>, StoreError> {
-    match port(store, Some(host)).await {
-        Ok(port) => Ok(port),
-        Err(mut refusal) => match refusal.cause.take() {
-            Some(cause) => Err(cause),
-            None => Ok(None),
-        },
     }
 }
 

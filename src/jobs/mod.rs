@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::store::{Earlier, NewEvent, NewJob, Server, Store, StoreCause, StoreError, Submission, transact};
+use crate::store::{Claim, Earlier, NewEvent, NewJob, Server, Store, StoreCause, StoreError, Submission, transact};
 
 /// The moments of a job between which something is promised and not yet kept, for those who want to stand there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +39,19 @@ impl Moment {
 /// Called at every moment. A test that never returns from it has killed the gateway there.
 pub type Probe = Arc<dyn Fn(Moment) -> BoxFuture<'static, ()> + Send + Sync>;
 
+/// A job that is to be run here.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    job_id: i64,
+    /// The claim that it was accepted with; none of a job that somebody else left.
+    accepted: Option<Claim>,
+}
+
 /// Accepts jobs and wakes the workers.
 pub struct Jobs {
     store: Store,
     server: Server,
-    wake: UnboundedSender<i64>,
+    wake: UnboundedSender<Turn>,
     /// The jobs that wait here for a worker or have one.
     here: Mutex<HashSet<i64>>,
     closed: AtomicBool,
@@ -91,7 +99,7 @@ impl StoreCause for SubmitError {
 impl Jobs {
     /// Accepts jobs for this server. The receiver is for [`work`].
     #[must_use]
-    pub fn new(store: Store, server: Server) -> (Self, UnboundedReceiver<i64>) {
+    pub fn new(store: Store, server: Server) -> (Self, UnboundedReceiver<Turn>) {
         let (wake, woken) = unbounded_channel();
         (Self { store, server, wake, here: Mutex::default(), closed: AtomicBool::new(false), probe: None }, woken)
     }
@@ -114,11 +122,11 @@ impl Jobs {
     }
 
     /// Hands a job to the workers, once.
-    fn hand_over(&self, job_id: i64) -> bool {
-        let is_new = self.here().insert(job_id);
+    fn hand_over(&self, turn: Turn) -> bool {
+        let is_new = self.here().insert(turn.job_id);
         if is_new {
             // A receiver that is gone means that the process ends: the row will be found by the next one.
-            let _ = self.wake.send(job_id);
+            let _ = self.wake.send(turn);
         }
         is_new
     }
@@ -158,23 +166,29 @@ impl Jobs {
             return Err(SubmitError::Closed);
         }
         let mut looks = Looks::default();
-        let (uuid, job_id) = loop {
-            match self.write(&job, event).await {
+        let (uuid, claim) = loop {
+            match self.write(&job, event, looks.is_due(&job.submission)).await {
                 Err(error) if looks.again(&error) => {}
                 written => break written?,
             }
         };
-        if let Some(job_id) = job_id {
+        if let Some(claim) = claim {
             self.probe(Moment::Accepted).await;
-            self.hand_over(job_id);
+            self.hand_over(Turn { job_id: claim.job_id, accepted: Some(claim) });
         }
         Ok(uuid)
     }
 
-    /// The public id of the job, and its internal one if it is new.
-    async fn write(&self, job: &NewJob, event: &NewEvent) -> Result<(String, Option<i64>), SubmitError> {
+    /// The public id of the job, and its claim if it is new.
+    async fn write(
+        &self,
+        job: &NewJob,
+        event: &NewEvent,
+        looks_first: bool,
+    ) -> Result<(String, Option<Claim>), SubmitError> {
         transact!(self.store, SubmitError, |tx| {
-            if let Some(uuid) = repeated(tx.submission_earlier(job.account_id, &job.submission).await?)? {
+            if looks_first && let Some(uuid) = repeated(tx.submission_earlier(job.account_id, &job.submission).await?)?
+            {
                 return Ok((uuid, None));
             }
             let start_event_id = tx.event_insert(event).await?;
@@ -189,7 +203,8 @@ impl Jobs {
     /// See [`Store::jobs_unfinished`].
     pub async fn wake_unfinished(&self) -> Result<usize, StoreError> {
         let unfinished = self.store.jobs_unfinished(&self.server).await?;
-        Ok(unfinished.into_iter().filter(|job_id| self.hand_over(*job_id)).count())
+        let turns = unfinished.into_iter().map(|job_id| Turn { job_id, accepted: None });
+        Ok(turns.filter(|turn| self.hand_over(*turn)).count())
     }
 }
 
@@ -202,6 +217,12 @@ const MOST_LOOKS: usize = 8;
 struct Looks(usize);
 
 impl Looks {
+    /// Whether it has to be looked for an earlier submission. Most repeat nothing, and those without a name of their own find
+    /// out by colliding.
+    fn is_due(&self, submission: &Submission) -> bool {
+        self.0 > 0 || !submission.is_nameless()
+    }
+
     /// Whether another submission of the same thing, here or through another gateway, was faster and can be found now.
     fn again(&mut self, error: &SubmitError) -> bool {
         self.0 += 1;

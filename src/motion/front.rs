@@ -13,7 +13,7 @@ use super::saga::Motion;
 use super::verdict::{Outcome, Verdict, sentence};
 use super::vm_checks::{self, PlainRequest, VmPlan};
 use super::vm_storage_checks::{self, StorageRequest};
-use super::volume_checks::{self, VolumePlan, VolumeRequest};
+use super::volume_checks::{self, Running, VolumePlan, VolumeRequest};
 use super::{cold, offline, pools};
 use crate::model::text::Dump;
 use crate::store::{MotionRow, Store};
@@ -76,7 +76,7 @@ impl Motion {
     }
 
     async fn volume_order(&self, job_id: i64, plan: VolumePlan) -> Result<Order, Refusal> {
-        let Some((vm, host)) = plan.running else {
+        let Some(Running { vm, host, port, volume_in_snapshot }) = plan.running else {
             if let Some(limit) = pools::crowded(&self.store, &plan.target).await? {
                 return Err(Refusal::failed(format!(
                     "Number of concurrent migration jobs per datastore exceeded the threshold [{limit}]. Please try again after \
@@ -91,9 +91,7 @@ impl Motion {
             let order = cold::order(&self.store, job_id, plan.volume, disks, plan.offering_id).await?;
             return Ok(Order { vm, ..order });
         };
-        let snapshots = self.store.volume_snapshot_in_progress(plan.volume.id);
-        let (has_snapshots, source_port) = join(snapshots, port(&self.store, Some(&host))).await;
-        if has_snapshots? {
+        if volume_in_snapshot {
             return Err(Refusal::failed(
                 "Migrate volume failed: Snapshots are being created on this volume. This volume cannot be migrated now.",
             ));
@@ -110,7 +108,7 @@ impl Motion {
         };
         let (vm, disks) = (Some(vm), vec![disk]);
         let offering = plan.service_offering;
-        Ok(Order { vm, offering, disks, ..empty(job_id, Kind::LiveVolume, host, source_port?) })
+        Ok(Order { vm, offering, disks, ..empty(job_id, Kind::LiveVolume, host, port) })
     }
 
     /// Moves a running VM to another host; its disks stay where they are.
@@ -222,20 +220,7 @@ impl Motion {
     ) -> Result<Option<Held>, Refusal> {
         let key = key_of(vm_id, volume_id);
         let Some(held) = self.locks.try_hold(&key) else { return Ok(None) };
-        Ok(self.is_its_turn(&key, job_id, vm_id, volume_id).await?.then_some(held))
-    }
-
-    /// Whether no other gateway and no motion that was left is in the way of a job that has the lock of this process; from then
-    /// on the turn is the job's until it ends.
-    async fn is_its_turn(
-        &self,
-        key: &str,
-        job_id: i64,
-        vm_id: Option<i64>,
-        volume_id: Option<i64>,
-    ) -> Result<bool, Refusal> {
-        Ok(self.store.motion_unsettled(vm_id, volume_id, job_id).await?.is_none()
-            && self.store.lock_take(key, job_id).await?)
+        Ok(self.store.turn_take(&key, vm_id, volume_id, job_id).await?.then_some(held))
     }
 
     /// Waits for the turn of a job: nobody else moves this VM or volume, neither here nor through another gateway, also no
@@ -254,7 +239,7 @@ impl Motion {
         loop {
             let held =
                 if has_begun { self.locks.hold(&key).await } else { self.lock_unless_cancelled(&key, job_id).await? };
-            if self.is_its_turn(&key, job_id, vm_id, volume_id).await? {
+            if self.store.turn_take(&key, vm_id, volume_id, job_id).await? {
                 return Ok(held);
             }
             drop(held);

@@ -5,7 +5,7 @@
 use super::hypervisor::{DiskRef, HostRef, PoolRef, VmRef};
 use super::refusal::Refusal;
 use crate::model::{Host, Pool, ServiceOffering, Vm, Volume};
-use crate::store::{DiskFacts, MotionRow, Store, VolumePlace};
+use crate::store::{DiskFacts, MotionRow, Store, StoreError, VolumePlace};
 
 /// The kinds of motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +229,7 @@ impl Order {
 ///
 /// # Errors
 /// See [`Store::host_detail`].
-pub async fn port(store: &Store, host: Option<&Host>) -> Result<Option<u16>, Refusal> {
+pub async fn port(store: &Store, host: Option<&Host>) -> Result<Option<u16>, StoreError> {
     let Some(host) = host else { return Ok(None) };
     Ok(store.host_detail(host.id, "motion.agent.port").await?.and_then(|text| text.parse().ok()))
 }

@@ -3,6 +3,7 @@
 use tokio::try_join;
 
 use super::access::Mover;
+use super::order::port;
 use super::pools::{self, SpaceLimits};
 use super::refusal::{Refusal, refuse_open};
 use crate::model::{DiskOffering, Host, Pool, ServiceOffering, Vm, VmState, Volume, VolumeState};
@@ -31,11 +32,24 @@ pub struct VolumePlan {
     /// Where it goes.
     pub target: Pool,
     /// The running VM that uses it, with its host: the move is live.
-    pub running: Option<(Vm, Host)>,
+    pub running: Option<Running>,
     /// The service offering of the machine that uses it.
     pub service_offering: Option<ServiceOffering>,
     /// The disk offering that is written on it afterwards.
     pub offering_id: Option<i64>,
+}
+
+/// A running VM that uses the volume.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The VM.
+    pub vm: Vm,
+    /// Its host.
+    pub host: Host,
+    /// The port of the host's agent, where it is not the usual one.
+    pub port: Option<u16>,
+    /// Whether a snapshot of the volume is being made.
+    pub volume_in_snapshot: bool,
 }
 
 /// What the checks go by. It is read all at once, since a database answers ten questions at the same time nearly as soon as
@@ -67,26 +81,28 @@ struct Machine {
     host: Option<Host>,
     /// Whether its host can move storage, where that is written down.
     motion_flag: Option<bool>,
+    /// The port of its host's agent, where it is not the usual one.
+    port: Option<u16>,
+    /// Whether a snapshot of the volume is being made.
+    volume_in_snapshot: bool,
 }
 
 impl Machine {
-    async fn read(store: &Store, vm_id: Option<i64>) -> Result<Option<Self>, StoreError> {
-        let Some(vm_id) = vm_id else { return Ok(None) };
+    async fn read(store: &Store, volume: &Volume) -> Result<Option<Self>, StoreError> {
+        let Some(vm_id) = volume.vm_id else { return Ok(None) };
         let Some(vm) = store.vm_by_id(vm_id).await? else { return Ok(None) };
         let host = async {
-            let host = match vm.host_id {
-                Some(host_id) => store.host_by_id(host_id).await?,
-                None => None,
-            };
-            let flag = match &host {
-                Some(host) => store.storage_motion_flag(&host.hypervisor, host.hypervisor_version.as_deref()).await?,
-                None => None,
-            };
-            Ok((host, flag))
+            let Some(host_id) = vm.host_id else { return Ok((None, None, None)) };
+            let Some(host) = store.host_by_id(host_id).await? else { return Ok((None, None, None)) };
+            let flag = store.storage_motion_flag(&host.hypervisor, host.hypervisor_version.as_deref());
+            let (flag, port) = try_join!(flag, port(store, Some(&host)))?;
+            Ok((Some(host), flag, port))
         };
         let offering = store.service_offering_by_id(vm.service_offering_id);
-        let (offering, has_snapshots, (host, motion_flag)) = try_join!(offering, store.vm_has_snapshots(vm.id), host)?;
-        Ok(Some(Self { vm, offering, has_snapshots, host, motion_flag }))
+        let in_snapshot = store.volume_snapshot_in_progress(volume.id);
+        let (offering, has_snapshots, volume_in_snapshot, (host, motion_flag, port)) =
+            try_join!(offering, store.vm_has_snapshots(vm.id), in_snapshot, host)?;
+        Ok(Some(Self { vm, offering, has_snapshots, host, motion_flag, port, volume_in_snapshot }))
     }
 }
 
@@ -98,14 +114,15 @@ pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Res
     let mut case = Case::open(store, mover, request).await?;
     case.check_place(request).await?;
     let host = case.check_vm(request)?;
-    let live = host.is_some();
     let target = case.target(request.pool_id)?;
     case.check_target(&target, host.as_ref()).await?;
     let offering_id = case.check_offering(&target, request).await?;
     let source = case.source.ok_or_else(|| Refusal::parameter("Volume must be in ready state"))?;
-    let (vm, service_offering) = case.machine.map(|machine| (machine.vm, machine.offering)).unzip();
-    let running = vm.filter(|_| live).zip(host);
-    let service_offering = service_offering.flatten();
+    let (mut running, mut service_offering) = (None, None);
+    if let Some(Machine { vm, offering, port, volume_in_snapshot, .. }) = case.machine {
+        running = host.map(|host| Running { vm, host, port, volume_in_snapshot });
+        service_offering = offering;
+    }
     Ok(VolumePlan { volume: case.volume, source, target, running, service_offering, offering_id })
 }
 
@@ -120,7 +137,7 @@ impl<'a> Case<'a> {
         let (mut pools, disk_offering, machine, unknown, limits, promised, reaching, matching) = try_join!(
             store.pools_by_id(&pool_ids),
             store.disk_offering_by_id(volume.disk_offering_id),
-            Machine::read(store, volume.vm_id),
+            Machine::read(store, &volume),
             store.motion_unknown(volume.vm_id, Some(volume.id)),
             SpaceLimits::load(store),
             pools::promised(store, request.pool_id),

@@ -1,15 +1,35 @@
 //! What the database says about the installation as a whole.
+//!
+//! Settings are asked for by nearly every check and change seldom, so they are remembered for a moment: what this process writes
+//! is noticed at once, what somebody else writes within a second.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Store, StoreError};
+use super::kept::{Kept, Look};
+use super::{SETTING, Store, StoreError, TableSet, Value, is_sealed};
 use crate::args;
-use crate::store::Value;
+
+/// For how long an answer of the database is used.
+const FRESH: Duration = Duration::from_millis(500);
+/// How many settings are remembered.
+const MOST: usize = 1024;
 
 /// Whether domains have the settings of those above them.
 const CHILDREN_INHERIT: &str = "enable.domain.settings.for.child.domain";
 /// Both have to be on; they are off unless somebody says so.
 const SECOND_FACTOR_MANDATED: [&str; 2] = ["enable.user.2fa", "mandate.user.2fa"];
+
+/// The global settings that were read a moment ago, as the database has them; none of those without a value.
+#[derive(Clone, Debug)]
+pub(super) struct KnownSettings(Arc<Kept<String, Option<String>>>);
+
+impl Default for KnownSettings {
+    fn default() -> Self {
+        Self(Arc::new(Kept::new(MOST)))
+    }
+}
 
 impl Store {
     /// The values of those of these global settings that have a row: their own, or CloudStack's default.
@@ -17,20 +37,42 @@ impl Store {
     /// # Errors
     /// See [`super::Db::rows`]; the same holds for all functions of this file.
     pub async fn settings(&self, names: &[&str]) -> Result<HashMap<String, String>, StoreError> {
-        if names.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let marks = vec!["?"; names.len()].join(", ");
-        let sql =
-            format!("SELECT name, COALESCE(value, default_value) AS value FROM configuration WHERE name IN ({marks})");
-        let args = names.iter().map(|name| Value::Text((*name).to_owned())).collect();
+        let generation = self.db().writes().generation(TableSet::of(&["configuration"]));
         let mut values = HashMap::new();
-        for row in self.db().rows(&sql, args).await? {
-            if let Some(value) = row.get::<Option<String>>("value")? {
-                values.insert(row.get("name")?, value);
+        let mut readings = Vec::new();
+        for name in names {
+            match self.known_settings.0.look(*name, generation) {
+                Look::Known(value) => values.extend(value.map(|value| ((*name).to_owned(), value))),
+                Look::Read(reading) => readings.push((*name, reading)),
             }
         }
+        if readings.is_empty() {
+            return Ok(values);
+        }
+        let marks = vec!["?"; readings.len()].join(", ");
+        let sql =
+            format!("SELECT name, COALESCE(value, default_value) AS value FROM configuration WHERE name IN ({marks})");
+        let args = readings.iter().map(|(name, _)| Value::Text((*name).to_owned())).collect();
+        let rows = self.db().rows(&sql, args).await?;
+        let read = rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?)));
+        let mut read = read.collect::<Result<HashMap<String, Option<String>>, StoreError>>()?;
+        for (name, reading) in readings {
+            let value = read.remove(name).flatten();
+            reading.keep(value.clone(), FRESH);
+            values.extend(value.map(|value| (name.to_owned(), value)));
+        }
         Ok(values)
+    }
+
+    /// The value of a global setting, opened if it is a sealed one; CloudStack's default when it has none.
+    ///
+    /// # Errors
+    /// See [`Store::settings`], and [`StoreError`] for a value that cannot be opened.
+    pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        match self.settings(&[name]).await?.remove(name) {
+            Some(value) if is_sealed(&value) => Ok(Some(self.open_secret(&SETTING, name, &value)?.expose().to_owned())),
+            value => Ok(value),
+        }
     }
 
     /// The values of those of these settings that are set for a domain: its own, else the global ones. Where domains inherit

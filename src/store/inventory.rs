@@ -1,7 +1,7 @@
 //! Volumes, VMs, hosts, pools and offerings, one at a time: what checks and plans read.
 
 use super::value::Row;
-use super::{SETTING, Store, StoreError, is_sealed};
+use super::{Store, StoreError};
 use crate::args;
 use crate::model::{DiskOffering, Host, Pool, Scope, ServiceOffering, Vm, VmState, Volume, VolumeState};
 
@@ -367,20 +367,6 @@ impl Store {
         let sql = "SELECT COUNT(*) FROM vm_instance WHERE host_id = ? AND removed IS NULL \
             AND state IN ('Starting', 'Running', 'Stopping', 'Migrating')";
         self.db().row(sql, args![host_id]).await?.map_or(Ok(0), |row| row.at(0))
-    }
-
-    /// The value of a global setting; CloudStack's default when there is no row.
-    ///
-    /// # Errors
-    /// See [`Store::volume_by_id`].
-    pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT value, default_value, name FROM configuration WHERE name = ?";
-        let Some(row) = self.db().row(sql, args![name]).await? else { return Ok(None) };
-        let Some(value) = row.get::<Option<String>>("value")? else { return row.get("default_value") };
-        if !is_sealed(&value) {
-            return Ok(Some(value));
-        }
-        Ok(Some(self.open_secret(&SETTING, &row.get::<String>("name")?, &value)?.expose().to_owned()))
     }
 
     /// The name of a zone.

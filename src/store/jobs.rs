@@ -48,6 +48,8 @@ pub struct QueuedJob {
     pub start_event_id: i64,
     /// The id of the request that submitted it.
     pub request_id: String,
+    /// The epoch of the latest claim of it.
+    pub epoch: i64,
 }
 
 /// A job as clients see it (`contract/api-protocol.md` 7.3).
@@ -149,12 +151,15 @@ fn job(row: &Row) -> Result<JobRow, StoreError> {
 }
 
 impl Tx {
-    /// Writes a job that waits for a worker of this server, with the event that announced it, and gives its internal id. In the
-    /// same transaction [`Tx::submission_earlier`] has found no job that it repeats.
+    /// Writes a job with the event that announced it, and gives its first claim, which is this server's: a gateway that has
+    /// accepted a job need not write once more that it runs it. In the same transaction [`Tx::submission_earlier`] has found no
+    /// job that it repeats, unless it is [nameless](Submission::is_nameless).
+    ///
+    /// A duplicate key means that it repeats one: look for it.
     ///
     /// # Errors
     /// See [`super::Db::rows`].
-    pub async fn job_insert(&mut self, new: &NewJob, start_event_id: i64, server_id: i64) -> Result<i64, StoreError> {
+    pub async fn job_insert(&mut self, new: &NewJob, start_event_id: i64, server_id: i64) -> Result<Claim, StoreError> {
         let now = Timestamp::now();
         let (instance_type, instance_id) = new.instance.clone().unzip();
         let sql = "INSERT INTO async_job (user_id, account_id, instance_type, instance_id, job_cmd, job_cmd_info, job_cmd_ver, \
@@ -174,12 +179,24 @@ impl Tx {
         ];
         let job_id = self.run(sql, args).await?.id;
         self.is_about_job(job_id);
-        let sql = "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id, node_id) \
-            VALUES (?, ?, ?, ?, ?, ?)";
-        let args = args![job_id, &new.command, &new.parameters, start_event_id, &new.request_id, server_id];
+        let claim = Claim { job_id, epoch: 1 };
+        let sql = "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id, node_id, epoch) \
+            VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let args =
+            args![job_id, &new.command, &new.parameters, start_event_id, &new.request_id, server_id, claim.epoch];
         self.run(sql, args).await?;
         self.submission_insert(job_id, new.account_id, &new.submission).await?;
-        Ok(job_id)
+        Ok(claim)
+    }
+
+    /// Writes that the server whose claim it is works on a job, which only waits before that.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn job_begin(&mut self, job_id: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE async_job SET job_executing_msid = (SELECT m.node_id FROM motion_job m WHERE m.job_id = ?) \
+            WHERE id = ? AND job_executing_msid IS NULL";
+        self.run(sql, args![job_id, job_id]).await.map(|_| ())
     }
 
     /// Writes the end of a job, once: false when it had ended before.
@@ -218,6 +235,15 @@ impl Tx {
         let done = self.run(sql, args![claim.job_id, claim.epoch]).await?;
         if done.rows == 1 { Ok(()) } else { Err(StoreError::Superseded { job_id: claim.job_id }) }
     }
+
+    /// Takes a lock for a job. Whoever holds it makes the insert fail; who has ended does not hold it any more.
+    async fn lock_take(&mut self, name: &str, job_id: i64) -> Result<(), StoreError> {
+        let sql = "DELETE FROM motion_lock WHERE name = ? AND (job_id = ? OR NOT EXISTS \
+            (SELECT 1 FROM async_job j WHERE j.id = motion_lock.job_id AND j.job_status = 0))";
+        self.run(sql, args![name, job_id]).await?;
+        self.run("INSERT INTO motion_lock (name, job_id) VALUES (?, ?)", args![name, job_id]).await?;
+        Ok(())
+    }
 }
 
 /// The jobs to which `event` applies, by the number of their status.
@@ -228,6 +254,16 @@ pub(super) fn jobs_accepting(event: JobEvent) -> String {
 
 /// How many jobs are looked at, and forgotten, at once.
 const FORGOTTEN_AT_ONCE: i64 = 1000;
+
+/// Whether a lock was taken, from the end of the transaction that was to take it.
+fn is_taken(taken: Result<(), StoreError>) -> Result<bool, StoreError> {
+    match taken {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict { .. }) => Ok(false),
+        Err(error) if error.is_duplicate() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
 
 impl Store {
     /// Takes a job away from whoever runs it: nothing more is written under a claim of it that was made before.
@@ -317,18 +353,29 @@ impl Store {
     /// # Errors
     /// See [`Store::job_claim`].
     pub async fn lock_take(&self, name: &str, job_id: i64) -> Result<bool, StoreError> {
-        let taken = transact!(self, StoreError, |tx| {
-            // Who has ended does not hold it any more. Whoever does makes the insert fail.
-            let sql = "DELETE FROM motion_lock WHERE name = ? AND (job_id = ? OR NOT EXISTS \
-                (SELECT 1 FROM async_job j WHERE j.id = motion_lock.job_id AND j.job_status = 0))";
-            tx.run(sql, args![name, job_id]).await?;
-            tx.run("INSERT INTO motion_lock (name, job_id) VALUES (?, ?)", args![name, job_id]).await?;
-            Ok(true)
-        });
-        match taken {
-            Err(error) if error.is_duplicate() => Ok(false),
-            taken => taken,
-        }
+        is_taken(transact!(self, StoreError, |tx| { tx.lock_take(name, job_id).await }))
+    }
+
+    /// Takes a lock for a job that is to move this VM or volume, unless another job holds it or a motion of the same thing that
+    /// another job has begun is not settled.
+    ///
+    /// # Errors
+    /// See [`Store::job_claim`].
+    pub async fn turn_take(
+        &self,
+        name: &str,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+        job_id: i64,
+    ) -> Result<bool, StoreError> {
+        is_taken(transact!(self, StoreError, |tx| {
+            tx.lock_take(name, job_id).await?;
+            // Looked for under the lock: nobody else begins one from here on.
+            if tx.has_unsettled_motion(vm_id, volume_id, job_id).await? {
+                return Err(StoreError::Conflict { what: name.to_owned() });
+            }
+            Ok(())
+        }))
     }
 
     /// One job that has not ended.
@@ -336,8 +383,8 @@ impl Store {
     /// # Errors
     /// See [`Store::job_claim`].
     pub async fn job_queued(&self, job_id: i64) -> Result<Option<QueuedJob>, StoreError> {
-        let sql = "SELECT j.id, j.uuid, m.command, m.parameters, j.user_id, j.account_id, m.start_event_id, m.request_id \
-            FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE j.job_status = 0 AND j.id = ?";
+        let sql = "SELECT j.id, j.uuid, m.command, m.parameters, j.user_id, j.account_id, m.start_event_id, m.request_id, \
+            m.epoch FROM async_job j JOIN motion_job m ON m.job_id = j.id WHERE j.job_status = 0 AND j.id = ?";
         let Some(row) = self.db().row(sql, args![job_id]).await? else { return Ok(None) };
         Ok(Some(QueuedJob {
             id: row.get("id")?,
@@ -348,6 +395,7 @@ impl Store {
             account_id: row.get("account_id")?,
             start_event_id: row.get::<Option<i64>>("start_event_id")?.unwrap_or_default(),
             request_id: row.get("request_id")?,
+            epoch: row.get("epoch")?,
         }))
     }
 

@@ -4,7 +4,7 @@
 //! its way or has been answered), `settled` (the rows say again where everything is). A motion that is found `sent` after
 //! a crash is asked for at the hosts; one that is found `marked` has had no effect.
 
-use super::guards::{motions_accepting, oldest_unsettled};
+use super::guards::{motions_accepting, oldest_unsettled, unsettled};
 use super::value::Row;
 use super::{Store, StoreError, Tx, transact};
 use crate::args;
@@ -165,6 +165,11 @@ pub(super) const MOTION: &str = "SELECT id, uuid, job_id, kind, strategy, phase,
 /// Narrows motions to a VM or a volume: two arguments, either may be NULL.
 const ABOUT: &str = "(vm_id = ? OR id IN (SELECT migration_id FROM motion_disk WHERE volume_id = ?))";
 
+/// The motions of a VM or volume that are not settled, other than those of a job.
+fn unsettled_about() -> String {
+    format!("SELECT id FROM motion_migration WHERE {} AND job_id <> ? AND {ABOUT} LIMIT 1", unsettled())
+}
+
 impl MotionRow {
     /// Seconds from when the host was told until it was settled; none before that.
     #[must_use]
@@ -219,11 +224,13 @@ impl Tx {
     pub async fn motion_insert(&mut self, new: &NewMotion) -> Result<i64, StoreError> {
         let now = Timestamp::now();
         let (vm_id, vm_name) = new.vm.clone().unzip();
-        let sql = "INSERT INTO motion_migration (uuid, job_id, kind, strategy, phase, vm_id, vm_name, source_host_id, \
+        // The job will be forgotten before the motion is.
+        let sql = "INSERT INTO motion_migration (uuid, job_id, job_uuid, kind, strategy, phase, vm_id, vm_name, source_host_id, \
             target_host_id, bytes_total, stall_s, stall_origin, unreachable_s, unreachable_origin, created, updated) \
-            VALUES (?, ?, ?, ?, 'marked', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            VALUES (?, ?, (SELECT j.uuid FROM async_job j WHERE j.id = ?), ?, ?, 'marked', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let args = args![
             &new.uuid,
+            new.job_id,
             new.job_id,
             &new.kind,
             &new.strategy,
@@ -240,9 +247,6 @@ impl Tx {
             now
         ];
         let id = self.run(sql, args).await?.id;
-        // The job will be forgotten before the motion is.
-        let sql = "UPDATE motion_migration SET job_uuid = (SELECT j.uuid FROM async_job j WHERE j.id = ?) WHERE id = ?";
-        self.run(sql, args![new.job_id, id]).await?;
         for disk in &new.disks {
             let sql = "INSERT INTO motion_disk (migration_id, volume_id, copy_volume_id, stem, source_pool_id, target_pool_id, disk_offering_id) \
                 VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -310,6 +314,16 @@ impl Tx {
         self.run(sql, args![pool_id, verdict, motion_id, volume_id]).await?;
         Ok(())
     }
+
+    /// Whether somebody has begun a motion of this VM or volume that nobody has settled, other than `job_id`.
+    pub(super) async fn has_unsettled_motion(
+        &mut self,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+        job_id: i64,
+    ) -> Result<bool, StoreError> {
+        Ok(self.row(&unsettled_about(), args![job_id, vm_id, volume_id]).await?.is_some())
+    }
 }
 
 impl Store {
@@ -359,20 +373,6 @@ impl Store {
     pub async fn stopped_vm_job(&self, vm_id: i64) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT job_id FROM motion_stopped_vm WHERE vm_id = ?";
         self.db().row(sql, args![vm_id]).await?.map(|row| row.at(0)).transpose()
-    }
-
-    /// A motion of this VM or volume that somebody has begun and nobody has settled, other than those of `job_id`.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn motion_unsettled(
-        &self,
-        vm_id: Option<i64>,
-        volume_id: Option<i64>,
-        job_id: i64,
-    ) -> Result<Option<MotionRow>, StoreError> {
-        let sql = format!("{MOTION} WHERE phase <> 'settled' AND job_id <> ? AND {ABOUT} ORDER BY id LIMIT 1");
-        self.db().row(&sql, args![job_id, vm_id, volume_id]).await?.as_ref().map(MotionRow::read).transpose()
     }
 
     /// A motion of this VM or volume whose outcome is not known.
@@ -459,5 +459,19 @@ impl Store {
     pub async fn motion_disk_places(&self, motion_id: i64) -> Result<Vec<(i64, Option<i64>)>, StoreError> {
         let sql = "SELECT volume_id, found_pool_id FROM motion_disk WHERE migration_id = ? ORDER BY id";
         self.db().rows(sql, args![motion_id]).await?.iter().map(|row| Ok((row.at(0)?, row.at(1)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_in_the_way_is_found_without_what_was_moved_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}/t.db", folder.path().display())).await.unwrap();
+        let plan = store.plan(&unsettled_about(), args![7, 3, 4]).await;
+        assert!(plan.contains("i_motion_migration__phase"), "{plan}");
+        assert!(!plan.contains("i_motion_migration__vm_id"), "{plan}");
     }
 }

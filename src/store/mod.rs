@@ -104,6 +104,7 @@ pub struct Store {
     keeper: vault::Keeper,
     counts: lists::Counts,
     ids: ids::KnownIds,
+    known_settings: installation::KnownSettings,
 }
 
 /// A job that a gateway runs. Every claim of a job has a higher epoch than the one before.
@@ -126,7 +127,14 @@ impl Store {
     }
 
     fn new(db: Db, keeper: vault::Keeper) -> Self {
-        Self { db, claim: None, keeper, counts: lists::Counts::default(), ids: ids::KnownIds::default() }
+        Self {
+            db,
+            claim: None,
+            keeper,
+            counts: lists::Counts::default(),
+            ids: ids::KnownIds::default(),
+            known_settings: installation::KnownSettings::default(),
+        }
     }
 
     /// The connection, for statements that have no word of their own.

@@ -416,7 +416,7 @@ mod tests {
             disks: Vec::new(),
         };
         let moving = transact!(store, StoreError, |tx| {
-            let job_id = tx.job_insert(&job, 1, 1).await?;
+            let job_id = tx.job_insert(&job, 1, 1).await?.job_id;
             Ok(Moving { job_id, motion_id: tx.motion_insert(&motion(job_id)).await? })
         });
         let moving = moving.unwrap();

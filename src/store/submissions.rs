@@ -20,6 +20,15 @@ pub struct Submission {
     pub joins_equal: bool,
 }
 
+impl Submission {
+    /// True when it can only repeat what equals it and has not ended. That has a place which two cannot have, so nobody has to
+    /// look for it first.
+    #[must_use]
+    pub fn is_nameless(&self) -> bool {
+        self.key.is_none() && self.custom_id.is_none()
+    }
+}
+
 /// What an earlier submission left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Earlier {
@@ -80,12 +89,24 @@ impl Tx {
         self.submission_row(job_id, account_id, new, holds).await
     }
 
-    /// Lets an equal submission make a job of its own again.
+    /// Lets an equal submission make a job of its own again, or join the next one: an equal job with an id of its own may still
+    /// run. As long as any runs, one of them has the place, so that whoever comes collides with it.
     ///
     /// # Errors
     /// See [`Tx::submission_earlier`].
     pub(super) async fn submission_ended(&mut self, job_id: i64) -> Result<(), StoreError> {
-        self.run("UPDATE motion_submission SET running = NULL WHERE job_id = ?", args![job_id]).await.map(|_| ())
+        let sql = "UPDATE motion_submission SET running = NULL WHERE job_id = ? AND running IS NOT NULL";
+        if self.run(sql, args![job_id]).await?.rows == 0 {
+            return Ok(());
+        }
+        let sql = "SELECT s.id FROM motion_submission e JOIN motion_submission s ON s.account_id = e.account_id \
+            AND s.digest = e.digest JOIN async_job j ON j.id = s.job_id AND j.job_status = 0 \
+            WHERE e.job_id = ? AND s.job_id <> e.job_id ORDER BY s.job_id LIMIT 1";
+        if let Some(next) = self.row(sql, args![job_id]).await? {
+            let sql = "UPDATE motion_submission SET running = digest WHERE id = ?";
+            self.run(sql, args![next.at::<i64>(0)?]).await?;
+        }
+        Ok(())
     }
 
     async fn by_key(&mut self, account_id: i64, new: &Submission) -> Result<Option<Earlier>, StoreError> {

@@ -198,7 +198,7 @@ impl Bench {
             submission: Submission::default(),
         };
         let mut tx = self.store.begin().await.expect("a transaction");
-        let id = tx.job_insert(&job, 0, 1).await.expect("a job");
+        let id = tx.job_insert(&job, 0, 1).await.expect("a job").job_id;
         tx.commit().await.expect("a job");
         id
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use stackmotion::args;
 use stackmotion::client::{Client, ClientError, Pace};
+use stackmotion::model::JobStatus;
 use stackmotion::store::{Earlier, NewJob, Store, Submission};
 
 use super::leases::server;
@@ -185,7 +186,7 @@ async fn write(store: &Store, submission: Submission) -> (i64, String) {
         submission,
     };
     let mut tx = store.begin().await.expect("a transaction");
-    let id = tx.job_insert(&new, 1, server.id).await.expect("a job");
+    let id = tx.job_insert(&new, 1, server.id).await.expect("a job").job_id;
     tx.commit().await.expect("a commit");
     (id, uuid)
 }
@@ -219,5 +220,35 @@ async fn what_somebody_else_ended_or_deleted_holds_nothing_back() {
         assert_eq!(look(store, &submission).await, None, "{kind}: a job that is gone has no key");
         let (_, uuid) = write(store, submission.clone()).await;
         assert_eq!(look(store, &submission).await, Some(Earlier::Job(uuid)), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_place_that_others_collide_with_goes_to_the_next_that_runs() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let nameless = Submission { digest: "d".repeat(64), joins_equal: true, ..Submission::default() };
+        let (first, _) = write(store, nameless.clone()).await;
+        let own = Some("0000000a-0000-4000-8000-00000000000d".to_owned());
+        let (second, uuid) = write(store, Submission { custom_id: own, ..nameless.clone() }).await;
+        let end = async |job_id| {
+            let mut tx = store.begin().await.expect("a transaction");
+            assert!(tx.job_finish(job_id, JobStatus::Succeeded, 0, "").await.expect("an end"), "{kind}");
+            tx.commit().await.expect("a commit");
+        };
+        let collides = async || {
+            let mut tx = store.begin().await.expect("a transaction");
+            let job_id = 4711;
+            let sql = "INSERT INTO motion_submission (job_id, account_id, digest, running) VALUES (?, 2, ?, ?)";
+            let tried = tx.run(sql, args![job_id, &nameless.digest, &nameless.digest]).await;
+            tx.roll_back().await;
+            tried.is_err_and(|error| error.is_duplicate())
+        };
+        assert!(collides().await, "{kind}: the first has it");
+        end(first).await;
+        assert!(collides().await, "{kind}: the second has it now");
+        assert_eq!(look(store, &nameless).await, Some(Earlier::Job(uuid)), "{kind}");
+        end(second).await;
+        assert!(!collides().await, "{kind}: nobody has it any more");
     }
 }

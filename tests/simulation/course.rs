@@ -337,7 +337,8 @@ impl Course<'_> {
         let mut dice = self.sim.state().dice.clone();
         let node = dice.pick(&self.up());
         let ask = jobs::draw(&self.ground.store, &self.ground.estate, &mut dice).await;
-        let id = jobs::submit(&self.ground.store, &self.nodes[node].server, &ask).await;
+        let server = self.nodes[node].server.clone();
+        let claim = jobs::submit(&self.ground.store, &server, &ask).await;
         let number = self.jobs.list().len();
         {
             let mut state = self.sim.state();
@@ -346,7 +347,8 @@ impl Course<'_> {
             state.tally.count("jobs submitted", kind.split(' ').next().unwrap_or("?").to_lowercase());
             state.note(format!("job {number} for g{node}: {ask:?}"));
         }
-        self.jobs.list().push(Job { ask, id, is_cancelled: false, is_over: false });
+        let accepted = Some((server, claim));
+        self.jobs.list().push(Job { ask, id: claim.job_id, accepted, is_cancelled: false, is_over: false });
         self.begin_job(node, number);
     }
 

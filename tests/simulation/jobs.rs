@@ -6,7 +6,7 @@ use stackmotion::model::JobStatus;
 use stackmotion::motion::{
     Motion, Mover, OfflineRequest, OfflineTarget, PlainRequest, Refusal, StorageRequest, VolumeRequest,
 };
-use stackmotion::store::{NewJob, Server, Store, StoreError};
+use stackmotion::store::{Claim, NewJob, Server, Store, StoreError};
 
 use super::dice::Dice;
 use super::oracle;
@@ -31,6 +31,8 @@ pub enum Ask {
 pub struct Job {
     pub ask: Ask,
     pub id: i64,
+    /// The claim that it was accepted with, and whose it is.
+    pub accepted: Option<(Server, Claim)>,
     pub is_cancelled: bool,
     pub is_over: bool,
 }
@@ -56,7 +58,7 @@ pub struct Worker {
 }
 
 /// Writes a job down for a gateway, as a client's request does.
-pub async fn submit(store: &Store, server: &Server, ask: &Ask) -> i64 {
+pub async fn submit(store: &Store, server: &Server, ask: &Ask) -> Claim {
     let job = NewJob {
         uuid: uuid::Uuid::new_v4().to_string(),
         command: "migrate".to_owned(),
@@ -69,9 +71,9 @@ pub async fn submit(store: &Store, server: &Server, ask: &Ask) -> i64 {
         submission: stackmotion::store::Submission::default(),
     };
     let mut tx = store.begin().await.expect("a transaction");
-    let id = tx.job_insert(&job, 0, server.id).await.expect("a job");
+    let claim = tx.job_insert(&job, 0, server.id).await.expect("a job");
     tx.commit().await.expect("a job");
-    id
+    claim
 }
 
 /// What a client might ask for now: mostly sensible, as the rows are.
@@ -137,13 +139,18 @@ impl LocalVolume for stackmotion::model::Volume {
 impl Worker {
     /// Runs a job, as a worker of a gateway does.
     pub async fn run(self, number: usize) {
-        let (job_id, ask) = {
-            let jobs = self.jobs.list();
-            (jobs[number].id, jobs[number].ask.clone())
+        let (job_id, ask, accepted) = {
+            let job = &mut self.jobs.list()[number];
+            (job.id, job.ask.clone(), job.accepted.take_if(|(server, _)| *server == self.server))
         };
         let name = self.server.name.clone();
-        let Some(claim) = self.store.job_claim(job_id, &self.server).await.expect("the database") else { return };
-        if self.store.job_queued(job_id).await.expect("the database").is_none() {
+        let claim = match accepted {
+            Some((_, claim)) => Some(claim),
+            None => self.store.job_claim(job_id, &self.server).await.expect("the database"),
+        };
+        let Some(claim) = claim else { return };
+        let queued = self.store.job_queued(job_id).await.expect("the database");
+        if queued.is_none_or(|job| job.epoch != claim.epoch) {
             return;
         }
         if claim.epoch > 1 {
