@@ -63,13 +63,13 @@ impl Motion {
     ) -> Result<(Box<Order>, Held), Refusal> {
         let volume_id = Some(request.volume_id);
         let held = self.turn_at_once(job_id, vm_id, volume_id).await?;
-        let plan = volume_checks::check(&self.store, mover, request).await?;
+        let plan = volume_checks::check(&self.store, mover, request, vm_id).await?;
         // One that was attached or detached a moment ago has another lock.
         let (plan, held) = match held.filter(|_| plan.volume.vm_id == vm_id) {
             Some(held) => (plan, held),
             None => {
                 let held = self.turn(job_id, plan.volume.vm_id, volume_id, false).await?;
-                (volume_checks::check(&self.store, mover, request).await?, held)
+                (volume_checks::check(&self.store, mover, request, vm_id).await?, held)
             }
         };
         Ok((Box::new(self.volume_order(job_id, plan).await?), held))

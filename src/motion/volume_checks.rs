@@ -78,40 +78,93 @@ struct Machine {
     vm: Vm,
     offering: Option<ServiceOffering>,
     has_snapshots: bool,
-    host: Option<Host>,
-    /// Whether its host can move storage, where that is written down.
-    motion_flag: Option<bool>,
-    /// The port of its host's agent, where it is not the usual one.
-    port: Option<u16>,
     /// Whether a snapshot of the volume is being made.
     volume_in_snapshot: bool,
+    on: OnHost,
+}
+
+/// The host that a VM is on.
+#[derive(Default)]
+struct OnHost {
+    host: Option<Host>,
+    /// Whether it can move storage, where that is written down.
+    motion_flag: Option<bool>,
+    /// The port of its agent, where it is not the usual one.
+    port: Option<u16>,
 }
 
 impl Machine {
-    async fn read(store: &Store, volume: &Volume) -> Result<Option<Self>, StoreError> {
-        let Some(vm_id) = volume.vm_id else { return Ok(None) };
-        let Some(vm) = store.vm_by_id(vm_id).await? else { return Ok(None) };
-        let host = async {
-            let Some(host_id) = vm.host_id else { return Ok((None, None, None)) };
-            let Some(host) = store.host_by_id(host_id).await? else { return Ok((None, None, None)) };
-            let flag = store.storage_motion_flag(&host.hypervisor, host.hypervisor_version.as_deref());
-            let (flag, port) = try_join!(flag, port(store, Some(&host)))?;
-            Ok((Some(host), flag, port))
+    async fn read(store: &Store, vm_id: Option<i64>, volume_id: i64) -> Result<Option<Self>, StoreError> {
+        let Some(vm_id) = vm_id else { return Ok(None) };
+        let offered = async {
+            let Some(vm) = store.vm_by_id(vm_id).await? else { return Ok(None) };
+            let offering = store.service_offering_by_id(vm.service_offering_id).await?;
+            Ok(Some((vm, offering)))
         };
-        let offering = store.service_offering_by_id(vm.service_offering_id);
-        let in_snapshot = store.volume_snapshot_in_progress(volume.id);
-        let (offering, has_snapshots, volume_in_snapshot, (host, motion_flag, port)) =
-            try_join!(offering, store.vm_has_snapshots(vm.id), in_snapshot, host)?;
-        Ok(Some(Self { vm, offering, has_snapshots, host, motion_flag, port, volume_in_snapshot }))
+        let (offered, on, has_snapshots, volume_in_snapshot) = try_join!(
+            offered,
+            OnHost::read(store, store.host_of_vm(vm_id)),
+            store.vm_has_snapshots(vm_id),
+            store.volume_snapshot_in_progress(volume_id),
+        )?;
+        let Some((vm, offering)) = offered else { return Ok(None) };
+        let on = match vm.host_id {
+            Some(id) if on.is(id) => on,
+            // It has moved to another host between the two.
+            Some(id) => OnHost::read(store, store.host_by_id(id)).await?,
+            None => OnHost::default(),
+        };
+        Ok(Some(Self { vm, offering, has_snapshots, volume_in_snapshot, on }))
     }
 }
 
-/// Checks a request, first to last; the first thing that is wrong is reported.
+impl OnHost {
+    async fn read(
+        store: &Store,
+        host: impl Future<Output = Result<Option<Host>, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        let Some(host) = host.await? else { return Ok(Self::default()) };
+        let flag = store.storage_motion_flag(&host.hypervisor, host.hypervisor_version.as_deref());
+        let (motion_flag, port) = try_join!(flag, port(store, Some(&host)))?;
+        Ok(Self { host: Some(host), motion_flag, port })
+    }
+
+    fn is(&self, host_id: i64) -> bool {
+        self.host.as_ref().is_some_and(|host| host.id == host_id)
+    }
+}
+
+/// The volume, its pool and the target, and its disk offering.
+struct Place {
+    volume: Volume,
+    pools: Vec<Pool>,
+    disk_offering: Option<DiskOffering>,
+}
+
+impl Place {
+    async fn read(store: &Store, request: &VolumeRequest) -> Result<Option<Self>, StoreError> {
+        let Some(volume) = store.volume_by_id(request.volume_id).await?.filter(|volume| !volume.removed) else {
+            return Ok(None);
+        };
+        let pool_ids = Vec::from_iter(volume.pool_id.into_iter().chain([request.pool_id]));
+        let offering = store.disk_offering_by_id(volume.disk_offering_id);
+        let (pools, disk_offering) = try_join!(store.pools_by_id(&pool_ids), offering)?;
+        Ok(Some(Self { volume, pools, disk_offering }))
+    }
+}
+
+/// Checks a request, first to last; the first thing that is wrong is reported. What uses the volume is read with it if it is still
+/// the VM `vm_id`, and after it if not.
 ///
 /// # Errors
 /// A [`Refusal`] with CloudStack's code and text.
-pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Result<VolumePlan, Refusal> {
-    let mut case = Case::open(store, mover, request).await?;
+pub async fn check(
+    store: &Store,
+    mover: &Mover,
+    request: &VolumeRequest,
+    vm_id: Option<i64>,
+) -> Result<VolumePlan, Refusal> {
+    let mut case = Case::open(store, mover, request, vm_id).await?;
     case.check_place(request).await?;
     let host = case.check_vm(request)?;
     let target = case.target(request.pool_id)?;
@@ -119,8 +172,8 @@ pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Res
     let offering_id = case.check_offering(&target, request).await?;
     let source = case.source.ok_or_else(|| Refusal::parameter("Volume must be in ready state"))?;
     let (mut running, mut service_offering) = (None, None);
-    if let Some(Machine { vm, offering, port, volume_in_snapshot, .. }) = case.machine {
-        running = host.map(|host| Running { vm, host, port, volume_in_snapshot });
+    if let Some(Machine { vm, offering, volume_in_snapshot, on, .. }) = case.machine {
+        running = host.map(|host| Running { vm, host, port: on.port, volume_in_snapshot });
         service_offering = offering;
     }
     Ok(VolumePlan { volume: case.volume, source, target, running, service_offering, offering_id })
@@ -128,22 +181,28 @@ pub async fn check(store: &Store, mover: &Mover, request: &VolumeRequest) -> Res
 
 impl<'a> Case<'a> {
     /// Checks 1 and 2: it exists and is the caller's to move.
-    async fn open(store: &'a Store, mover: &Mover, request: &VolumeRequest) -> Result<Self, Refusal> {
+    async fn open(
+        store: &'a Store,
+        mover: &Mover,
+        request: &VolumeRequest,
+        vm_id: Option<i64>,
+    ) -> Result<Self, Refusal> {
         let missing = || Refusal::parameter(format!("Failed to find the volume id: {}", request.volume_id));
-        let volume =
-            store.volume_by_id(request.volume_id).await?.filter(|volume| !volume.removed).ok_or_else(missing)?;
-        mover.must_own(store, volume.account_id).await?;
-        let pool_ids = Vec::from_iter(volume.pool_id.into_iter().chain([request.pool_id]));
-        let (mut pools, disk_offering, machine, unknown, limits, promised, reaching, matching) = try_join!(
-            store.pools_by_id(&pool_ids),
-            store.disk_offering_by_id(volume.disk_offering_id),
-            Machine::read(store, &volume),
-            store.motion_unknown(volume.vm_id, Some(volume.id)),
+        let (place, (machine, unknown), limits, promised, reaching, matching) = try_join!(
+            Place::read(store, request),
+            Self::used_by(store, vm_id, request.volume_id),
             SpaceLimits::load(store),
             pools::promised(store, request.pool_id),
             store.hosts_of_pool(request.pool_id),
             store.setting("match.storage.pool.tags.with.disk.offering"),
         )?;
+        let Place { volume, mut pools, disk_offering } = place.ok_or_else(missing)?;
+        mover.must_own(store, volume.account_id).await?;
+        let (machine, unknown) = if volume.vm_id == vm_id {
+            (machine, unknown)
+        } else {
+            Self::used_by(store, volume.vm_id, volume.id).await?
+        };
         let mut pool = |id| pools.iter().position(|pool| Some(pool.id) == id).map(|at| pools.swap_remove(at));
         let (source, target) = (pool(volume.pool_id), pool(Some(request.pool_id)));
         Ok(Self {
@@ -159,6 +218,15 @@ impl<'a> Case<'a> {
             reaching,
             matching,
         })
+    }
+
+    /// The VM that uses a volume, and a motion of either whose outcome is not known.
+    async fn used_by(
+        store: &Store,
+        vm_id: Option<i64>,
+        volume_id: i64,
+    ) -> Result<(Option<Machine>, Option<MotionRow>), StoreError> {
+        try_join!(Machine::read(store, vm_id, volume_id), store.motion_unknown(vm_id, Some(volume_id)))
     }
 
     /// Checks 3 to 5: where it is now.
@@ -210,7 +278,7 @@ impl<'a> Case<'a> {
         if machine.offering.as_ref().is_some_and(|offering| offering.has_gpu) {
             return Err(Refusal::parameter("Live Migration of GPU enabled Instance is not supported"));
         }
-        let Some(host) = machine.host.clone().filter(|_| machine.motion_flag == Some(true)) else {
+        let Some(host) = machine.on.host.clone().filter(|_| machine.on.motion_flag == Some(true)) else {
             return Err(Refusal::parameter("Volume needs to be detached from VM"));
         };
         if host.hypervisor.eq_ignore_ascii_case("KVM") {

@@ -1,5 +1,9 @@
 //! Volumes, VMs, hosts, pools and offerings, one at a time: what checks and plans read.
 
+use std::collections::HashMap;
+
+use futures_util::future::try_join;
+
 use super::value::Row;
 use super::{Store, StoreError};
 use crate::args;
@@ -108,6 +112,18 @@ pub(super) fn host(row: &Row) -> Result<Host, StoreError> {
     })
 }
 
+/// Pools with their tags.
+fn tagged(rows: &[Row], tags: &HashMap<i64, Vec<Row>>) -> Result<Vec<Pool>, StoreError> {
+    let mut pools: Vec<Pool> = rows.iter().map(pool).collect::<Result<_, _>>()?;
+    for pool in &mut pools {
+        for row in tags.get(&pool.id).into_iter().flatten() {
+            pool.tags.push(row.get("tag")?);
+            pool.tag_is_rule |= row.get::<bool>("is_tag_a_rule")?;
+        }
+    }
+    Ok(pools)
+}
+
 fn pool(row: &Row) -> Result<Pool, StoreError> {
     let scope: Option<String> = row.get("scope")?;
     Ok(Pool {
@@ -187,6 +203,15 @@ impl Store {
         self.db().row(&format!("{HOST} WHERE id = ?"), args![id]).await?.as_ref().map(host).transpose()
     }
 
+    /// The host that a VM is on, also when it has been removed.
+    ///
+    /// # Errors
+    /// See [`Store::volume_by_id`].
+    pub async fn host_of_vm(&self, vm_id: i64) -> Result<Option<Host>, StoreError> {
+        let sql = format!("{HOST} WHERE id = (SELECT v.host_id FROM vm_instance v WHERE v.id = ?)");
+        self.db().row(&sql, args![vm_id]).await?.as_ref().map(host).transpose()
+    }
+
     /// The hypervisor hosts of a zone that are not removed, by id.
     ///
     /// # Errors
@@ -227,16 +252,8 @@ impl Store {
     }
 
     pub(super) async fn pools_with_tags(&self, rows: &[Row]) -> Result<Vec<Pool>, StoreError> {
-        let mut pools: Vec<Pool> = rows.iter().map(pool).collect::<Result<_, _>>()?;
-        let ids: Vec<i64> = pools.iter().map(|pool| pool.id).collect();
-        let tags = self.storage_pool_tags_of(&ids).await?;
-        for pool in &mut pools {
-            for row in tags.get(&pool.id).into_iter().flatten() {
-                pool.tags.push(row.get("tag")?);
-                pool.tag_is_rule |= row.get::<bool>("is_tag_a_rule")?;
-            }
-        }
-        Ok(pools)
+        let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<i64>, _>>()?;
+        tagged(rows, &self.storage_pool_tags_of(&ids).await?)
     }
 
     /// The pools of a zone that are not removed, with their tags, by id.
@@ -268,7 +285,9 @@ impl Store {
         }
         let marks = vec!["?"; ids.len()].join(", ");
         let args = ids.iter().map(|id| (*id).into()).collect();
-        self.pools_with_tags(&self.db().rows(&format!("{POOL} WHERE id IN ({marks})"), args).await?).await
+        let sql = format!("{POOL} WHERE id IN ({marks})");
+        let (rows, tags) = try_join(self.db().rows(&sql, args), self.storage_pool_tags_of(ids)).await?;
+        tagged(&rows, &tags)
     }
 
     /// The pools that a host has connected, as [`Store::pools_of_zone`].
