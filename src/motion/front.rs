@@ -61,17 +61,10 @@ impl Motion {
         request: &VolumeRequest,
         vm_id: Option<i64>,
     ) -> Result<(Box<Order>, Held), Refusal> {
-        let volume_id = Some(request.volume_id);
-        let held = self.turn_at_once(job_id, vm_id, volume_id).await?;
-        let plan = volume_checks::check(&self.store, mover, request, vm_id).await?;
+        let check = || volume_checks::check(&self.store, mover, request, vm_id);
         // One that was attached or detached a moment ago has another lock.
-        let (plan, held) = match held.filter(|_| plan.volume.vm_id == vm_id) {
-            Some(held) => (plan, held),
-            None => {
-                let held = self.turn(job_id, plan.volume.vm_id, volume_id, false).await?;
-                (volume_checks::check(&self.store, mover, request, vm_id).await?, held)
-            }
-        };
+        let vm_of = |plan: &VolumePlan| plan.volume.vm_id;
+        let (plan, held) = self.in_turn(job_id, (vm_id, Some(request.volume_id)), check, vm_of).await?;
         Ok((Box::new(self.volume_order(job_id, plan).await?), held))
     }
 
@@ -143,15 +136,7 @@ impl Motion {
             return vm_result(&order, &verdict);
         }
         let planned = async {
-            let held = self.turn_at_once(job_id, Some(vm_id), None).await?;
-            let plan = check().await?;
-            let (plan, held) = match held {
-                Some(held) => (plan, held),
-                None => {
-                    let held = self.turn(job_id, Some(vm_id), None, false).await?;
-                    (check().await?, held)
-                }
-            };
+            let (plan, held) = self.in_turn(job_id, (Some(vm_id), None), &check, |_| Some(vm_id)).await?;
             Ok::<_, Refusal>((self.vm_order(job_id, kind, plan).await?, held))
         };
         let (order, _held) = Box::pin(planned).await?;
@@ -210,8 +195,29 @@ impl Motion {
         offline::run(self, job_id, request).await
     }
 
-    /// The turn of a job if nobody is in the way. Mostly it is so, and then one check is enough. Else a request is checked before
-    /// it waits, so that what cannot be is refused at once, and again afterwards: whoever was first may have changed everything.
+    /// What a check plans, once it is the turn of the job for this VM or volume; `vm_of` says which VM the plan is about. Mostly
+    /// nobody is in the way, and then one check is enough. Else a request is checked before it waits, so that what cannot be is
+    /// refused at once, and again afterwards: whoever was first may have changed everything.
+    async fn in_turn<P, F>(
+        &self,
+        job_id: i64,
+        (vm_id, volume_id): (Option<i64>, Option<i64>),
+        check: impl Fn() -> F,
+        vm_of: impl Fn(&P) -> Option<i64>,
+    ) -> Result<(P, Held), Refusal>
+    where
+        F: Future<Output = Result<P, Refusal>>,
+    {
+        let held = self.turn_at_once(job_id, vm_id, volume_id).await?;
+        let plan = check().await?;
+        if let Some(held) = held.filter(|_| vm_of(&plan) == vm_id) {
+            return Ok((plan, held));
+        }
+        let held = self.turn(job_id, vm_of(&plan), volume_id, false).await?;
+        Ok((check().await?, held))
+    }
+
+    /// The turn of a job if nobody is in the way.
     async fn turn_at_once(
         &self,
         job_id: i64,
