@@ -145,16 +145,19 @@ impl CommandRunner {
         let means = Means { store, motion, ..self.means.clone() };
         let ctx =
             Ctx { means: Arc::new(means), caller, resume_after: None, request_id: job.request_id.as_str().into() };
-        let ctx = JobCtx { ctx, job_id: job.id, job_uuid: job.uuid.clone(), start_event_id: job.start_event_id };
+        let ctx = JobCtx { ctx, job_id: job.id, start_event_id: job.start_event_id };
         run(&args, &ctx).await
     }
 
-    /// Who submitted the job, as it is now.
+    /// Who submitted the job, as it is now or was a moment ago.
     async fn caller_of(&self, job: &QueuedJob) -> Result<Arc<Caller>, ApiError> {
-        let user = self.credentials.known_user(job.user_id).await.map_err(|cause| {
-            let text = "The user who submitted the job could not be looked up: the database did not answer. Try again.";
-            ApiError::internal(text).caused_by(cause)
-        })?;
+        let user =
+            self.credentials.known_user(job.user_id).await.map_err(|cause| match cause.downcast::<StoreError>() {
+                Ok(cause) => ApiError::from(*cause),
+                Err(cause) => {
+                    ApiError::internal("The user who submitted the job could not be looked up").caused_by(cause)
+                }
+            })?;
         let gone = || ApiError::internal("The user who submitted the job does not exist any more");
         Ok(user.ok_or_else(gone)?.caller)
     }

@@ -10,7 +10,7 @@ use super::{BenchError, Depth, submits};
 use crate::args;
 use crate::demo::{DiskPlan, Plan, VmPlan};
 use crate::model::Timestamp;
-use crate::store::{DiskFacts, FileRole, MotionDisk, NewMotion, NewMotionFile, Store, StoreError, transact};
+use crate::store::{DiskFacts, FileRole, MotionDisk, NewMotion, NewMotionFile, Server, Store, StoreError, transact};
 
 /// The command whose receipt counts.
 const COMMAND: &str = "MigrateVolumeCommand";
@@ -85,10 +85,11 @@ async fn beside(scene: &Scene) -> Result<String, BenchError> {
 /// the rows that it writes. Milliseconds for all five.
 async fn writes_ms(database: &str, count: usize, pause: Duration) -> Result<Vec<f64>, BenchError> {
     let store = Store::open(database).await?;
+    let server = submits::gateway_of(&store).await?;
     let mut taken = Vec::with_capacity(count);
     for _ in 0..count {
         let begun = Instant::now();
-        write_all(&store).await?;
+        write_all(&store, &server).await?;
         let elapsed = begun.elapsed();
         taken.push(elapsed.as_secs_f64() * 1000.0);
         tokio::time::sleep(pause.saturating_sub(elapsed)).await;
@@ -97,8 +98,8 @@ async fn writes_ms(database: &str, count: usize, pause: Duration) -> Result<Vec<
     Ok(taken)
 }
 
-async fn write_all(store: &Store) -> Result<(), BenchError> {
-    let (_, claim) = submits::write(store).await?;
+async fn write_all(store: &Store, server: &Server) -> Result<(), BenchError> {
+    let (_, claim) = submits::write(store, server).await?;
     let (store, job_id) = (store.under(claim), claim.job_id);
     let start_id = store.job_queued(job_id).await?.map(|job| job.start_event_id).unwrap_or_default();
     transact!(store, StoreError, |tx| {

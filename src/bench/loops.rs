@@ -87,7 +87,7 @@ pub(super) async fn run(path: HotPath, times: u32) -> Result<(), BenchError> {
 
 /// A job that has ended as a moved volume does.
 async fn ended_job(store: &Store) -> Result<String, BenchError> {
-    let (id, Claim { job_id, .. }) = submits::write(store).await?;
+    let (id, Claim { job_id, .. }) = submits::write(store, &submits::gateway_of(store).await?).await?;
     let fields: Vec<String> = (0..40).map(|at| format!("\"field{at}\":\"a value of usual length {at}\"")).collect();
     let result = format!("org.apache.cloudstack.api.response.VolumeResponse/volume/{{{}}}", fields.join(","));
     transact!(store, StoreError, |tx| {

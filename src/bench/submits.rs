@@ -10,7 +10,7 @@ use super::report::{Finding, Target};
 use super::scene::{Scene, database_url, temporary_folder};
 use super::{BenchError, Depth};
 use crate::demo::{DiskPlan, Plan, VmPlan};
-use crate::store::{Claim, NewEvent, NewJob, Store, StoreError, Submission, transact};
+use crate::store::{Claim, NewEvent, NewJob, Server, Store, StoreError, Submission, transact};
 
 const MIB: u64 = 1 << 20;
 /// How many submit at the same time.
@@ -46,6 +46,7 @@ async fn on(name: &str, database: Option<String>, bare: &str, depth: Depth) -> R
     scene.begin(&scene.client(&gateway)?, "ROOT-slow", "c1-p2").await?;
     let other = Store::open(bare).await?;
     other.bootstrap().await?;
+    let server = gateway_of(&other).await?;
     let mut finding = Finding::new(
         format!("submits-{name}"),
         format!(
@@ -67,7 +68,7 @@ async fn on(name: &str, database: Option<String>, bare: &str, depth: Depth) -> R
                 "more than {MOST_A_SECOND} submissions a second; measure more"
             )));
         }
-        let most = bare_rate(&other, usize::try_from(submitted.requests).unwrap_or(1)).await?;
+        let most = bare_rate(&other, &server, usize::try_from(submitted.requests).unwrap_or(1)).await?;
         finding.rounds.push(submitted.rate() / most);
         finding.figures = format!("{:.0}/s of {most:.0}/s, {}", submitted.rate(), submitted.times());
     }
@@ -95,14 +96,14 @@ pub(super) async fn more_volumes(scene: &Scene, count: usize) -> Result<Vec<Stri
 }
 
 /// Bare transactions in each second, as many at the same time as there are submissions.
-async fn bare_rate(store: &Store, count: usize) -> Result<f64, BenchError> {
+async fn bare_rate(store: &Store, server: &Server, count: usize) -> Result<f64, BenchError> {
     let left = Arc::new(AtomicUsize::new(count));
     let begun = Instant::now();
     let writers = (0..AT_ONCE).map(|_| {
-        let (store, left) = (store.clone(), Arc::clone(&left));
+        let (store, server, left) = (store.clone(), server.clone(), Arc::clone(&left));
         tokio::spawn(async move {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                write(&store).await?;
+                write(&store, &server).await?;
             }
             Ok::<_, StoreError>(())
         })
@@ -113,8 +114,13 @@ async fn bare_rate(store: &Store, count: usize) -> Result<f64, BenchError> {
     Ok(count as f64 / begun.elapsed().as_secs_f64())
 }
 
+/// A gateway that is alive for as long as is measured, so that what is written for it is its.
+pub(super) async fn gateway_of(store: &Store) -> Result<Server, StoreError> {
+    store.server_register("bench", env!("CARGO_PKG_VERSION"), "127.0.0.1", Duration::from_secs(3600)).await
+}
+
 /// What a submission writes, and nothing else. Gives the public id of the job and its claim.
-pub(super) async fn write(store: &Store) -> Result<(String, Claim), StoreError> {
+pub(super) async fn write(store: &Store, server: &Server) -> Result<(String, Claim), StoreError> {
     let random = || uuid::Uuid::new_v4().to_string();
     let event = NewEvent {
         kind: "VOLUME.MIGRATE".to_owned(),
@@ -144,6 +150,6 @@ pub(super) async fn write(store: &Store) -> Result<(String, Claim), StoreError> 
     };
     transact!(store, StoreError, |tx| {
         let event_id = tx.event_insert(&event).await?;
-        Ok((job.uuid.clone(), tx.job_insert(&job, event_id, 1).await?))
+        Ok((job.uuid.clone(), tx.job_insert(&job, event_id, server).await?))
     })
 }

@@ -60,6 +60,7 @@ impl AsyncCommand for MigrateVirtualMachine {
         let motion = &ctx.ctx.motion;
         if let Some(pool) = self.storage_id {
             let request = OfflineRequest { vm_id, to: OfflineTarget::Pool(pool.number()) };
+            ctx.take_up().await?;
             Box::pin(motion.migrate_stopped_vm(ctx.job_id, &ctx.mover(), &request)).await?;
             return vm_node(ctx, vm_id).await;
         }

@@ -65,6 +65,7 @@ impl AsyncCommand for MigrateVirtualMachineWithVolume {
         let motion = &ctx.ctx.motion;
         if host_id.is_none() && !auto_select {
             let request = OfflineRequest { vm_id, to: OfflineTarget::Map(map) };
+            ctx.take_up().await?;
             Box::pin(motion.migrate_stopped_vm(ctx.job_id, &ctx.mover(), &request)).await?;
             return vm_node(ctx, vm_id).await;
         }

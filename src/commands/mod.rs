@@ -359,8 +359,6 @@ pub struct JobCtx {
     pub ctx: Ctx,
     /// The internal number of the job.
     pub job_id: i64,
-    /// The public id of the job.
-    pub job_uuid: String,
     /// The internal number of the event that announced the job.
     pub start_event_id: i64,
 }
@@ -383,6 +381,14 @@ impl JobCtx {
         };
         // It is over when the work begins, which may take days and should not take its room as well.
         Box::pin(written).await
+    }
+
+    /// Writes that the work has begun, where CloudStack writes no event of it.
+    ///
+    /// # Errors
+    /// See [`JobCtx::begin`].
+    pub async fn take_up(&self) -> Result<(), ApiError> {
+        transact!(self.ctx.store, ApiError, |tx| { Ok(tx.job_begin(self.job_id).await?) })
     }
 
     /// Who moves, as the room `motion` asks.

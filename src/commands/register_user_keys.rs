@@ -3,8 +3,8 @@
 use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, key_pairs, privilege};
 use crate::api::{ApiError, Id, Node, Response, Rows};
 use crate::model::Timestamp;
-use crate::model::entity::{EntityKind, UserRef};
-use crate::store::{KeyPair, NewKey, Rule, transact};
+use crate::model::entity::UserRef;
+use crate::store::{KeyPair, NewKey, Rule, User, transact};
 use crate::views::{self, NewKeyView};
 
 crate::command! {
@@ -53,11 +53,10 @@ impl AsyncCommand for RegisterUserKeys {
     async fn run(self, ctx: &JobCtx) -> Result<Node, ApiError> {
         let store = &ctx.ctx.store;
         let gone = || ApiError::command_failed("Failed to register keys for the user");
-        // The pair has the job's public id, so a job that is run again after a crash finds what it made.
-        let made = store.internal_id(EntityKind::KeyPair, &ctx.job_uuid).await?;
-        let id = match made {
+        let user = key_pairs::user(&ctx.ctx, self.id.number()).await?;
+        let id = match store.job_made(ctx.job_id).await? {
             Some(id) => id,
-            None => self.make(ctx).await?,
+            None => self.make(ctx, &user).await?,
         };
         let view = views::new_key(store, id).await?.ok_or_else(gone)?;
         Ok(Node::wrap(NewKeyView::SPEC.object, view.into_node()))
@@ -65,9 +64,8 @@ impl AsyncCommand for RegisterUserKeys {
 }
 
 impl RegisterUserKeys {
-    async fn make(self, ctx: &JobCtx) -> Result<i64, ApiError> {
+    async fn make(self, ctx: &JobCtx, user: &User) -> Result<i64, ApiError> {
         let rules = self.rules()?;
-        let user = key_pairs::user(&ctx.ctx, self.id.number()).await?;
         let refuse = |text: &str| Err(ApiError::invalid_parameter(text));
         if self.end_date.is_some_and(|end| end < Timestamp::now()) {
             return refuse("Keypair cannot be created with expired date, please input a date in the future.");
@@ -78,7 +76,7 @@ impl RegisterUserKeys {
             return refuse("Please specify an end date that is after the start date.");
         }
         let new = NewKey {
-            uuid: ctx.job_uuid.clone(),
+            uuid: uuid::Uuid::new_v4().to_string(),
             name: self.name.filter(|name| !name.is_empty()),
             description: self.description,
             starts: self.start_date,
@@ -88,7 +86,12 @@ impl RegisterUserKeys {
         let pair = KeyPair::random();
         let store = &ctx.ctx.store;
         let secret = store.seal_api_secret(&new.uuid, &pair.secret_key)?;
-        transact!(store, ApiError, |tx| { Ok(tx.key_insert(&user, &pair.api_key, &secret, &new).await?) })
+        transact!(store, ApiError, |tx| {
+            let id = tx.key_insert(user, &pair.api_key, &secret, &new).await?;
+            // A job that is run again after a crash finds what it made.
+            tx.job_made(ctx.job_id, id).await?;
+            Ok(id)
+        })
     }
 
     /// The rules that were given, each with a text.

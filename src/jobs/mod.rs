@@ -41,7 +41,7 @@ pub type Probe = Arc<dyn Fn(Moment) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A job that is to be run here.
 #[derive(Clone, Copy, Debug)]
-pub struct Turn {
+pub struct Woken {
     job_id: i64,
     /// The claim that it was accepted with; none of a job that somebody else left.
     accepted: Option<Claim>,
@@ -51,7 +51,7 @@ pub struct Turn {
 pub struct Jobs {
     store: Store,
     server: Server,
-    wake: UnboundedSender<Turn>,
+    wake: UnboundedSender<Woken>,
     /// The jobs that wait here for a worker or have one.
     here: Mutex<HashSet<i64>>,
     closed: AtomicBool,
@@ -99,7 +99,7 @@ impl StoreCause for SubmitError {
 impl Jobs {
     /// Accepts jobs for this server. The receiver is for [`work`].
     #[must_use]
-    pub fn new(store: Store, server: Server) -> (Self, UnboundedReceiver<Turn>) {
+    pub fn new(store: Store, server: Server) -> (Self, UnboundedReceiver<Woken>) {
         let (wake, woken) = unbounded_channel();
         (Self { store, server, wake, here: Mutex::default(), closed: AtomicBool::new(false), probe: None }, woken)
     }
@@ -122,11 +122,11 @@ impl Jobs {
     }
 
     /// Hands a job to the workers, once.
-    fn hand_over(&self, turn: Turn) -> bool {
-        let is_new = self.here().insert(turn.job_id);
+    fn hand_over(&self, woken: Woken) -> bool {
+        let is_new = self.here().insert(woken.job_id);
         if is_new {
             // A receiver that is gone means that the process ends: the row will be found by the next one.
-            let _ = self.wake.send(turn);
+            let _ = self.wake.send(woken);
         }
         is_new
     }
@@ -174,7 +174,7 @@ impl Jobs {
         };
         if let Some(claim) = claim {
             self.probe(Moment::Accepted).await;
-            self.hand_over(Turn { job_id: claim.job_id, accepted: Some(claim) });
+            self.hand_over(Woken { job_id: claim.job_id, accepted: Some(claim) });
         }
         Ok(uuid)
     }
@@ -192,7 +192,7 @@ impl Jobs {
                 return Ok((uuid, None));
             }
             let start_event_id = tx.event_insert(event).await?;
-            Ok((job.uuid.clone(), Some(tx.job_insert(job, start_event_id, self.server.id).await?)))
+            Ok((job.uuid.clone(), Some(tx.job_insert(job, start_event_id, &self.server).await?)))
         })
     }
 
@@ -203,8 +203,8 @@ impl Jobs {
     /// See [`Store::jobs_unfinished`].
     pub async fn wake_unfinished(&self) -> Result<usize, StoreError> {
         let unfinished = self.store.jobs_unfinished(&self.server).await?;
-        let turns = unfinished.into_iter().map(|job_id| Turn { job_id, accepted: None });
-        Ok(turns.filter(|turn| self.hand_over(*turn)).count())
+        let left = unfinished.into_iter().map(|job_id| Woken { job_id, accepted: None });
+        Ok(left.filter(|woken| self.hand_over(*woken)).count())
     }
 }
 

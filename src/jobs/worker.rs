@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, try_join};
+use futures_util::future::{BoxFuture, join};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{Jobs, Moment, Turn};
+use super::{Jobs, Moment, Woken};
 use crate::model::JobStatus;
 use crate::store::{Claim, QueuedJob, StoreError, transact};
 
@@ -44,21 +44,21 @@ pub trait Runner: Send + Sync {
 }
 
 /// Runs jobs as they come, at most `workers` at a time, until the sender is gone. What runs ends with this future.
-pub async fn work(jobs: Arc<Jobs>, mut woken: UnboundedReceiver<Turn>, runner: Arc<dyn Runner>, workers: usize) {
+pub async fn work(jobs: Arc<Jobs>, mut all: UnboundedReceiver<Woken>, runner: Arc<dyn Runner>, workers: usize) {
     let places = Arc::new(Semaphore::new(workers.max(1)));
     let mut running = JoinSet::new();
-    while let Some(turn) = woken.recv().await {
+    while let Some(woken) = all.recv().await {
         while running.try_join_next().is_some() {}
         // A semaphore that is never closed always gives a place.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let (jobs, runner) = (Arc::clone(&jobs), Arc::clone(&runner));
         running.spawn(async move {
             // A job that was accepted is run, however long the database is away.
-            while let Err(error) = run_one(&jobs, runner.as_ref(), turn).await {
-                tracing::error!(job = turn.job_id, cause = %crate::telemetry::chain(&error), "a job could not be begun; trying again");
+            while let Err(error) = run_one(&jobs, runner.as_ref(), woken).await {
+                tracing::error!(job = woken.job_id, cause = %crate::telemetry::chain(&error), "a job could not be begun; trying again");
                 tokio::time::sleep(RETRY).await;
             }
-            jobs.here().remove(&turn.job_id);
+            jobs.here().remove(&woken.job_id);
             drop(place);
         });
     }
@@ -66,20 +66,20 @@ pub async fn work(jobs: Arc<Jobs>, mut woken: UnboundedReceiver<Turn>, runner: A
 }
 
 /// The job and the claim under which it is run here; none when it has ended, or is another gateway's.
-async fn take(jobs: &Jobs, turn: Turn) -> Result<Option<(Claim, QueuedJob)>, StoreError> {
-    let Turn { job_id, accepted } = turn;
+async fn take(jobs: &Jobs, woken: Woken) -> Result<Option<(Claim, QueuedJob)>, StoreError> {
+    let Woken { job_id, accepted } = woken;
     let queued = jobs.store.job_queued(job_id);
     let (claim, job) = match accepted {
-        // One that waits for long may have been taken over meanwhile.
-        Some(claim) => (Some(claim), queued.await?.filter(|job| job.epoch == claim.epoch)),
-        None => try_join(jobs.store.job_claim(job_id, &jobs.server), queued).await?,
+        // One that waits for long may have been taken over meanwhile, and a gateway that is not alive has claimed nothing.
+        Some(claim) => (Ok(Some(claim)), queued.await.map(|job| job.filter(|job| job.epoch == claim.epoch))),
+        None => join(jobs.store.job_claim(job_id, &jobs.server), queued).await,
     };
-    Ok(claim.zip(job))
+    Ok(claim?.zip(job?))
 }
 
-async fn run_one(jobs: &Jobs, runner: &dyn Runner, turn: Turn) -> Result<(), StoreError> {
+async fn run_one(jobs: &Jobs, runner: &dyn Runner, woken: Woken) -> Result<(), StoreError> {
     // What is over before the job runs, or comes after it, should not take room as long as it runs.
-    let Some((claim, job)) = Box::pin(take(jobs, turn)).await? else { return Ok(()) };
+    let Some((claim, job)) = Box::pin(take(jobs, woken)).await? else { return Ok(()) };
     let span = tracing::info_span!("job", id = %job.uuid, command = %job.command, request = %job.request_id);
     async {
         jobs.probe(Moment::Taken).await;

@@ -245,7 +245,10 @@ impl Motion {
         loop {
             let held =
                 if has_begun { self.locks.hold(&key).await } else { self.lock_unless_cancelled(&key, job_id).await? };
-            if self.store.turn_take(&key, vm_id, volume_id, job_id).await? {
+            // Asked without a lock first: mostly it is a motion that is waited for, which may take days.
+            if !self.store.has_unsettled_motion(vm_id, volume_id, job_id).await?
+                && self.store.turn_take(&key, vm_id, volume_id, job_id).await?
+            {
                 return Ok(held);
             }
             drop(held);

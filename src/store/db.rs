@@ -363,6 +363,11 @@ impl Tx {
         &self.db.schema
     }
 
+    /// See [`Db::clock`].
+    pub(super) fn clock(&self) -> &'static str {
+        self.db.clock()
+    }
+
     /// Says that this transaction changes nothing about jobs and their motions but of this one.
     pub(super) fn is_about_job(&mut self, job_id: i64) {
         self.about = self.about.with(job_id);

@@ -55,9 +55,9 @@ impl Store {
         let args = readings.iter().map(|(name, _)| Value::Text((*name).to_owned())).collect();
         let rows = self.db().rows(&sql, args).await?;
         let read = rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?)));
-        let mut read = read.collect::<Result<HashMap<String, Option<String>>, StoreError>>()?;
+        let read = read.collect::<Result<HashMap<String, Option<String>>, StoreError>>()?;
         for (name, reading) in readings {
-            let value = read.remove(name).flatten();
+            let value = read.get(name).cloned().flatten();
             reading.keep(value.clone(), FRESH);
             values.extend(value.map(|value| (name.to_owned(), value)));
         }

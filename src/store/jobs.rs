@@ -150,16 +150,30 @@ fn job(row: &Row) -> Result<JobRow, StoreError> {
     })
 }
 
+/// The server that claimed a job last: takes the job.
+const CLAIMED_BY: &str = "(SELECT m.node_id FROM motion_job m WHERE m.job_id = ?)";
+
+/// The row of a server that shows that it is alive and that no other one of its name has replaced: takes its id and epoch.
+fn alive(clock: &str) -> String {
+    format!("id = ? AND epoch = ? AND lease_until >= {clock}")
+}
+
 impl Tx {
-    /// Writes a job with the event that announced it, and gives its first claim, which is this server's: a gateway that has
-    /// accepted a job need not write once more that it runs it. In the same transaction [`Tx::submission_earlier`] has found no
+    /// Writes a job with the event that announced it, and gives its first claim: a gateway that has accepted a job need not write
+    /// once more that it runs it. The claim is good if the gateway is alive and has not been replaced; else the job waits for one
+    /// that is. In the same transaction [`Tx::submission_earlier`] has found no
     /// job that it repeats, unless it is [nameless](Submission::is_nameless).
     ///
     /// A duplicate key means that it repeats one: look for it.
     ///
     /// # Errors
     /// See [`super::Db::rows`].
-    pub async fn job_insert(&mut self, new: &NewJob, start_event_id: i64, server_id: i64) -> Result<Claim, StoreError> {
+    pub async fn job_insert(
+        &mut self,
+        new: &NewJob,
+        start_event_id: i64,
+        server: &Server,
+    ) -> Result<Claim, StoreError> {
         let now = Timestamp::now();
         let (instance_type, instance_id) = new.instance.clone().unzip();
         let sql = "INSERT INTO async_job (user_id, account_id, instance_type, instance_id, job_cmd, job_cmd_info, job_cmd_ver, \
@@ -172,21 +186,23 @@ impl Tx {
             instance_id,
             &new.class,
             &new.parameters,
-            server_id,
+            server.id,
             now,
             now,
             &new.uuid
         ];
         let job_id = self.run(sql, args).await?.id;
         self.is_about_job(job_id);
-        let claim = Claim { job_id, epoch: 1 };
-        let sql = "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id, node_id, epoch) \
-            VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let args =
-            args![job_id, &new.command, &new.parameters, start_event_id, &new.request_id, server_id, claim.epoch];
-        self.run(sql, args).await?;
+        let sql = format!(
+            "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id, node_id, epoch) \
+             VALUES (?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM motion_node WHERE {}))",
+            alive(self.clock())
+        );
+        let (command, request) = (&new.command, &new.request_id);
+        let args = args![job_id, command, &new.parameters, start_event_id, request, server.id, server.id, server.epoch];
+        self.run(&sql, args).await?;
         self.submission_insert(job_id, new.account_id, &new.submission).await?;
-        Ok(claim)
+        Ok(Claim { job_id, epoch: 1 })
     }
 
     /// Writes that the server whose claim it is works on a job, which only waits before that.
@@ -194,9 +210,19 @@ impl Tx {
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn job_begin(&mut self, job_id: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE async_job SET job_executing_msid = (SELECT m.node_id FROM motion_job m WHERE m.job_id = ?) \
-            WHERE id = ? AND job_executing_msid IS NULL";
-        self.run(sql, args![job_id, job_id]).await.map(|_| ())
+        let sql = format!(
+            "UPDATE async_job SET job_executing_msid = {CLAIMED_BY} WHERE id = ? AND job_executing_msid IS NULL AND {}",
+            jobs_accepting(JobEvent::Claim)
+        );
+        self.run(&sql, args![job_id, job_id]).await.map(|_| ())
+    }
+
+    /// Writes down what a job has made, by its internal number.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn job_made(&mut self, job_id: i64, made_id: i64) -> Result<(), StoreError> {
+        self.run("UPDATE motion_job SET made_id = ? WHERE job_id = ?", args![made_id, job_id]).await.map(|_| ())
     }
 
     /// Writes the end of a job, once: false when it had ended before.
@@ -212,11 +238,11 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let now = Timestamp::now();
         let sql = format!(
-            "UPDATE async_job SET job_status = ?, job_result_code = ?, job_result = ?, job_complete_msid = \
-             job_executing_msid, job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND {}",
+            "UPDATE async_job SET job_status = ?, job_result_code = ?, job_result = ?, job_complete_msid = {CLAIMED_BY}, \
+             job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND {}",
             jobs_accepting(status.event())
         );
-        let done = self.run(&sql, args![status.number(), code, result, now, now, job_id]).await?;
+        let done = self.run(&sql, args![status.number(), code, result, job_id, now, now, job_id]).await?;
         self.run("DELETE FROM motion_lock WHERE job_id = ?", args![job_id]).await?;
         self.submission_ended(job_id).await?;
         let sql =
@@ -235,15 +261,6 @@ impl Tx {
         let done = self.run(sql, args![claim.job_id, claim.epoch]).await?;
         if done.rows == 1 { Ok(()) } else { Err(StoreError::Superseded { job_id: claim.job_id }) }
     }
-
-    /// Takes a lock for a job. Whoever holds it makes the insert fail; who has ended does not hold it any more.
-    async fn lock_take(&mut self, name: &str, job_id: i64) -> Result<(), StoreError> {
-        let sql = "DELETE FROM motion_lock WHERE name = ? AND (job_id = ? OR NOT EXISTS \
-            (SELECT 1 FROM async_job j WHERE j.id = motion_lock.job_id AND j.job_status = 0))";
-        self.run(sql, args![name, job_id]).await?;
-        self.run("INSERT INTO motion_lock (name, job_id) VALUES (?, ?)", args![name, job_id]).await?;
-        Ok(())
-    }
 }
 
 /// The jobs to which `event` applies, by the number of their status.
@@ -254,16 +271,6 @@ pub(super) fn jobs_accepting(event: JobEvent) -> String {
 
 /// How many jobs are looked at, and forgotten, at once.
 const FORGOTTEN_AT_ONCE: i64 = 1000;
-
-/// Whether a lock was taken, from the end of the transaction that was to take it.
-fn is_taken(taken: Result<(), StoreError>) -> Result<bool, StoreError> {
-    match taken {
-        Ok(()) => Ok(true),
-        Err(StoreError::Conflict { .. }) => Ok(false),
-        Err(error) if error.is_duplicate() => Ok(false),
-        Err(error) => Err(error),
-    }
-}
 
 impl Store {
     /// Takes a job away from whoever runs it: nothing more is written under a claim of it that was made before.
@@ -316,7 +323,8 @@ impl Store {
             let sql = format!(
                 "UPDATE motion_job SET node_id = ?, epoch = epoch + 1 WHERE job_id = ? \
                  AND (node_id IS NULL OR node_id = ? OR node_id NOT IN (SELECT n.id FROM motion_node n WHERE n.lease_until >= {clock})) \
-                 AND EXISTS (SELECT 1 FROM motion_node o WHERE o.id = ? AND o.epoch = ? AND o.lease_until >= {clock})"
+                 AND EXISTS (SELECT 1 FROM motion_node WHERE {})",
+                alive(clock)
             );
             let args = args![server.id, job_id, server.id, server.id, server.epoch];
             if tx.run(&sql, args).await?.rows == 0 {
@@ -348,34 +356,13 @@ impl Store {
         self.db().rows(&sql, args![server.id]).await?.iter().map(|row| row.at(0)).collect()
     }
 
-    /// Takes a lock for a job, unless another job that has not ended holds it.
+    /// What a job has made, by its internal number, if it has got that far.
     ///
     /// # Errors
     /// See [`Store::job_claim`].
-    pub async fn lock_take(&self, name: &str, job_id: i64) -> Result<bool, StoreError> {
-        is_taken(transact!(self, StoreError, |tx| { tx.lock_take(name, job_id).await }))
-    }
-
-    /// Takes a lock for a job that is to move this VM or volume, unless another job holds it or a motion of the same thing that
-    /// another job has begun is not settled.
-    ///
-    /// # Errors
-    /// See [`Store::job_claim`].
-    pub async fn turn_take(
-        &self,
-        name: &str,
-        vm_id: Option<i64>,
-        volume_id: Option<i64>,
-        job_id: i64,
-    ) -> Result<bool, StoreError> {
-        is_taken(transact!(self, StoreError, |tx| {
-            tx.lock_take(name, job_id).await?;
-            // Looked for under the lock: nobody else begins one from here on.
-            if tx.has_unsettled_motion(vm_id, volume_id, job_id).await? {
-                return Err(StoreError::Conflict { what: name.to_owned() });
-            }
-            Ok(())
-        }))
+    pub async fn job_made(&self, job_id: i64) -> Result<Option<i64>, StoreError> {
+        let row = self.db().row("SELECT made_id FROM motion_job WHERE job_id = ?", args![job_id]).await?;
+        Ok(row.map(|row| row.at(0)).transpose()?.flatten())
     }
 
     /// One job that has not ended.

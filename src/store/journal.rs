@@ -316,7 +316,10 @@ impl Tx {
     }
 
     /// Whether somebody has begun a motion of this VM or volume that nobody has settled, other than `job_id`.
-    pub(super) async fn has_unsettled_motion(
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn has_unsettled_motion(
         &mut self,
         vm_id: Option<i64>,
         volume_id: Option<i64>,
@@ -373,6 +376,19 @@ impl Store {
     pub async fn stopped_vm_job(&self, vm_id: i64) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT job_id FROM motion_stopped_vm WHERE vm_id = ?";
         self.db().row(sql, args![vm_id]).await?.map(|row| row.at(0)).transpose()
+    }
+
+    /// [`Tx::has_unsettled_motion`], as everybody sees it.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn has_unsettled_motion(
+        &self,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+        job_id: i64,
+    ) -> Result<bool, StoreError> {
+        Ok(self.db().row(&unsettled_about(), args![job_id, vm_id, volume_id]).await?.is_some())
     }
 
     /// A motion of this VM or volume whose outcome is not known.

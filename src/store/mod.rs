@@ -34,6 +34,7 @@ mod journal;
 mod kept;
 mod leftovers;
 mod lists;
+mod locks;
 mod migrations;
 mod mysql;
 mod packed;

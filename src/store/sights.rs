@@ -385,7 +385,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::model::JobStatus;
-    use crate::store::{NewJob, NewMotion, Submission};
+    use crate::store::{NewJob, NewMotion, Server, Submission};
 
     /// A job that has sent its motion.
     async fn moving(store: &Store) -> Moving {
@@ -415,8 +415,9 @@ mod tests {
             unreachable_origin: String::new(),
             disks: Vec::new(),
         };
+        let server = Server { id: 1, uuid: String::new(), name: String::new(), epoch: 1 };
         let moving = transact!(store, StoreError, |tx| {
-            let job_id = tx.job_insert(&job, 1, 1).await?.job_id;
+            let job_id = tx.job_insert(&job, 1, &server).await?.job_id;
             Ok(Moving { job_id, motion_id: tx.motion_insert(&motion(job_id)).await? })
         });
         let moving = moving.unwrap();

@@ -73,7 +73,7 @@ impl Tx {
         Ok(Some(Earlier::Job(uuid)))
     }
 
-    /// Writes down how a job was submitted, after [`Tx::submission_earlier`] has found nothing that it repeats.
+    /// Writes down how a job was submitted.
     ///
     /// # Errors
     /// See [`Tx::submission_earlier`].
@@ -83,8 +83,8 @@ impl Tx {
         account_id: i64,
         new: &Submission,
     ) -> Result<(), StoreError> {
-        // A job with an id of its own may run beside an equal one: the first of them is what others join. For one without, it was
-        // seen that there is none.
+        // A job with an id of its own may run beside an equal one: the first of them is what others join. One without collides with
+        // whoever has the place.
         let holds = new.joins_equal && (new.custom_id.is_none() || self.place_is_free(account_id, &new.digest).await?);
         self.submission_row(job_id, account_id, new, holds).await
     }
@@ -103,7 +103,9 @@ impl Tx {
             AND s.digest = e.digest JOIN async_job j ON j.id = s.job_id AND j.job_status = 0 \
             WHERE e.job_id = ? AND s.job_id <> e.job_id ORDER BY s.job_id LIMIT 1";
         if let Some(next) = self.row(sql, args![job_id]).await? {
-            let sql = "UPDATE motion_submission SET running = digest WHERE id = ?";
+            // It may be ending at this moment.
+            let sql = "UPDATE motion_submission SET running = digest WHERE id = ? AND EXISTS \
+                (SELECT 1 FROM async_job j WHERE j.id = motion_submission.job_id AND j.job_status = 0)";
             self.run(sql, args![next.at::<i64>(0)?]).await?;
         }
         Ok(())
@@ -157,11 +159,12 @@ impl Tx {
         Ok(None)
     }
 
-    /// Whether no job that has not ended is the one that equal submissions join.
+    /// Whether no job that has not ended is the one that equal submissions join. Else whoever asks is counted as one that may have
+    /// the place next: the end of the job that has it then comes before this transaction or after it, and sees it.
     async fn place_is_free(&mut self, account_id: i64, digest: &str) -> Result<bool, StoreError> {
         self.unfinished_like(account_id, digest).await?;
-        let sql = "SELECT 1 FROM motion_submission WHERE account_id = ? AND running = ?";
-        Ok(self.row(sql, args![account_id, digest]).await?.is_none())
+        let sql = "UPDATE motion_submission SET followers = followers + 1 WHERE account_id = ? AND running = ?";
+        Ok(self.run(sql, args![account_id, digest]).await?.rows == 0)
     }
 
     async fn submission_row(

@@ -288,3 +288,46 @@ async fn an_admin_of_a_domain_does_not_touch_who_stands_above() {
     assert!(gateway.lets_in(&gateway.admin).await);
     gateway.app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_with_the_id_of_a_pair_does_not_give_the_pair_away() {
+    let database = database::sqlite().await;
+    let gateway = Gateway::start(&database).await;
+    let new = [
+        ("accounttype", "0"),
+        ("email", "mallory@example.test"),
+        ("firstname", "Mallory"),
+        ("lastname", "Test"),
+        ("username", "mallory"),
+        ("password", PASSWORD),
+    ];
+    let (_, made) = gateway.call(&gateway.admin, "createAccount", &new).await;
+    let user = made["account"]["user"][0]["id"].as_str().expect("an id");
+    let mallory = keys_of(&gateway.job("registerUserKeys", &[("id", user)]).await);
+    let (_, users) = gateway.call(&gateway.admin, "listUsers", &[("username", "admin")]).await;
+    let admin = users["user"][0]["id"].as_str().expect("an id");
+    let victim = gateway.job("registerUserKeys", &[("id", admin), ("name", "second")]).await;
+    let secret = victim["jobresult"]["userkeys"]["secretkey"].as_str().expect("a secret key").to_owned();
+    let (_, pairs) = gateway.call(&gateway.admin, "listUserKeys", &[("userid", admin)]).await;
+    let ids: Vec<&str> =
+        pairs["userapikey"].as_array().expect("pairs").iter().filter_map(|it| it["id"].as_str()).collect();
+    assert_eq!(ids.len(), 2, "{pairs}");
+    let jobs = [victim["jobid"].as_str().expect("an id"), admin];
+    assert!(!ids.contains(&jobs[0]), "a pair has an id of its own: {pairs}");
+    for id in ids.into_iter().chain(jobs) {
+        for whose in [user, admin] {
+            let args = [("id", whose), ("customjobid", id)];
+            let (status, accepted) = gateway.call(&mallory, "registerUserKeys", &args).await;
+            let told = match accepted["jobid"].as_str() {
+                Some(_) => gateway.job_of(&mallory, "registerUserKeys", &[("id", whose)]).await.to_string(),
+                None => accepted.to_string(),
+            };
+            let (_, job) = gateway.call(&mallory, "queryAsyncJobResult", &[("jobid", id)]).await;
+            assert!(
+                !told.contains(&secret) && !job.to_string().contains(&secret),
+                "{status} {id} {whose}: {told} {job}"
+            );
+        }
+    }
+    gateway.app.stop().await;
+}

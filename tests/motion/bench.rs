@@ -197,8 +197,9 @@ impl Bench {
             request_id: "test".to_owned(),
             submission: Submission::default(),
         };
+        let server = stackmotion::store::Server { id: 1, uuid: String::new(), name: String::new(), epoch: 1 };
         let mut tx = self.store.begin().await.expect("a transaction");
-        let id = tx.job_insert(&job, 0, 1).await.expect("a job").job_id;
+        let id = tx.job_insert(&job, 0, &server).await.expect("a job").job_id;
         tx.commit().await.expect("a job");
         id
     }

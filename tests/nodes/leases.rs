@@ -28,7 +28,7 @@ pub async fn job(store: &Store, server: &Server) -> i64 {
         submission: Submission::default(),
     };
     let mut tx = store.begin().await.expect("a transaction");
-    let id = tx.job_insert(&new, 1, server.id).await.expect("a job").job_id;
+    let id = tx.job_insert(&new, 1, server).await.expect("a job").job_id;
     tx.commit().await.expect("a commit");
     id
 }

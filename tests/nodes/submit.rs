@@ -186,7 +186,7 @@ async fn write(store: &Store, submission: Submission) -> (i64, String) {
         submission,
     };
     let mut tx = store.begin().await.expect("a transaction");
-    let id = tx.job_insert(&new, 1, server.id).await.expect("a job").job_id;
+    let id = tx.job_insert(&new, 1, &server).await.expect("a job").job_id;
     tx.commit().await.expect("a commit");
     (id, uuid)
 }

@@ -71,7 +71,7 @@ pub async fn submit(store: &Store, server: &Server, ask: &Ask) -> Claim {
         submission: stackmotion::store::Submission::default(),
     };
     let mut tx = store.begin().await.expect("a transaction");
-    let claim = tx.job_insert(&job, 0, server.id).await.expect("a job");
+    let claim = tx.job_insert(&job, 0, server).await.expect("a job");
     tx.commit().await.expect("a job");
     claim
 }
