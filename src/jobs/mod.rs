@@ -23,7 +23,7 @@ use crate::store::{Claim, Earlier, NewEvent, NewJob, Server, Store, StoreCause, 
 pub enum Moment {
     /// The row is written; no worker knows of it, and the client has no answer yet.
     Accepted,
-    /// A worker has claimed it and has not begun.
+    /// A worker has taken it up and has not begun.
     Taken,
     /// What it says is done; its end is not written.
     Over,

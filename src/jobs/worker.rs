@@ -1,4 +1,4 @@
-//! The workers: claim, run, write the end down.
+//! The workers: take up, run, write the end down.
 
 use std::sync::Arc;
 use std::time::Duration;

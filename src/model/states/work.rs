@@ -19,8 +19,8 @@ spelled! {
 spelled! {
     /// What happens to a job.
     JobEvent {
-        /// A gateway claims it, the first one or one that takes over. Every claim has a higher epoch; what runs under an
-        /// earlier one can write nothing any more.
+        /// A gateway takes it up: the one that has accepted it, whose claim was written with it, or one that takes over. Every claim
+        /// has a higher epoch; what runs under an earlier one can write nothing any more.
         Claim,
         /// Its percentage is written.
         Advance,
