@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stackmotion::args;
 use stackmotion::model::JobStatus;
-use stackmotion::store::{NewJob, Server, Standing, Store, StoreError, Submission};
+use stackmotion::store::{Claim, NewJob, Server, Standing, Store, StoreError, Submission};
 
 use crate::support::database;
 
@@ -16,6 +16,11 @@ pub async fn server(store: &Store, name: &str) -> Server {
 
 /// A job that the server has accepted.
 pub async fn job(store: &Store, server: &Server) -> i64 {
+    accepted(store, server).await.job_id
+}
+
+/// The claim with which the server has accepted a job.
+async fn accepted(store: &Store, server: &Server) -> Claim {
     let new = NewJob {
         uuid: uuid::Uuid::new_v4().to_string(),
         command: "migrateVolume".to_owned(),
@@ -28,9 +33,9 @@ pub async fn job(store: &Store, server: &Server) -> i64 {
         submission: Submission::default(),
     };
     let mut tx = store.begin().await.expect("a transaction");
-    let id = tx.job_insert(&new, 1, server).await.expect("a job").job_id;
+    let claim = tx.job_insert(&new, 1, server).await.expect("a job");
     tx.commit().await.expect("a commit");
-    id
+    claim
 }
 
 /// Lets a lease end, as time does.
@@ -66,6 +71,46 @@ async fn a_job_belongs_to_who_is_alive() {
         assert!(tx.job_finish(id, JobStatus::Succeeded, 0, "x").await.unwrap(), "{kind}");
         tx.commit().await.unwrap();
         assert_eq!(store.job_claim(id, &other).await.unwrap(), None, "{kind}: it has ended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_is_alive_accepts_a_job_for_itself() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let one = server(store, "one").await;
+        let may_write = async |claim| match store.under(claim).begin().await {
+            Ok(tx) => {
+                tx.roll_back().await;
+                true
+            }
+            Err(StoreError::Superseded { .. }) => false,
+            Err(error) => panic!("{kind}: {error}"),
+        };
+        let claim = accepted(store, &one).await;
+        assert!(may_write(claim).await, "{kind}: nobody has to claim it");
+        let executing = async || {
+            let sql = "SELECT job_executing_msid FROM async_job WHERE id = ?";
+            let row = store.db().row(sql, args![claim.job_id]).await.expect("the database").expect("the job");
+            row.at::<Option<i64>>(0).expect("a number")
+        };
+        assert_eq!(executing().await, None, "{kind}: it waits for a worker");
+        let mut tx = store.under(claim).begin().await.expect("the claim writes");
+        tx.job_begin(claim.job_id).await.expect("it begins");
+        tx.commit().await.expect("a commit");
+        assert_eq!(executing().await, Some(one.id), "{kind}");
+
+        let_lease_end(store, &one).await;
+        let lapsed = accepted(store, &one).await;
+        assert!(!may_write(lapsed).await, "{kind}: its lease has ended");
+        // Another process takes the name.
+        let next = server(store, "one").await;
+        let replaced = accepted(store, &one).await;
+        assert!(!may_write(replaced).await, "{kind}: it has been replaced");
+        for left in [lapsed, replaced] {
+            let claim = store.job_claim(left.job_id, &next).await.expect("the database").expect("a claim");
+            assert!(may_write(claim).await, "{kind}: who is alive takes it up");
+        }
     }
 }
 

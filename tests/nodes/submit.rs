@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use stackmotion::args;
 use stackmotion::client::{Client, ClientError, Pace};
 use stackmotion::model::JobStatus;
-use stackmotion::store::{Earlier, NewJob, Store, Submission};
+use stackmotion::store::{Earlier, NewJob, Store, StoreError, Submission};
 
 use super::leases::server;
 use crate::motion::bench::{Bench, LONG, plan, wait_for};
@@ -170,12 +170,10 @@ async fn of_many_at_once_one_job_comes_out() {
     }
 }
 
-/// A job of account 2 with this submission, written as a gateway writes it.
-async fn write(store: &Store, submission: Submission) -> (i64, String) {
-    let server = server(store, "one").await;
-    let uuid = submission.custom_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let new = NewJob {
-        uuid: uuid.clone(),
+/// A job of account 2 with this submission.
+fn new_job(submission: Submission) -> NewJob {
+    NewJob {
+        uuid: submission.custom_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         command: "migrateVolume".to_owned(),
         class: "x.MigrateVolumeCmd".to_owned(),
         parameters: "{}".to_owned(),
@@ -184,11 +182,17 @@ async fn write(store: &Store, submission: Submission) -> (i64, String) {
         instance: None,
         request_id: "req".to_owned(),
         submission,
-    };
+    }
+}
+
+/// Such a job, written as a gateway writes it.
+async fn write(store: &Store, submission: Submission) -> (i64, String) {
+    let server = server(store, "one").await;
+    let new = new_job(submission);
     let mut tx = store.begin().await.expect("a transaction");
     let id = tx.job_insert(&new, 1, &server).await.expect("a job").job_id;
     tx.commit().await.expect("a commit");
-    (id, uuid)
+    (id, new.uuid)
 }
 
 async fn look(store: &Store, submission: &Submission) -> Option<Earlier> {
@@ -250,5 +254,74 @@ async fn the_place_that_others_collide_with_goes_to_the_next_that_runs() {
         assert_eq!(look(store, &nameless).await, Some(Earlier::Job(uuid)), "{kind}");
         end(second).await;
         assert!(!collides().await, "{kind}: nobody has it any more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_the_place_is_given_up_gets_it() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let server = server(store, "one").await;
+        for round in 0..40_u32 {
+            let nameless = Submission { digest: format!("{round:064}"), joins_equal: true, ..Submission::default() };
+            let (first, _) = write(store, nameless.clone()).await;
+            let custom_id = Some(format!("0000000a-0000-4000-8000-{round:012}"));
+            let own = new_job(Submission { custom_id, ..nameless.clone() });
+            let end = until_it_has_an_effect(async || {
+                let mut tx = store.begin().await?;
+                tx.job_finish(first, JobStatus::Succeeded, 0, "").await?;
+                tx.commit().await
+            });
+            let come = until_it_has_an_effect(async || {
+                let mut tx = store.begin().await?;
+                tx.job_insert(&own, 1, &server).await?;
+                tx.commit().await
+            });
+            tokio::join!(end, come);
+            let sql = "SELECT COUNT(*) FROM motion_submission s JOIN async_job j ON j.id = s.job_id AND j.job_status = 0 \
+                WHERE s.running = ?";
+            let row = store.db().row(sql, args![&nameless.digest]).await.expect("the database").expect("a row");
+            assert_eq!(row.at::<i64>(0).expect("a number"), 1, "{kind}: round {round}");
+        }
+    }
+}
+
+/// Runs a transaction again for as long as the database says that it had no effect.
+async fn until_it_has_an_effect(run: impl AsyncFn() -> Result<(), StoreError>) {
+    while let Err(error) = run().await {
+        assert!(error.had_no_effect(), "{error:?}");
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_copies_disks_is_not_ready_to_be_stopped() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(149), database).await;
+        let gateway = start(&bench, folder.path(), &url, "only").await;
+        let is_ready = async || {
+            let answer = gateway.client.call("readyForShutdown", &[]).await.expect("an answer");
+            let told = &answer["readyforshutdown"];
+            (told["readyforshutdown"].as_bool().expect("a word"), told["pendingjobscount"].as_i64().expect("a number"))
+        };
+        assert_eq!(is_ready().await, (true, 0), "{kind}");
+        bench.world.world().set_throttle(CRAWL);
+        let vm = bench.estate.vm("stopped").expect("a VM").uuid.clone();
+        let pool = bench.estate.pool("c1-p2").expect("a pool").uuid.clone();
+        // No event says that this one has begun.
+        let call = [("virtualmachineid", vm.as_str()), ("storageid", pool.as_str())];
+        let job = gateway.client.call("migrateVirtualMachine", &call).await.expect("a job");
+        let job = job["jobid"].as_str().expect("an id").to_owned();
+        wait_for("the copy", async || {
+            count(&bench.store, "SELECT COUNT(*) FROM motion_migration WHERE phase = 'sent'").await == 1
+        })
+        .await;
+        assert_eq!(is_ready().await, (false, 1), "{kind}");
+        bench.world.world().set_throttle(0);
+        tokio::time::timeout(LONG, gateway.client.wait(&job, PACE, |_| {})).await.expect("an end").expect("it moves");
+        assert_eq!(is_ready().await, (true, 0), "{kind}");
+        drop(gateway);
+        bench.world.stop().await;
     }
 }
