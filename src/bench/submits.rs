@@ -18,7 +18,7 @@ pub(super) const AT_ONCE: usize = 16;
 /// So slow that the one worker is busy as long as is measured, bytes a second: what is submitted only waits.
 pub(super) const SLOW: u64 = 64 << 10;
 /// More than are submitted in a second: a submission that is repeated writes nothing.
-pub(super) const MOST_A_SECOND: u64 = 4_000;
+pub(super) const MOST_A_SECOND: u64 = 10_000;
 
 /// On the embedded database, and on MariaDB where it is installed.
 pub(super) async fn measure(depth: Depth) -> Result<Vec<Finding>, BenchError> {
