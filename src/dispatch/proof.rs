@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::refused::{Why, denied_in_project, refused};
+use super::refused::{Why, denied_in_project, refused, without_role};
 use super::request::{RawRequest, SESSION_KEY, Verb};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, ErrorCode, Http, cs_code};
@@ -55,7 +55,10 @@ impl Gateway {
         let admitted = self.admit_known(request).await;
         match &admitted {
             Ok(_) => self.distrust.accepted(shown),
-            Err(refusal) if refusal.error.code == ErrorCode::Unauthorized => self.distrust.refused(request.peer),
+            // Who is known has shown nothing that was wrong: there is just no role that lets anything in.
+            Err(refusal) if refusal.error.code == ErrorCode::Unauthorized && refusal.caller.is_none() => {
+                self.distrust.refused(request.peer);
+            }
             Err(_) => {}
         }
         admitted
@@ -156,6 +159,9 @@ impl Gateway {
         let caller = &user.caller;
         let known = |error| Refusal { caller: Some(Arc::clone(caller)), ..Refusal::new(envelope, error) };
         self.count_call(caller).map_err(known)?;
+        if caller.role_type.is_none() {
+            return Err(known(without_role(request, caller, name)));
+        }
         let command = find(name).filter(|command| may_call(caller, command.entry.spec));
         let command = command.ok_or_else(|| {
             known(match find(name) {
@@ -217,6 +223,9 @@ impl Gateway {
         let spec = command.entry.spec;
         let not_available = || ApiError::not_available(spec.name, &known.caller.account_name);
         self.count_call(&known.caller)?;
+        if known.caller.role_type.is_none() {
+            return Err(without_role(request, &known.caller, spec.name));
+        }
         if !may_call(&known.caller, spec) {
             return Err(not_available());
         }

@@ -177,6 +177,24 @@ async fn what_a_session_is_told_about_commands() {
     assert_eq!(sessions(&world).await, 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_without_a_role_is_refused_and_lives() {
+    let world = World::start().await;
+    let alice = login(&world, "alice").await;
+    let role = "WHERE id = (SELECT role_id FROM account WHERE account_name = 'alice')";
+    let run = async |sql: &str| world.store.db().run(sql, vec![]).await.unwrap();
+    run(&format!("UPDATE roles SET removed = '2026-11-23 18:00:00' {role}")).await;
+    for (command, envelope) in [("listZones", "listzonesresponse"), ("noSuchThing", "errorresponse")] {
+        let refused = call(&world, &alice, &[("command", command)]).await;
+        let text = format!("The given command '{command}' either does not exist, is not available for user.");
+        assert_eq!((refused.status, refused.header("x-description")), (401, Some(text.as_str())), "{}", refused.body);
+        assert!(refused.body.starts_with(&format!("{{\"{envelope}\":")), "{}", refused.body);
+    }
+    assert_eq!(sessions(&world).await, 1);
+    run(&format!("UPDATE roles SET removed = NULL {role}")).await;
+    assert_eq!(call(&world, &alice, &[("command", "listZones")]).await.status, 200);
+}
+
 /// The names in the answer to `listApis`.
 fn commands_of(answer: &RawResponse) -> Vec<String> {
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
