@@ -18,8 +18,10 @@ use crate::commands::{Registered, find};
 use crate::model::{Secret, Timestamp, signed};
 use crate::store::{SecondFactor, SessionRow};
 
-/// How exactly the last use of a session is known: a poll every two seconds need not write a row.
+/// How many seconds the noted use of a session may lie behind its last one: a poll every two seconds need not write a row.
 const LAST_USED_TO: i64 = 60;
+/// The same as a part of the time after which a session ends. It ends earlier by as much, so a short one has to be known better.
+const LAST_USED_PART: i64 = 4;
 /// Commands that a session may call before its second factor was shown.
 const BEFORE_SECOND_FACTOR: [&str; 4] =
     ["listIdps", "listApis", "listUserTwoFactorAuthenticatorProviders", "setupUserTwoFactorAuthentication"];
@@ -186,7 +188,7 @@ impl Gateway {
     /// Notes that a session is used.
     pub(super) async fn touch(&self, session: &SessionRow) {
         let now = Timestamp::now();
-        if now.unix() - session.last_used.unix() < LAST_USED_TO {
+        if now.unix() - session.last_used.unix() < noted_after(self.means.policy.session.idle_timeout) {
             return;
         }
         // The call is answered all the same; the next one notes it again.
@@ -284,6 +286,11 @@ impl Gateway {
             _ => Ok(()),
         }
     }
+}
+
+/// How many seconds after the noted use of a session another one is noted, where sessions end after this time without one.
+fn noted_after(idle_timeout: Duration) -> i64 {
+    LAST_USED_TO.min(signed(idle_timeout.as_secs()) / LAST_USED_PART)
 }
 
 /// The envelope of the command that a request names.

@@ -1,11 +1,14 @@
 //! Logging in and out: the recorded cases, and stories about what a session may and may not do.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::support::golden::{Case, cases, differences};
 use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
 use crate::support::world::World;
+use stackmotion::args;
 use stackmotion::commands::{Policy, SessionPolicy};
+use stackmotion::model::Timestamp;
 
 /// What a client keeps of a login.
 #[derive(Clone, Debug)]
@@ -151,6 +154,24 @@ async fn a_session_ends_by_idleness_by_logout_and_with_its_user() {
     assert_eq!((refused.status, refused.header("x-description")), (401, None));
     assert!(refused.body.ends_with("\"unable to verify user credentials\"}}"), "{}", refused.body);
     assert_eq!(sessions(&world).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_use_of_a_session_is_noted_in_time() {
+    // Sessions end after this many seconds; the use that was noted lies so long back; whether a call notes another one.
+    for (timeout, age, is_noted) in
+        [(1800, 50, false), (1800, 61, true), (60, 5, false), (60, 16, true), (60, 50, true)]
+    {
+        let session = SessionPolicy { idle_timeout: Duration::from_secs(timeout), ..SessionPolicy::default() };
+        let world = World::with(Policy { session, ..Policy::default() }).await;
+        let alice = login(&world, "alice").await;
+        let noted = Timestamp::from_unix(Timestamp::now().unix() - age).unwrap();
+        world.store.db().run("UPDATE motion_session SET last_used = ?", args![noted]).await.unwrap();
+        assert_eq!(call(&world, &alice, &[("command", "listZones")]).await.status, 200, "{timeout} {age}");
+        let row = world.store.db().row("SELECT last_used FROM motion_session", vec![]).await.unwrap().unwrap();
+        let now = row.at::<Timestamp>(0).unwrap().unix();
+        assert_eq!(now > noted.unix(), is_noted, "{timeout} {age}");
+    }
 }
 
 async fn sessions(world: &World) -> i64 {
