@@ -190,8 +190,9 @@ impl ApiError {
         )
     }
 
-    /// 401/9999: the role that the caller has in the project that the call names does not let it in.
-    pub fn denied_in_project(command: &str) -> Self {
+    /// 401/9999: the caller has no role that is known, or the role that it has in the project that the call names does not let
+    /// it in.
+    pub fn not_for_user(command: &str) -> Self {
         Self::new(
             ErrorCode::Unauthorized,
             cs_code::COMMAND,

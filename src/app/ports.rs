@@ -77,7 +77,7 @@ async fn caller(store: &Store, identity: &Identity) -> Result<Caller, StoreError
         domain_id: identity.domain_id,
         domain_path: identity.domain_path.clone(),
         role_id: identity.role_id,
-        role_type: RoleType::parse(&identity.role_type).unwrap_or(RoleType::User),
+        role_type: RoleType::parse(&identity.role_type),
         rules,
         key: None,
     })

@@ -83,10 +83,11 @@ pub struct Caller {
     pub domain_id: i64,
     /// Path of the account's domain, such as `/` or `/a/b/`.
     pub domain_path: String,
-    /// Internal number of the account's role.
+    /// Internal number of the account's role; 0 when there is none.
     pub role_id: i64,
-    /// Kind of the account's role.
-    pub role_type: RoleType,
+    /// Kind of the account's role. `None` when the account has no role, one that was removed or one of a kind that nobody
+    /// knows: whoever calls may call nothing then (`contract/api-protocol.md 9.2`).
+    pub role_type: Option<RoleType>,
     /// The rules of the role, in their order.
     pub rules: Vec<Rule>,
     /// The key pair that signed the call; none for sessions and jobs.
@@ -116,7 +117,7 @@ impl Caller {
             domain_id: 0,
             domain_path: String::new(),
             role_id: 0,
-            role_type: RoleType::User,
+            role_type: None,
             rules: Vec::new(),
             key: None,
         }

@@ -50,9 +50,10 @@ impl Verdict {
 /// The role that may call everything, whatever its rules say.
 pub(super) const ROOT_ADMIN_ROLE: i64 = 1;
 
-/// Whether the caller's role lets it call the command. Where no rule speaks, the declaration decides.
+/// Whether the caller's role lets it call the command. Where no rule speaks, the declaration decides; where there is no role that
+/// is known, nothing is let through.
 pub fn may_call(caller: &Caller, command: &CommandSpec) -> bool {
-    role_may_call(caller.role_id, caller.role_type, &caller.rules, command)
+    caller.role_type.is_some_and(|kind| role_may_call(caller.role_id, kind, &caller.rules, command))
 }
 
 /// Whether a role with this number, of this type and with these rules lets its holders call the command.

@@ -11,7 +11,7 @@ use crate::views;
 pub(super) struct ResourceType {
     /// The word in the tables.
     pub(super) word: &'static str,
-    entity: EntityKind,
+    entity: Option<EntityKind>,
 }
 
 impl ResourceType {
@@ -25,7 +25,13 @@ impl ResourceType {
         Ok(Self { word, entity })
     }
 
-    /// The internal number of a thing of this kind; `None` when there never was one.
+    /// Whether things of this kind have a table here. Jobs and events that another control plane on the database has written
+    /// may be about others too, but then nobody knows which of them has an id.
+    pub(super) const fn is_kept(self) -> bool {
+        self.entity.is_some()
+    }
+
+    /// The internal number of a thing of this kind; `None` when there never was one, and when nobody here knows.
     ///
     /// # Errors
     /// 431/9999 when the id has not the form of one, 530 when the database does not answer.
@@ -36,6 +42,9 @@ impl ResourceType {
                  resourceid"
             )));
         }
-        Ok(ctx.store.internal_id(self.entity, uuid).await?)
+        match self.entity {
+            Some(entity) => Ok(ctx.store.internal_id(entity, uuid).await?),
+            None => Ok(None),
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::filters::Domain;
 use super::{Ctx, SyncCommand};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::entity::DomainRef;
+use crate::model::signed;
 
 crate::command! {
     /// Tells what this installation offers and how it is set up, so that a client can adapt to it.
@@ -40,10 +42,14 @@ crate::response! {
         custom_disk_offering_max_size "customdiskofferingmaxsize": Option<i64>,
         /// Whether secondary storage spans regions.
         region_secondary_enabled "regionsecondaryenabled": bool,
+        /// The length of the window in which calls are counted, in seconds; only where they are.
+        api_limit_interval "apilimitinterval": Option<i64>,
         /// Whether KVM disks can be snapshotted.
         kvm_snapshot_enabled "kvmsnapshotenabled": bool,
         /// Whether the size of snapshot chains is shown.
         snapshot_show_chain_size "snapshotshowchainsize": bool,
+        /// How many calls an account may make in that window; only where they are counted.
+        api_limit_max "apilimitmax": Option<i64>,
         /// Whether the caller sees destroyed machines.
         allow_user_view_destroyed_vm "allowuserviewdestroyedvm": bool,
         /// Whether the caller may expunge and recover machines.
@@ -83,6 +89,9 @@ crate::response! {
     }
 }
 
+/// The setting that a domain may have of its own.
+const VIEW_ALL_ACCOUNTS: &str = "allow.user.view.all.domain.accounts";
+
 /// The settings of CloudStack that the answer shows, with what it ships with: the answer of a database without a row.
 const SHOWN: &[(&str, &str)] = &[
     ("allow.public.user.templates", "true"),
@@ -90,7 +99,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("allow.user.expunge.recover.vm", "false"),
     ("allow.user.expunge.recover.volume", "true"),
     ("allow.user.force.stop.vm", "true"),
-    ("allow.user.view.all.domain.accounts", "false"),
+    (VIEW_ALL_ACCOUNTS, "false"),
     ("allow.user.view.destroyed.vm", "false"),
     ("custom.diskoffering.size.max", "1024"),
     ("custom.diskoffering.size.min", "1"),
@@ -121,7 +130,7 @@ impl Shown {
     }
 
     fn switch(&self, name: &str) -> bool {
-        self.text(name).eq_ignore_ascii_case("true")
+        self.text(name).trim().eq_ignore_ascii_case("true")
     }
 
     fn number(&self, name: &str) -> Option<i64> {
@@ -131,10 +140,16 @@ impl Shown {
 
 impl SyncCommand for ListCapabilities {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        let domain_id = match self.domain_id {
+            Some(id) => Domain::open(ctx, id.number()).await?.id,
+            None => ctx.caller.domain_id,
+        };
         let names: Vec<_> = SHOWN.iter().map(|(name, _)| *name).collect();
-        let shown = Shown(ctx.store.settings(&names).await?);
+        let mut shown = Shown(ctx.store.settings(&names).await?);
+        shown.0.extend(ctx.store.settings_of_domain(domain_id, &[VIEW_ALL_ACCOUNTS]).await?);
         let security_groups_enabled = ctx.store.security_groups_in_use().await?;
-        let is_admin = ctx.caller.is_root_admin();
+        let is_admin = ctx.caller.is_root_admin() || ctx.caller.is_domain_admin();
+        let throttle = Some(ctx.policy.throttle).filter(|throttle| throttle.enabled);
         let shows_version = shown.switch("expose.cloudstack.version.api.list.capabilities");
         Ok(Reply::one(CapabilityView {
             security_groups_enabled,
@@ -147,12 +162,14 @@ impl SyncCommand for ListCapabilities {
             custom_disk_offering_min_size: shown.number("custom.diskoffering.size.min"),
             custom_disk_offering_max_size: shown.number("custom.diskoffering.size.max"),
             region_secondary_enabled: false,
+            api_limit_interval: throttle.map(|throttle| signed(throttle.interval.as_secs())),
             kvm_snapshot_enabled: shown.switch("kvm.snapshot.enabled"),
             snapshot_show_chain_size: shown.switch("snapshot.show.chain.size"),
+            api_limit_max: throttle.map(|throttle| throttle.max.into()),
             allow_user_view_destroyed_vm: is_admin || shown.switch("allow.user.view.destroyed.vm"),
             allow_user_expunge_recover_vm: is_admin || shown.switch("allow.user.expunge.recover.vm"),
             allow_user_expunge_recover_volume: is_admin || shown.switch("allow.user.expunge.recover.volume"),
-            allow_user_view_all_domain_accounts: shown.switch("allow.user.view.all.domain.accounts"),
+            allow_user_view_all_domain_accounts: shown.switch(VIEW_ALL_ACCOUNTS),
             allow_user_force_stop_vm: is_admin || shown.switch("allow.user.force.stop.vm"),
             kubernetes_service_enabled: false,
             kubernetes_experimental_enabled: false,

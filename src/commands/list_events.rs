@@ -89,8 +89,12 @@ impl ListEvents {
         };
         let kind = ResourceType::parse(&word)?;
         let Some(id) = id else { return Ok((Some(kind.word.to_owned()), None)) };
-        let found = kind.number(ctx, "listevents", &id).await?;
-        let found = found.ok_or_else(|| ApiError::invalid_parameter("Invalid resourceid"))?;
+        let found = match kind.number(ctx, "listevents", &id).await? {
+            Some(found) => found,
+            // No row has the number 0.
+            None if !kind.is_kept() => 0,
+            None => return Err(ApiError::invalid_parameter("Invalid resourceid")),
+        };
         Ok((Some(kind.word.to_owned()), Some(found)))
     }
 }

@@ -41,7 +41,7 @@ impl SyncCommand for ListRoles {
         // Roles above the caller's own are nothing to hand out, so nobody is shown them.
         let types = EVERYBODY
             .iter()
-            .filter(|kind| caller.is_root_admin() || rank(**kind) >= rank(caller.role_type))
+            .filter(|kind| caller.is_root_admin() || caller.role_type.is_some_and(|own| rank(**kind) >= rank(own)))
             .filter(|kind| wanted.is_none_or(|wanted| wanted == **kind))
             .map(|kind| kind.word())
             .collect();

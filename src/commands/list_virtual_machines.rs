@@ -180,9 +180,10 @@ impl MachineChoice {
             None => None,
         };
         let is_root = ctx.caller.is_root_admin();
+        let is_admin = is_root || ctx.caller.is_domain_admin();
         let shown = async || -> Result<bool, ApiError> {
-            let settings = ctx.store.settings_named(&[SHOW_DESTROYED]).await?;
-            Ok(settings.get(SHOW_DESTROYED).is_some_and(|value| value == "true"))
+            let settings = ctx.store.settings(&[SHOW_DESTROYED]).await?;
+            Ok(settings.get(SHOW_DESTROYED).is_some_and(|value| value.trim().eq_ignore_ascii_case("true")))
         };
         let mut filter = VirtualMachineFilter {
             owners: filters::owners(ctx, &self.owner, self.id.is_some()).await?,
@@ -201,7 +202,7 @@ impl MachineChoice {
             user_id: self.user_id.map(|id| id.number()),
             ha_enabled: self.ha_enabled,
             arch: self.arch,
-            hide_destroyed: !is_root && !shown().await?,
+            hide_destroyed: !is_admin && !shown().await?,
             appliances: self.is_vnf,
             // No machine here has a key, a lease or a graphics card.
             nothing: self.key_pair.is_some() || self.leased == Some(true) || self.gpu_enabled == Some(true),

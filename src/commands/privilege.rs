@@ -84,19 +84,19 @@ pub(super) async fn user(ctx: &Ctx, id: i64, doing: &str) -> Result<User, ApiErr
 
 async fn stand_above(ctx: &Ctx, account: &Account, user_id: Option<i64>) -> Result<(), ApiError> {
     let caller = &ctx.caller;
-    let Some(theirs) = RoleType::parse(&account.role_type) else {
+    let (Some(mine), Some(theirs)) = (caller.role_type, RoleType::parse(&account.role_type)) else {
         return Err(ApiError::permission_denied(format!(
             "The role type of caller account [{}, {}] or target account [{}, {}] is unknown",
             caller.account_name, caller.account_uuid, account.name, account.uuid
         )));
     };
-    if rank(caller.role_type) > rank(theirs) {
+    if rank(mine) > rank(theirs) {
         return Err(ApiError::permission_denied(format!(
             "The calling account [{}, {}] has a lower role type than the user account [{}, {}]",
             caller.account_name, caller.account_uuid, account.name, account.uuid
         )));
     }
-    if rank(caller.role_type) < rank(theirs) {
+    if rank(mine) < rank(theirs) {
         return Ok(());
     }
     const PEERS: &str = "role.types.allowed.for.operations.on.accounts.of.same.role.type";
@@ -104,7 +104,7 @@ async fn stand_above(ctx: &Ctx, account: &Account, user_id: Option<i64>) -> Resu
     let settings = ctx.store.settings(&[PEERS, SAME_ACCOUNT]).await?;
     if caller.account_id != account.id {
         let peers = settings.get(PEERS).map_or("Admin,DomainAdmin,ResourceAdmin", String::as_str);
-        if !peers.split(',').any(|word| word.trim() == caller.role_type.word()) {
+        if !peers.split(',').any(|word| word.trim() == mine.word()) {
             return Err(ApiError::permission_denied(format!(
                 "The calling account [{}, {}] is not allowed to perform this operation on users from other accounts of the \
                  same role type within the domain",
@@ -133,8 +133,8 @@ pub(super) async fn no_escalation(ctx: &Ctx, role_id: i64, role_type: &str) -> R
             caller.account_name, caller.domain_path
         ))
     };
-    let kind = RoleType::parse(role_type).ok_or_else(refuse)?;
-    if caller.role_type != RoleType::Admin && rank(kind) < rank(caller.role_type) {
+    let (Some(mine), Some(kind)) = (caller.role_type, RoleType::parse(role_type)) else { return Err(refuse()) };
+    if mine != RoleType::Admin && rank(kind) < rank(mine) {
         return Err(refuse());
     }
     let rules = ctx.store.rules_of_role(role_id).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::refused::{Why, denied_in_project, refused};
+use super::refused::{Why, denied_in_project, refused, without_role};
 use super::request::{RawRequest, SESSION_KEY, Verb};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, ErrorCode, Http, cs_code};
@@ -18,8 +18,10 @@ use crate::commands::{Registered, find};
 use crate::model::{Secret, Timestamp, signed};
 use crate::store::{SecondFactor, SessionRow};
 
-/// How exactly the last use of a session is known: a poll every two seconds need not write a row.
+/// How many seconds the noted use of a session may lie behind its last one: a poll every two seconds need not write a row.
 const LAST_USED_TO: i64 = 60;
+/// The same as a part of the time after which a session ends. It ends earlier by as much, so a short one has to be known better.
+const LAST_USED_PART: i64 = 4;
 /// Commands that a session may call before its second factor was shown.
 const BEFORE_SECOND_FACTOR: [&str; 4] =
     ["listIdps", "listApis", "listUserTwoFactorAuthenticatorProviders", "setupUserTwoFactorAuthentication"];
@@ -55,7 +57,10 @@ impl Gateway {
         let admitted = self.admit_known(request).await;
         match &admitted {
             Ok(_) => self.distrust.accepted(shown),
-            Err(refusal) if refusal.error.code == ErrorCode::Unauthorized => self.distrust.refused(request.peer),
+            // Who is known has shown nothing that was wrong: there is just no role that lets anything in.
+            Err(refusal) if refusal.error.code == ErrorCode::Unauthorized && refusal.caller.is_none() => {
+                self.distrust.refused(request.peer);
+            }
             Err(_) => {}
         }
         admitted
@@ -156,6 +161,9 @@ impl Gateway {
         let caller = &user.caller;
         let known = |error| Refusal { caller: Some(Arc::clone(caller)), ..Refusal::new(envelope, error) };
         self.count_call(caller).map_err(known)?;
+        if caller.role_type.is_none() {
+            return Err(known(without_role(request, caller, name)));
+        }
         let command = find(name).filter(|command| may_call(caller, command.entry.spec));
         let command = command.ok_or_else(|| {
             known(match find(name) {
@@ -180,7 +188,7 @@ impl Gateway {
     /// Notes that a session is used.
     pub(super) async fn touch(&self, session: &SessionRow) {
         let now = Timestamp::now();
-        if now.unix() - session.last_used.unix() < LAST_USED_TO {
+        if now.unix() - session.last_used.unix() < noted_after(self.means.policy.session.idle_timeout) {
             return;
         }
         // The call is answered all the same; the next one notes it again.
@@ -217,6 +225,9 @@ impl Gateway {
         let spec = command.entry.spec;
         let not_available = || ApiError::not_available(spec.name, &known.caller.account_name);
         self.count_call(&known.caller)?;
+        if known.caller.role_type.is_none() {
+            return Err(without_role(request, &known.caller, spec.name));
+        }
         if !may_call(&known.caller, spec) {
             return Err(not_available());
         }
@@ -275,6 +286,11 @@ impl Gateway {
             _ => Ok(()),
         }
     }
+}
+
+/// How many seconds after the noted use of a session another one is noted, where sessions end after this time without one.
+fn noted_after(idle_timeout: Duration) -> i64 {
+    LAST_USED_TO.min(signed(idle_timeout.as_secs()) / LAST_USED_PART)
 }
 
 /// The envelope of the command that a request names.

@@ -96,7 +96,21 @@ pub(super) fn denied_in_project(request: &RawRequest, caller: &Caller, command: 
         user,
         "the user's role inside the project denies the command"
     );
-    ApiError::denied_in_project(command)
+    ApiError::not_for_user(command)
+}
+
+/// Writes into the log that the caller's account has no role that is known, and gives what the client is told.
+pub(super) fn without_role(request: &RawRequest, caller: &Caller, command: &str) -> ApiError {
+    let user = one_line(&format!("{} of account {}", caller.username, caller.account_name), LONGEST_WORD);
+    let request_id = &*request.request_id;
+    tracing::warn!(
+        request_id,
+        command = one_line(command, LONGEST_WORD),
+        peer = %request.peer,
+        user,
+        "the user's account has no role, or one that was removed or is of an unknown type"
+    );
+    ApiError::not_for_user(command)
 }
 
 /// What the log is told.

@@ -27,6 +27,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// and proxies take (`contract/api-protocol.md 1.1`). The whole text is in the body.
 const LONGEST_DESCRIPTION: usize = 8192;
 
+/// The numbers of all statuses, from 100 on, in three digits each.
+static NUMBERS: [u8; 2700] = numbers();
+
 /// What the container says whenever it sets a cookie.
 const NOT_TO_BE_KEPT: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
@@ -68,6 +71,9 @@ pub fn api(mut answer: Answer, request_id: &str, takes_gzip: bool) -> HttpRespon
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
+    if let Some(reason) = own_reason(status) {
+        response.reason(reason);
+    }
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(answer.format.content_type())));
     if let Some(description) = answer.description.as_deref().and_then(header_text) {
         response.insert_header((X_DESCRIPTION, description));
@@ -172,6 +178,28 @@ pub fn takes_gzip(accepted: &str) -> bool {
     weight_of("gzip").or_else(|| weight_of("*")).is_some_and(|weight| weight > 0.0)
 }
 
+const fn numbers() -> [u8; 2700] {
+    let mut digits = [b'0'; 2700];
+    let mut at = 0;
+    while at < 900 {
+        let number = at + 100;
+        digits[at * 3] += (number / 100) as u8;
+        digits[at * 3 + 1] += (number / 10 % 10) as u8;
+        digits[at * 3 + 2] += (number % 10) as u8;
+        at += 1;
+    }
+    digits
+}
+
+/// The words behind a status that has none in the standard: CloudStack repeats the number (`contract/api-protocol.md 1.6`).
+pub fn own_reason(status: StatusCode) -> Option<&'static str> {
+    if status.canonical_reason().is_some() {
+        return None;
+    }
+    let start = usize::from(status.as_u16()).checked_sub(100)? * 3;
+    std::str::from_utf8(NUMBERS.get(start..start + 3)?).ok()
+}
+
 /// A page as the container sends it when a request does not reach the API.
 pub fn page(status: StatusCode, reason: &str) -> HttpResponse {
     let number = status.as_u16();
@@ -237,6 +265,17 @@ mod tests {
     }
 
     #[test]
+    fn a_status_without_words_repeats_its_number() {
+        let reason = |status: u16| own_reason(StatusCode::from_u16(status).unwrap());
+        for (status, words) in [(430, "430"), (432, "432"), (530, "530"), (537, "537"), (599, "599"), (999, "999")] {
+            assert_eq!(reason(status), Some(words));
+        }
+        for status in [100, 200, 401, 429, 431, 503, 511] {
+            assert_eq!(reason(status), None, "{status}");
+        }
+    }
+
+    #[test]
     fn api_headers() {
         let answer = Answer {
             status: 432,
@@ -246,7 +285,7 @@ mod tests {
             cookies: vec!["a=1".into(), "b=2".into()],
         };
         let response = api(answer, "1-2", true);
-        assert_eq!(response.status().as_u16(), 432);
+        assert_eq!((response.status().as_u16(), response.head().reason()), (432, "432"));
         let header = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use http::{HeaderMap, Method};
 
+use super::answer::own_reason;
 use crate::telemetry;
 use crate::upstream::{Body, Broken, Original, Passed};
 
@@ -29,13 +30,13 @@ pub fn original(request: &HttpRequest, body: Bytes, of_proxies: &str) -> Origina
     }
 }
 
-/// The answer of the upstream: status, headers and body unchanged, the body as fast as the client takes it.
+/// The answer of the upstream: status, headers and body unchanged, the body as fast as the client takes it. The words behind the
+/// status are those of the standard, or the number: that is what CloudStack says, and words that were just read cannot be said by
+/// the library of the listener.
 pub fn response(passed: Passed, request_id: &str) -> HttpResponse {
     let Ok(status) = StatusCode::from_u16(passed.status) else { return HttpResponse::BadGateway().finish() };
     let mut response = HttpResponse::build(status);
-    if status.canonical_reason().is_none()
-        && let Some(reason) = reason(passed.status)
-    {
+    if let Some(reason) = own_reason(status) {
         response.reason(reason);
     }
     for (name, value) in &passed.headers {
@@ -60,23 +61,5 @@ fn pieces(body: Body, request_id: String) -> impl Stream<Item = Result<Bytes, Br
             tracing::warn!(id = request_id, cause = %telemetry::chain(broken), "an answer of the upstream was cut short");
         }
         Some((piece, (body, request_id)))
-    })
-}
-
-/// The words behind a status that has none in the standard: CloudStack repeats the number
-/// (`contract/api-protocol.md 1.6`).
-const fn reason(status: u16) -> Option<&'static str> {
-    Some(match status {
-        430 => "430",
-        432 => "432",
-        530 => "530",
-        531 => "531",
-        532 => "532",
-        533 => "533",
-        534 => "534",
-        535 => "535",
-        536 => "536",
-        537 => "537",
-        _ => return None,
     })
 }

@@ -31,9 +31,9 @@ pub struct Identity {
     pub domain_uuid: String,
     /// Domain's path, `/` or `/a/b/`.
     pub domain_path: String,
-    /// Role, internal id.
+    /// Role, internal id; 0 when there is none, or it was removed.
     pub role_id: i64,
-    /// `Admin`, `ResourceAdmin`, `DomainAdmin` or `User`.
+    /// `Admin`, `ResourceAdmin`, `DomainAdmin` or `User`; empty when there is no role, or it was removed.
     pub role_type: String,
     /// True while neither user nor account is disabled, locked or removed.
     pub enabled: bool,
@@ -73,7 +73,7 @@ pub struct Rule {
 pub(super) const IDENTITY: &str = "u.id AS user_id, u.uuid AS user_uuid, u.username, a.id AS account_id, a.uuid AS account_uuid, \
     a.account_name, a.type AS account_type, d.id AS domain_id, d.uuid AS domain_uuid, d.path, r.id AS role_id, r.role_type, \
     u.state AS user_state, a.state AS account_state, u.removed AS user_removed, a.removed AS account_removed \
-    FROM user u JOIN account a ON a.id = u.account_id JOIN domain d ON d.id = a.domain_id LEFT JOIN roles r ON r.id = a.role_id";
+    FROM user u JOIN account a ON a.id = u.account_id JOIN domain d ON d.id = a.domain_id LEFT JOIN roles r ON r.id = a.role_id AND r.removed IS NULL";
 
 /// The networks that a row with the settings names; none when no check is made.
 fn networks(row: &Row) -> Result<Option<String>, StoreError> {
@@ -222,12 +222,13 @@ impl Store {
         self.db().row(&sql, args![user_id]).await?.as_ref().map(identity).transpose()
     }
 
-    /// The rules of a role, in the order in which they are to be tried.
+    /// The rules of a role, in the order in which they are to be tried; none once it was removed.
     ///
     /// # Errors
     /// See [`Store::credential_by_api_key`].
     pub async fn rules_of_role(&self, role_id: i64) -> Result<Vec<Rule>, StoreError> {
-        let sql = "SELECT rule, permission FROM role_permissions WHERE role_id = ? ORDER BY sort_order, id";
+        let sql = "SELECT p.rule, p.permission FROM role_permissions p JOIN roles r ON r.id = p.role_id \
+            WHERE p.role_id = ? AND r.removed IS NULL ORDER BY p.sort_order, p.id";
         self.rules(sql, args![role_id]).await
     }
 

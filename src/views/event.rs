@@ -65,34 +65,81 @@ crate::response! {
     }
 }
 
-/// The words for kinds of things that jobs and events are about, and what they are here (`contract/entities.md 4.8`).
-const KINDS: &[(&str, EntityKind)] = &[
-    ("VirtualMachine", EntityKind::Vm),
-    ("SystemVm", EntityKind::Vm),
-    ("DomainRouter", EntityKind::Vm),
-    ("Volume", EntityKind::Volume),
-    ("StoragePool", EntityKind::StoragePool),
-    ("Host", EntityKind::Host),
-    ("Cluster", EntityKind::Cluster),
-    ("Pod", EntityKind::Pod),
-    ("Zone", EntityKind::Zone),
-    ("Snapshot", EntityKind::Snapshot),
-    ("Template", EntityKind::Template),
-    ("Iso", EntityKind::Template),
-    ("DiskOffering", EntityKind::DiskOffering),
-    ("ServiceOffering", EntityKind::ServiceOffering),
-    ("ManagementServer", EntityKind::ManagementServer),
-    ("Network", EntityKind::Network),
-    ("Account", EntityKind::Account),
-    ("User", EntityKind::User),
-    ("Domain", EntityKind::Domain),
-    ("Project", EntityKind::Project),
-    ("Role", EntityKind::Role),
+/// The words for kinds of things that jobs and events are about, and what they are here (`contract/api-protocol.md 7.2`,
+/// `contract/entities.md 4.8`). Things of a kind without a table here are another control plane's: lists can be narrowed to the
+/// word, and nothing more is known of them.
+const KINDS: &[(&str, Option<EntityKind>)] = &[
+    ("VirtualMachine", Some(EntityKind::Vm)),
+    ("SystemVm", Some(EntityKind::Vm)),
+    ("DomainRouter", Some(EntityKind::Vm)),
+    ("ConsoleProxy", Some(EntityKind::Vm)),
+    ("InternalLbVm", Some(EntityKind::Vm)),
+    ("Volume", Some(EntityKind::Volume)),
+    ("StoragePool", Some(EntityKind::StoragePool)),
+    ("Host", Some(EntityKind::Host)),
+    ("Cluster", Some(EntityKind::Cluster)),
+    ("Pod", Some(EntityKind::Pod)),
+    ("Zone", Some(EntityKind::Zone)),
+    ("Snapshot", Some(EntityKind::Snapshot)),
+    ("Template", Some(EntityKind::Template)),
+    ("Iso", Some(EntityKind::Template)),
+    ("DiskOffering", Some(EntityKind::DiskOffering)),
+    ("ServiceOffering", Some(EntityKind::ServiceOffering)),
+    ("ManagementServer", Some(EntityKind::ManagementServer)),
+    ("Network", Some(EntityKind::Network)),
+    ("Account", Some(EntityKind::Account)),
+    ("User", Some(EntityKind::User)),
+    ("Domain", Some(EntityKind::Domain)),
+    ("Project", Some(EntityKind::Project)),
+    ("Role", Some(EntityKind::Role)),
+    ("AffinityGroup", Some(EntityKind::AffinityGroup)),
+    ("GuestOs", Some(EntityKind::GuestOs)),
+    ("GuestOsCategory", Some(EntityKind::GuestOsCategory)),
+    ("None", None),
+    ("AutoScalePolicy", None),
+    ("AutoScaleVmGroup", None),
+    ("AutoScaleVmProfile", None),
+    ("Backup", None),
+    ("BackupOffering", None),
+    ("Bucket", None),
+    ("Condition", None),
+    ("Counter", None),
+    ("DedicatedGuestVlanRange", None),
+    ("Extension", None),
+    ("ExtensionCustomAction", None),
+    ("FirewallRule", None),
+    ("GlobalLoadBalancerRule", None),
+    ("GuestOsMapping", None),
+    ("HsmProfile", None),
+    ("ImageStore", None),
+    ("IpAddress", None),
+    ("KmsKey", None),
+    ("KubernetesCluster", None),
+    ("KubernetesSupportedVersion", None),
+    ("LoadBalancerRule", None),
+    ("NetworkAcl", None),
+    ("NetworkAclItem", None),
+    ("NetworkOffering", None),
+    ("ObjectStore", None),
+    ("PhysicalNetwork", None),
+    ("PhysicalNetworkServiceProvider", None),
+    ("PortableIpAddress", None),
+    ("PrivateGateway", None),
+    ("QuotaTariff", None),
+    ("SecurityGroup", None),
+    ("SharedFS", None),
+    ("StaticRoute", None),
+    ("TrafficType", None),
+    ("VmSnapshot", None),
+    ("Vpc", None),
+    ("VpcOffering", None),
+    ("VpnCustomerGateway", None),
 ];
 
-/// What a word for a kind of thing means, in any letter case, with the word as CloudStack spells it.
+/// What a word for a kind of thing means, in any letter case, with the word as CloudStack spells it. `None` for what it means
+/// says that things of this kind have no table here.
 #[must_use]
-pub fn resource_kind(word: &str) -> Option<(&'static str, EntityKind)> {
+pub fn resource_kind(word: &str) -> Option<(&'static str, Option<EntityKind>)> {
     KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).copied()
 }
 
@@ -110,8 +157,8 @@ pub async fn events(store: &Store, ids: &[i64]) -> Result<Vec<EventView>, StoreE
 }
 
 fn thing(row: &Row) -> Result<Option<(EntityKind, i64)>, StoreError> {
-    let kind = text(row, "resource_type")?.and_then(|word| resource_kind(&word));
-    Ok(kind.map(|(_, kind)| kind).zip(number(row, "resource_id")?))
+    let kind = text(row, "resource_type")?.and_then(|word| resource_kind(&word)?.1);
+    Ok(kind.zip(number(row, "resource_id")?))
 }
 
 /// One question for each kind of thing on the page.

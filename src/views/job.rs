@@ -283,7 +283,7 @@ mod tests {
             domain_id: 1,
             domain_path: "/".to_owned(),
             role_id: 1,
-            role_type: RoleType::User,
+            role_type: Some(RoleType::User),
             rules: Vec::new(),
             key: None,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
 use crate::support::world::{World, signed};
+use stackmotion::auth::limit::Throttle;
 use stackmotion::client::{Client, ClientError};
 use stackmotion::commands::Policy;
 use stackmotion::http::{HttpError, Listener, TlsFiles};
@@ -99,6 +100,25 @@ async fn headers_of_good_and_bad_answers() {
         "{}",
         xml.body
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_of_calls_are_told_where_calls_are_counted() {
+    let counted = Throttle { enabled: true, interval: Duration::from_secs(7), max: 300 };
+    for throttle in [Throttle { enabled: false, ..counted }, counted] {
+        let world = World::with(Policy { throttle, ..Policy::default() }).await;
+        for user in ["admin", "alice"] {
+            let answer = world.get(user, &CALL).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            if throttle.enabled {
+                let interval = r#""regionsecondaryenabled":false,"apilimitinterval":7,"kvmsnapshotenabled":"#;
+                let max = r#","apilimitmax":300,"allowuserviewdestroyedvm":"#;
+                assert!(answer.body.contains(interval) && answer.body.contains(max), "{user}: {}", answer.body);
+            } else {
+                assert!(!answer.body.contains("apilimit"), "{user}: {}", answer.body);
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

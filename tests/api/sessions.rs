@@ -1,11 +1,14 @@
 //! Logging in and out: the recorded cases, and stories about what a session may and may not do.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::support::golden::{Case, cases, differences};
 use crate::support::raw_http::{RawRequest, RawResponse, escape_pairs};
 use crate::support::world::World;
+use stackmotion::args;
 use stackmotion::commands::{Policy, SessionPolicy};
+use stackmotion::model::Timestamp;
 
 /// What a client keeps of a login.
 #[derive(Clone, Debug)]
@@ -153,6 +156,24 @@ async fn a_session_ends_by_idleness_by_logout_and_with_its_user() {
     assert_eq!(sessions(&world).await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_use_of_a_session_is_noted_in_time() {
+    // Sessions end after this many seconds; the use that was noted lies so long back; whether a call notes another one.
+    for (timeout, age, is_noted) in
+        [(1800, 50, false), (1800, 61, true), (60, 5, false), (60, 16, true), (60, 50, true)]
+    {
+        let session = SessionPolicy { idle_timeout: Duration::from_secs(timeout), ..SessionPolicy::default() };
+        let world = World::with(Policy { session, ..Policy::default() }).await;
+        let alice = login(&world, "alice").await;
+        let noted = Timestamp::from_unix(Timestamp::now().unix() - age).unwrap();
+        world.store.db().run("UPDATE motion_session SET last_used = ?", args![noted]).await.unwrap();
+        assert_eq!(call(&world, &alice, &[("command", "listZones")]).await.status, 200, "{timeout} {age}");
+        let row = world.store.db().row("SELECT last_used FROM motion_session", vec![]).await.unwrap().unwrap();
+        let now = row.at::<Timestamp>(0).unwrap().unix();
+        assert_eq!(now > noted.unix(), is_noted, "{timeout} {age}");
+    }
+}
+
 async fn sessions(world: &World) -> i64 {
     world.store.db().row("SELECT COUNT(*) FROM motion_session", vec![]).await.unwrap().unwrap().at(0).unwrap()
 }
@@ -175,6 +196,24 @@ async fn what_a_session_is_told_about_commands() {
     // None of it ended a session.
     assert_eq!(call(&world, &alice, &[("command", "listZones")]).await.status, 200);
     assert_eq!(sessions(&world).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_without_a_role_is_refused_and_lives() {
+    let world = World::start().await;
+    let alice = login(&world, "alice").await;
+    let role = "WHERE id = (SELECT role_id FROM account WHERE account_name = 'alice')";
+    let run = async |sql: &str| world.store.db().run(sql, vec![]).await.unwrap();
+    run(&format!("UPDATE roles SET removed = '2026-11-23 18:00:00' {role}")).await;
+    for (command, envelope) in [("listZones", "listzonesresponse"), ("noSuchThing", "errorresponse")] {
+        let refused = call(&world, &alice, &[("command", command)]).await;
+        let text = format!("The given command '{command}' either does not exist, is not available for user.");
+        assert_eq!((refused.status, refused.header("x-description")), (401, Some(text.as_str())), "{}", refused.body);
+        assert!(refused.body.starts_with(&format!("{{\"{envelope}\":")), "{}", refused.body);
+    }
+    assert_eq!(sessions(&world).await, 1);
+    run(&format!("UPDATE roles SET removed = NULL {role}")).await;
+    assert_eq!(call(&world, &alice, &[("command", "listZones")]).await.status, 200);
 }
 
 /// The names in the answer to `listApis`.

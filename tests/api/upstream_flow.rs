@@ -82,7 +82,7 @@ async fn an_answer_that_was_cut_short_does_not_look_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_words_behind_a_status_are_cloudstacks() {
-    for line in ["530 530", "431 Request Header Fields Too Large"] {
+    for line in ["530 530", "432 432", "599 599", "431 Request Header Fields Too Large"] {
         let recorder = Recorder::start(move |_| answer(line, &[], "no")).await;
         let world = World::behind(|_| upstream_at(recorder.address)).await;
         let all = send_and_hang_up(world.address, head(world.address).as_bytes()).await;

@@ -127,6 +127,79 @@ async fn events_are_narrowed() {
     }
 }
 
+/// Jobs and events of another control plane on the database may be about things that have no table here.
+#[tokio::test]
+async fn kinds_of_things_that_are_not_kept_here_are_known() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        prepared(store).await;
+        let sql = "UPDATE event SET resource_type = 'Vpc', resource_id = 5 WHERE description = 'bob moved'";
+        store.db().run(sql, vec![]).await.unwrap();
+        let job = json!({"id": 1, "user_id": 2, "account_id": 2, "instance_type": "Vpc", "instance_id": 5, "job_cmd": "a.B",
+                         "job_status": 0, "job_process_status": 0, "job_result_code": 0, "created": "2026-11-24 18:00:00",
+                         "uuid": uuid(1), "related": "", "job_dispatcher": "ApiAsyncJobDispatcher"});
+        seed(store, &json!({ "async_job": [job] })).await;
+        let (events, jobs) = ("listEvents", "listAsyncJobs");
+        for command in [events, jobs] {
+            let args = [("resourcetype", "vpc"), ("listall", "true"), ("response", "json")];
+            let args = args.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let answer = call(store, "admin", command, &args).await;
+            let body: Json = serde_json::from_str(&answer.body).unwrap();
+            let (list, name, word, id) = if command == events {
+                ("listeventsresponse", "event", "resourcetype", "resourceid")
+            } else {
+                ("listasyncjobsresponse", "asyncjobs", "jobinstancetype", "jobinstanceid")
+            };
+            let found = body[list][name].as_array().unwrap_or_else(|| panic!("{kind} {command}: {}", answer.body));
+            assert_eq!((found.len(), &found[0][word]), (1, &json!("Vpc")), "{kind} {command}");
+            assert!(found[0].get(id).is_none(), "{kind} {command}: nobody here knows its id");
+        }
+        // The volume with the same internal number is another thing.
+        let volume = store.db().row("SELECT uuid FROM volumes WHERE id = 5", vec![]).await.unwrap().unwrap();
+        for id in [volume.at::<String>(0).unwrap(), uuid(99)] {
+            let args = [("resourcetype", "Vpc"), ("resourceid", id.as_str()), ("listall", "true")];
+            for command in [events, jobs] {
+                assert_eq!(texts(store, "admin", command, &args).await, Vec::<String>::new(), "{kind} {command}");
+            }
+            let refused = ask(store, "admin", "queryAsyncJobResult", &args[..2]).await;
+            assert_eq!(refused, (431, vec!["Invalid resourceid".to_owned()]), "{kind}");
+        }
+        for word in [
+            "None",
+            "SecurityGroup",
+            "backup",
+            "AffinityGroup",
+            "FirewallRule",
+            "IpAddress",
+            "AutoScaleVmGroup",
+            "ImageStore",
+            "ConsoleProxy",
+            "GuestOs",
+            "VmSnapshot",
+            "KubernetesCluster",
+            "SharedFS",
+            "KmsKey",
+        ] {
+            for command in [events, jobs] {
+                let args = [("resourcetype", word), ("listall", "true")];
+                assert_eq!(
+                    texts(store, "admin", command, &args).await,
+                    Vec::<String>::new(),
+                    "{kind} {command} {word}"
+                );
+            }
+        }
+        for word in ["AffinityGroup", "GuestOs", "GuestOsCategory", "InternalLbVm"] {
+            let unknown = ask(store, "admin", events, &[("resourcetype", word), ("resourceid", &uuid(99))]).await;
+            assert_eq!(
+                unknown,
+                (431, vec!["Invalid resourceid".to_owned()]),
+                "{kind} {word}: there is a table of them"
+            );
+        }
+    }
+}
+
 /// As in the recorded pages: by who caused them, and those of one user in their order.
 #[tokio::test]
 async fn events_of_a_page_stand_by_who_caused_them() {

@@ -345,6 +345,47 @@ async fn keys_are_switched_off_for_domain_account_and_user() {
 }
 
 #[tokio::test]
+async fn who_has_no_role_that_is_known_is_let_in_nowhere() {
+    const ROLE: i64 = 4;
+    let removed = format!("UPDATE roles SET removed = '2026-11-23 18:00:00' WHERE id = {ROLE}");
+    let kept = format!("UPDATE roles SET removed = NULL WHERE id = {ROLE}");
+    let of_type = |kind: &str| format!("UPDATE roles SET role_type = '{kind}' WHERE id = {ROLE}");
+    let in_role = |id: &str| format!("UPDATE account SET role_id = {id} WHERE account_name = 'plain'");
+    let changes = [
+        (in_role("NULL"), in_role("4")),
+        (in_role("4711"), in_role("4")),
+        (of_type("Emperor"), of_type("User")),
+        (of_type(""), of_type("User")),
+        (removed, kept),
+    ];
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        let direct = Direct::start(store).await;
+        let user = direct.person("plain", 0, ROLE, ENG).await;
+        let rules = store.rules_of_role(ROLE).await.unwrap().len();
+        assert!(rules > 0, "{kind}");
+        for (change, back) in &changes {
+            run(store, change).await;
+            // Allowed by a rule, by nothing but its declaration, and not at all: it makes no difference.
+            for command in ["listZones", "cloudianIsEnabled", "listHosts"] {
+                let answer = direct.call(&user, command, &[]).await;
+                let told = format!("{kind} {change} {command}: {}", answer.body);
+                assert_eq!(answer.status, 401, "{told}");
+                assert!(answer.body.starts_with(&format!("{{\"{}response\":", command.to_lowercase())), "{told}");
+                let text = format!("The given command '{command}' either does not exist, is not available for user.");
+                let inside = answer.inside();
+                assert_eq!((inside["errortext"].as_str(), inside["cserrorcode"].as_i64()), (Some(&*text), Some(9999)));
+            }
+            let is_removed = change.contains("SET removed");
+            assert_eq!(store.rules_of_role(ROLE).await.unwrap().len(), if is_removed { 0 } else { rules }, "{kind}");
+            run(store, back).await;
+            let again = direct.call(&user, "listZones", &[]).await;
+            assert_eq!(again.status, 200, "{kind} {back}: {}", again.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn key_pairs_work_in_their_time_only() {
     for (kind, database) in database::each().await {
         let direct = Direct::start(&database.store).await;

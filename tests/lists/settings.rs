@@ -70,6 +70,79 @@ async fn settings_are_shown_and_secrets_are_not() {
     }
 }
 
+/// The status, and what `listCapabilities` tells a user, for a domain when one is named.
+async fn capabilities(store: &Store, user: &str, domain: Option<&str>) -> (u16, Json) {
+    let mut args = vec![("response".to_owned(), "json".to_owned())];
+    args.extend(domain.map(|id| ("domainid".to_owned(), id.to_owned())));
+    let answer = call(store, user, "listCapabilities", &args).await;
+    let body: Json = serde_json::from_str(&answer.body).expect("JSON");
+    (answer.status, body["listcapabilitiesresponse"].clone())
+}
+
+#[tokio::test]
+async fn administrators_may_what_settings_keep_from_others() {
+    const SETTINGS: [(&str, &str); 4] = [
+        ("allow.user.view.destroyed.vm", "allowuserviewdestroyedvm"),
+        ("allow.user.expunge.recover.vm", "allowuserexpungerecovervm"),
+        ("allow.user.expunge.recover.volume", "allowuserexpungerecovervolume"),
+        ("allow.user.force.stop.vm", "allowuserforcestopvm"),
+    ];
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        reset(store, &golden_json("lists/rows.json")).await;
+        for (value, is_on) in [("false", false), (" True ", true)] {
+            let row = |name: &str| json!({"category": "Advanced", "instance": "DEFAULT", "name": name, "value": value});
+            let rows: Vec<Json> = SETTINGS.iter().map(|(name, _)| row(name)).collect();
+            seed(store, &json!({ "configuration": rows })).await;
+            for (user, is_admin) in [("admin", true), ("bob", true), ("alice", false)] {
+                let (status, told) = capabilities(store, user, None).await;
+                assert_eq!(status, 200, "{kind} {user}: {told}");
+                for (name, field) in SETTINGS {
+                    assert_eq!(told["capability"][field], is_admin || is_on, "{kind} {user} {name}={value:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn capabilities_are_those_of_a_domain() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        reset(store, &golden_json("lists/rows.json")).await;
+        let sql = "INSERT INTO domain_details (domain_id, name, value) \
+            SELECT id, 'allow.user.view.all.domain.accounts', 'true' FROM domain WHERE path = '/eng/'";
+        store.db().run(sql, vec![]).await.unwrap();
+        let domains = store.db().rows("SELECT uuid FROM domain WHERE path IN ('/', '/eng/') ORDER BY id", vec![]).await;
+        let domains: Vec<String> = domains.unwrap().iter().map(|row| row.at(0).unwrap()).collect();
+        let (root, eng) = (domains[0].as_str(), domains[1].as_str());
+        for (user, domain, expected) in [
+            ("admin", None, Some(false)),
+            ("admin", Some(root), Some(false)),
+            ("admin", Some(eng), Some(true)),
+            ("bob", None, Some(true)),
+            ("bob", Some(eng), Some(true)),
+            ("bob", Some(root), None),
+            ("alice", None, Some(false)),
+            ("alice", Some(root), Some(false)),
+            ("alice", Some(eng), None),
+        ] {
+            let (status, told) = capabilities(store, user, domain).await;
+            let Some(expected) = expected else {
+                let text = told["errortext"].as_str().unwrap_or_default();
+                assert_eq!(status, 531, "{kind} {user} {domain:?}: {told}");
+                assert!(
+                    text.contains("does not have permission to operate within domain id="),
+                    "{kind} {user}: {text}"
+                );
+                continue;
+            };
+            let shown = &told["capability"]["allowuserviewalldomainaccounts"];
+            assert_eq!((status, shown), (200, &json!(expected)), "{kind} {user} {domain:?}: {told}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_fresh_database_has_settings_as_they_were_recorded() {
     // The case `hv-setting-hypervisor-list` of a server to which nothing had been added.

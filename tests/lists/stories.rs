@@ -87,6 +87,29 @@ async fn admins_of_a_domain_see_their_tree_and_others_their_own() {
 }
 
 #[tokio::test]
+async fn destroyed_machines_are_hidden_from_who_is_no_administrator() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        prepared(store).await;
+        let run = async |sql: &str| store.db().run(sql, vec![]).await.unwrap();
+        let vms = "listVirtualMachines";
+        for state in ["Destroyed", "Expunging"] {
+            run(&format!("UPDATE vm_instance SET state = '{state}' WHERE name IN ('bobs', 'alice0')")).await;
+            for (value, is_shown) in [("false", false), (" True ", true), ("yes", false)] {
+                let set =
+                    format!("UPDATE configuration SET value = '{value}' WHERE name = 'allow.user.view.destroyed.vm'");
+                run(&set).await;
+                let seen = names(store, "alice", vms, &[]).await;
+                assert_eq!(seen, ["alice0"][..usize::from(is_shown)], "{kind} {state} {value:?}");
+                assert_eq!(names(store, BOB, vms, &[]).await, ["bobs"], "{kind} {state} {value:?}: of a domain");
+                let all = names(store, "admin", vms, &[("listall", "true"), ("state", state)]).await;
+                assert_eq!(all.len(), 2, "{kind} {state} {value:?}: {all:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn things_of_projects_are_shown_when_asked_for() {
     for (_, database) in database::each().await {
         let store = &database.store;

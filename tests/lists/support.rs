@@ -82,7 +82,7 @@ pub async fn caller(store: &Store, username: &str) -> Caller {
         domain_id: identity.domain_id,
         domain_path: identity.domain_path,
         role_id: identity.role_id,
-        role_type: RoleType::parse(&identity.role_type).unwrap_or(RoleType::User),
+        role_type: RoleType::parse(&identity.role_type),
         rules: rules.into_iter().map(|rule| Rule { pattern: rule.pattern, allow: rule.allow }).collect(),
         key: None,
     }

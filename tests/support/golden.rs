@@ -42,6 +42,8 @@ pub struct Request {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Expected {
     pub status: u16,
+    /// The words behind the status, where they were recorded.
+    pub reason: Option<String>,
     pub headers: Vec<Pair>,
     pub body: Option<String>,
 }
@@ -240,6 +242,9 @@ pub fn differences(expected: &Expected, actual: &RawResponse) -> Vec<String> {
     let mut found = Vec::new();
     if expected.status != actual.status {
         found.push(format!("status {} instead of {}", actual.status, expected.status));
+    }
+    if expected.reason.as_ref().is_some_and(|words| *words != actual.reason) {
+        found.push(format!("reason {} instead of {:?}", actual.reason, expected.reason));
     }
     for name in ["Content-Type", "X-Description", "X-Content-Type-Options", "X-XSS-Protection"] {
         let wanted = expected

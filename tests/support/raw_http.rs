@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 #[derive(Debug, Clone)]
 pub struct RawResponse {
     pub status: u16,
+    /// The words behind the status.
+    pub reason: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
@@ -127,7 +129,9 @@ pub fn parse(bytes: &[u8]) -> RawResponse {
     // Headers are Latin-1.
     let head: String = bytes[..end].iter().map(|byte| char::from(*byte)).collect();
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|text| text.parse().ok()).unwrap();
+    let mut status_line = lines.next().unwrap().splitn(3, ' ').skip(1);
+    let status = status_line.next().and_then(|text| text.parse().ok()).unwrap();
+    let reason = status_line.next().unwrap_or_default().to_owned();
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
@@ -140,7 +144,7 @@ pub fn parse(bytes: &[u8]) -> RawResponse {
     } else {
         body = String::from_utf8(bytes[end + 4..].to_vec()).unwrap();
     }
-    RawResponse { status, headers, body }
+    RawResponse { status, reason, headers, body }
 }
 
 /// A text as it stands in a query or form: everything but letters, digits and `.-_` escaped.
