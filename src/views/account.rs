@@ -69,7 +69,8 @@ crate::response! {
     }
 }
 
-/// The accounts with these internal ids, as `caller` may see them. `words` are groups of [`super::OWNER_DETAILS`].
+/// The accounts with these internal ids, as `caller` may see them. `words` are groups of [`super::OWNER_DETAILS`], `keys` as
+/// for [`super::users`].
 ///
 /// # Errors
 /// See [`crate::store::Db::rows`].
@@ -78,9 +79,10 @@ pub async fn accounts(
     caller: &Caller,
     ids: &[i64],
     words: &Words,
+    keys: &HashMap<i64, String>,
 ) -> Result<Vec<AccountView>, StoreError> {
     let rows = store.account_rows(ids).await?;
-    let mut users = users(store, ids).await?;
+    let mut users = users(store, ids, keys).await?;
     let mut details = store.details_of_accounts(ids).await?;
     let with_limits = words.wants(&["resource"]);
     let counted = if with_limits { Some(Counted::read(store, ids).await?) } else { None };
@@ -102,10 +104,14 @@ pub async fn accounts(
 }
 
 /// The users of accounts, by account.
-async fn users(store: &Store, accounts: &[i64]) -> Result<HashMap<i64, Vec<UserView>>, StoreError> {
+async fn users(
+    store: &Store,
+    accounts: &[i64],
+    keys: &HashMap<i64, String>,
+) -> Result<HashMap<i64, Vec<UserView>>, StoreError> {
     let rows = store.users_of_accounts(accounts).await?;
     let mut users: HashMap<i64, Vec<UserView>> = HashMap::new();
-    for (row, view) in rows.iter().zip(plain(store, &rows).await?) {
+    for (row, view) in rows.iter().zip(plain(store, &rows, keys).await?) {
         users.entry(row.get("account_id")?).or_default().push(view);
     }
     Ok(users)

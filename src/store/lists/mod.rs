@@ -53,7 +53,7 @@ pub use extras::ResourceKind;
 pub use feed::EventMark;
 pub use figures::{HostFigures, HostGroup, HostMachines, InUse, Promised, UpOf};
 pub use hosts::HostFilter;
-pub use keys::KeyFilter;
+pub use keys::{KeyFilter, PublicHalf};
 pub use leftovers::LeftoverFilter;
 pub use limits::{Holder, ResourceUse};
 pub use motions::MotionFilter;
