@@ -199,6 +199,21 @@ pub(super) async fn may_look(ctx: &Ctx, account_id: i64, domain_id: i64) -> Resu
     if below { Ok(()) } else { Err(not_yours()) }
 }
 
+/// Refuses whoever is no root admin. Additions of ours that show or change what belongs to all accounts know no owners, and a
+/// role of somebody's own may allow them to anybody.
+///
+/// # Errors
+/// 531 for others than root admins.
+pub(super) fn root_admins_only(ctx: &Ctx) -> Result<(), ApiError> {
+    if ctx.caller.is_root_admin() {
+        return Ok(());
+    }
+    Err(ApiError::permission_denied(format!(
+        "{} is about what belongs to all accounts: only root admins may call it",
+        ctx.command
+    )))
+}
+
 /// Everything that the caller may change: root admins all, admins of a domain what is in and below it, others their own.
 pub(super) fn reach(caller: &Caller) -> Owners {
     if caller.is_root_admin() {

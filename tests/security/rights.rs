@@ -152,3 +152,75 @@ async fn a_root_admin_of_a_lesser_role_takes_over_nobody_who_may_do_more() {
     }
     assert_eq!(direct.call(&lesser, "createUser", &new("tool")).await.status, 200);
 }
+
+#[tokio::test]
+async fn what_belongs_to_all_is_for_root_admins_whatever_a_role_allows() {
+    let database = database::sqlite().await;
+    let store = &database.store;
+    let direct = Direct::start(store).await;
+    role(store, 11, "User", &[("*", true)]).await;
+    role(store, 12, "DomainAdmin", &[("*", true)]).await;
+    let root = direct.person("root", 1, 1, 1).await;
+    let user = direct.person("user", 0, 11, ENG).await;
+    let chief = direct.person("chief", 2, 12, ENG).await;
+    let note = "INSERT INTO motion_drift (uuid, kind, mark, vm_id, host_id, database_says, host_says, first_seen, last_seen) \
+        VALUES ('00000000-0000-4000-b002-000000000001', 'vm-missing', 'm', 1, 1, 'zz-everybodys', 'x', \
+        '2026-11-23 18:00:00', '2026-11-23 18:00:00')";
+    store.db().run(note, vec![]).await.expect("a finding");
+    let calls: [(&str, &[(&str, &str)]); 8] = [
+        ("listMigrations", &[]),
+        ("listMigrationHistory", &[]),
+        ("listMigrationHistory", &[("format", "csv")]),
+        ("listMigrationLeftovers", &[]),
+        ("listDrift", &[]),
+        ("resolveMigration", &[("id", "x"), ("found", "source")]),
+        ("resolveDrift", &[("id", "00000000-0000-4000-b002-000000000001"), ("action", "dismiss")]),
+        ("removeMigrationLeftover", &[("id", "1")]),
+    ];
+    for (command, args) in calls {
+        for person in [&user, &chief] {
+            let answer = direct.call(person, command, args).await;
+            let told = format!("{} {command}: {}", person.name, answer.body);
+            assert_eq!(answer.status, 531, "{told}");
+            assert!(answer.body.contains("only root admins may call it") && !answer.body.contains("zz-"), "{told}");
+        }
+        if command.starts_with("list") {
+            let answer = direct.call(&root, command, args).await;
+            assert_eq!(answer.status, 200, "{command}: {}", answer.body);
+        }
+    }
+    assert!(direct.call(&root, "listDrift", &[]).await.body.contains("zz-everybodys"));
+    assert!(direct.jobs.drafts.lock().expect("drafts").is_empty());
+}
+
+#[tokio::test]
+async fn rules_are_listed_of_roles_that_are_listed() {
+    let database = database::sqlite().await;
+    let store = &database.store;
+    let direct = Direct::start(store).await;
+    role(store, 11, "DomainAdmin", &[("list*", true)]).await;
+    role(store, 12, "User", &[("listZones", true)]).await;
+    role(store, 13, "User", &[("listVolumes", true)]).await;
+    let hide = "UPDATE roles SET public_role = 0 WHERE id = 13";
+    store.db().run(hide, vec![]).await.expect("a hidden role");
+    let root = direct.person("root", 1, 1, 1).await;
+    let chief = direct.person("chief", 2, 11, ENG).await;
+    for person in [&root, &chief] {
+        let roles = entries(&direct.call(person, "listRoles", &[]).await, "role");
+        let shown: Vec<&str> = roles.iter().filter_map(|role| role["id"].as_str()).collect();
+        let rules = entries(&direct.call(person, "listRolePermissions", &[]).await, "rolepermission");
+        let of: Vec<&str> = rules.iter().filter_map(|rule| rule["roleid"].as_str()).collect();
+        assert!(!of.is_empty() && of.iter().all(|role| shown.contains(role)), "{}: {of:?} {shown:?}", person.name);
+        for (id, is_shown) in [(11, true), (12, true), (13, person.name == "root")] {
+            let uuid = format!("00000000-0000-4000-a000-{id:012}");
+            assert_eq!(of.contains(&uuid.as_str()), is_shown, "{} {id}", person.name);
+            let one = direct.call(person, "listRolePermissions", &[("roleid", &uuid)]).await;
+            assert_eq!(entries(&one, "rolepermission").len(), usize::from(is_shown), "{} {id}", person.name);
+        }
+    }
+    let admin = "SELECT uuid FROM roles WHERE id = 1";
+    let admin: String = store.db().row(admin, vec![]).await.expect("roles").expect("the role").at(0).expect("an id");
+    let of_root = [("roleid", admin.as_str())];
+    assert!(entries(&direct.call(&chief, "listRolePermissions", &of_root).await, "rolepermission").is_empty());
+    assert_eq!(entries(&direct.call(&root, "listRolePermissions", &of_root).await, "rolepermission").len(), 1);
+}
