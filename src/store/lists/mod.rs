@@ -50,7 +50,7 @@ use counts::Listing;
 pub use drift::DriftFilter;
 pub use events::{AlertFilter, EventFilter, PutAway};
 pub use extras::ResourceKind;
-pub use feed::EventMark;
+pub use feed::{EventMark, NewsFilter};
 pub use figures::{HostFigures, HostGroup, HostMachines, InUse, Promised, UpOf};
 pub use hosts::HostFilter;
 pub use keys::{KeyFilter, PublicHalf};
