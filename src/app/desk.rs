@@ -143,8 +143,13 @@ impl CommandRunner {
         let caller = Box::pin(self.caller_of(job)).await?;
         let motion = Arc::new(self.means.motion.on(store.clone()));
         let means = Means { store, motion, ..self.means.clone() };
-        let ctx =
-            Ctx { means: Arc::new(means), caller, resume_after: None, request_id: job.request_id.as_str().into() };
+        let ctx = Ctx {
+            means: Arc::new(means),
+            command: command.entry.spec.name,
+            caller,
+            resume_after: None,
+            request_id: job.request_id.as_str().into(),
+        };
         let ctx = JobCtx { ctx, job_id: job.id, start_event_id: job.start_event_id };
         run(&args, &ctx).await
     }

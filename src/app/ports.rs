@@ -1,5 +1,6 @@
 //! What the rooms ask of each other, answered by the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, try_join};
@@ -12,6 +13,14 @@ use crate::store::{Identity, Store, StoreError};
 impl Ids for Store {
     fn internal_id<'a>(&'a self, entity: EntityKind, uuid: &'a str) -> BoxFuture<'a, Result<Option<i64>, BoxError>> {
         Box::pin(async move { Ok(Self::internal_id(self, entity, uuid).await?) })
+    }
+
+    fn internal_ids<'a>(
+        &'a self,
+        entity: EntityKind,
+        uuids: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<HashMap<String, i64>, BoxError>> {
+        Box::pin(async move { Ok(Self::internal_ids(self, entity, uuids).await?) })
     }
 }
 

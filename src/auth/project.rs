@@ -4,7 +4,7 @@
 //! project takes away and never gives: where none of its rules speaks, the call is let in.
 
 use super::roles::{Rule, Verdict};
-use crate::store::{ProjectPlace, Store, StoreError};
+use crate::store::{ProjectMember, ProjectPlace, Store, StoreError};
 
 /// How somebody stands in a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +48,18 @@ impl InProject {
     }
 }
 
+impl From<ProjectMember> for ProjectStanding {
+    fn from(member: ProjectMember) -> Self {
+        if member.is_admin {
+            return Self::Admin;
+        }
+        Self::Member(member.rules.into_iter().map(Rule::from).collect())
+    }
+}
+
 impl From<ProjectPlace> for InProject {
     fn from(place: ProjectPlace) -> Self {
-        let standing = match place.member {
-            None => ProjectStanding::Stranger,
-            Some(member) if member.is_admin => ProjectStanding::Admin,
-            Some(member) => ProjectStanding::Member(member.rules.into_iter().map(Rule::from).collect()),
-        };
+        let standing = place.member.map_or(ProjectStanding::Stranger, ProjectStanding::from);
         Self { uuid: place.project_uuid, standing }
     }
 }
@@ -62,7 +67,6 @@ impl From<ProjectPlace> for InProject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::ProjectMember;
 
     fn member(rules: &[(&str, bool)]) -> ProjectStanding {
         let rule = |(pattern, allow): &(&str, bool)| Rule { pattern: (*pattern).to_owned(), allow: *allow };

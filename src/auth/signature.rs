@@ -231,6 +231,34 @@ mod tests {
         ] {
             assert!(verify(SECRET, pairs, wrong).is_none(), "{wrong}");
         }
+        // Nor does the right one fit a text, or a secret, that is nearly the right one.
+        let right = "bILgkeGyUcKRd2fhl6gbgHE6aJA=";
+        assert!(verify(SECRET, pairs, right).is_some());
+        for (at, name, value) in [
+            (0, "command", "listHost"),
+            (0, "command", "listHosts "),
+            (0, "commands", "listHosts"),
+            (1, "response", "jso"),
+            (1, "response", ""),
+            (1, "respons", "ejson"),
+            (2, "apiKey", &KEY[1..]),
+            (2, "apiKey", "listHosts"),
+        ] {
+            let mut altered = pairs.to_vec();
+            altered[at] = (name, value);
+            assert!(verify(SECRET, altered, right).is_none(), "{name}={value}");
+        }
+        for at in 0..pairs.len() {
+            let mut without = pairs.to_vec();
+            let left_out = without.remove(at);
+            assert!(verify(SECRET, without, right).is_none(), "without {left_out:?}");
+        }
+        let mut more = pairs.to_vec();
+        more.push(("x", ""));
+        assert!(verify(SECRET, more, right).is_none(), "with another parameter");
+        for secret in ["", &SECRET[1..], &SECRET[..SECRET.len() - 1], &SECRET.to_lowercase()] {
+            assert!(verify(secret, pairs, right).is_none(), "{secret}");
+        }
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::audit::{Deed, watched};
 use super::filters::Domain;
-use super::{Ctx, InstanceType, SyncCommand, passwords, privilege};
+use super::{Ctx, InstanceType, SyncCommand, key_pairs, passwords, privilege};
 use crate::api::{ApiError, Id, Reply, RoleType, Rows};
 use crate::auth::AccountType;
 use crate::model::Secret;
 use crate::model::entity::{DomainRef, RoleRef};
 use crate::store::{NewAccount, NewUser, transact};
-use crate::views::{self, AccountView, Words};
+use crate::views::{AccountView, Words};
 
 crate::command! {
     /// Makes an account with a first user.
@@ -87,7 +87,7 @@ impl SyncCommand for CreateAccount {
             Deed::new("USER.CREATE", format!("creating User. {details}")),
         ];
         let made = watched(ctx, &deeds, self.make(ctx, &deeds).await).await?;
-        let views = views::accounts(&ctx.store, &ctx.caller, &[made], &Words::all()).await?;
+        let views = key_pairs::account_views(ctx, &[made], &Words::all()).await?;
         let failed = || ApiError::command_failed("Failed to create a user account");
         Ok(Reply::one(views.into_iter().next().ok_or_else(failed)?))
     }

@@ -3,12 +3,12 @@
 use super::audit::{Deed, watched};
 use super::create_account::chosen_uuid;
 use super::filters::Domain;
-use super::{Ctx, InstanceType, SyncCommand, passwords, privilege};
+use super::{Ctx, InstanceType, SyncCommand, key_pairs, passwords, privilege};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::Secret;
 use crate::model::entity::DomainRef;
 use crate::store::{NewUser, transact};
-use crate::views::{self, UserView};
+use crate::views::UserView;
 
 crate::command! {
     /// Makes a user of an account that exists.
@@ -48,7 +48,7 @@ impl SyncCommand for CreateUser {
             ),
         );
         let made = watched(ctx, std::slice::from_ref(&deed), self.make(ctx, &deed).await).await?;
-        let views = views::users(&ctx.store, &ctx.caller, &[made]).await?;
+        let views = key_pairs::user_views(ctx, &[made]).await?;
         let failed = || ApiError::command_failed("Failed to create a user");
         Ok(Reply::one(views.into_iter().next().ok_or_else(failed)?))
     }

@@ -2,10 +2,10 @@
 
 use super::audit::{Deed, watched};
 use super::named_account::NamedAccount;
-use super::{Ctx, InstanceType, SyncCommand};
+use super::{Ctx, InstanceType, SyncCommand, key_pairs};
 use crate::api::{ApiError, Reply};
 use crate::store::transact;
-use crate::views::{self, AccountView, Words};
+use crate::views::{AccountView, Words};
 
 crate::command! {
     /// Lets an account in again that was disabled or locked. Users of it that were disabled themselves stay so.
@@ -22,7 +22,7 @@ impl SyncCommand for EnableAccount {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
         let deed = Deed::new("ACCOUNT.ENABLE", "enabling account");
         let id = watched(ctx, std::slice::from_ref(&deed), enable(ctx, &self.which, &deed).await).await?;
-        let views = views::accounts(&ctx.store, &ctx.caller, &[id], &Words::all()).await?;
+        let views = key_pairs::account_views(ctx, &[id], &Words::all()).await?;
         Ok(Reply::one(views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to enable account"))?))
     }
 }

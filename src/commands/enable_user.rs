@@ -1,11 +1,11 @@
 //! `enableUser` (`contract/entities.md 3.19`).
 
 use super::audit::{Deed, watched};
-use super::{Ctx, InstanceType, SyncCommand, privilege};
+use super::{Ctx, InstanceType, SyncCommand, key_pairs, privilege};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::entity::{EntityKind, UserRef};
 use crate::store::transact;
-use crate::views::{self, UserView};
+use crate::views::UserView;
 
 crate::command! {
     /// Lets a user in again, and with it its account.
@@ -23,7 +23,7 @@ impl SyncCommand for EnableUser {
         let uuid = ctx.public_id(EntityKind::User, id).await?;
         let deed = Deed::new("USER.ENABLE", format!("enabling User. UserId: {uuid}"));
         watched(ctx, std::slice::from_ref(&deed), enable(ctx, id, &deed).await).await?;
-        let views = views::users(&ctx.store, &ctx.caller, &[id]).await?;
+        let views = key_pairs::user_views(ctx, &[id]).await?;
         Ok(Reply::one(views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to enable user"))?))
     }
 }

@@ -7,9 +7,9 @@ use super::Ctx;
 use crate::api::{
     AccountScope, ApiError, Arg, Id, Input, OwnerScope, Page, ParamSpec, ParamType, Rows, Value, contains_uuid,
 };
-use crate::auth::{AccountType, Caller};
+use crate::auth::{AccountType, Caller, ProjectStanding};
 use crate::model::text::Dump;
-use crate::store::{Owners, Projects, TagFilter, Viewer, Window};
+use crate::store::{Owners, ProjectMember, Projects, TagFilter, Viewer, Window};
 
 /// The hypervisors that CloudStack knows, as it spells them (`contract/entities.md 4.1`).
 const HYPERVISORS: &[&str] = &[
@@ -199,6 +199,21 @@ pub(super) async fn may_look(ctx: &Ctx, account_id: i64, domain_id: i64) -> Resu
     if below { Ok(()) } else { Err(not_yours()) }
 }
 
+/// Refuses whoever is no root admin. Additions of ours that show or change what belongs to all accounts know no owners, and a
+/// role of somebody's own may allow them to anybody.
+///
+/// # Errors
+/// 531 for others than root admins.
+pub(super) fn root_admins_only(ctx: &Ctx) -> Result<(), ApiError> {
+    if ctx.caller.is_root_admin() {
+        return Ok(());
+    }
+    Err(ApiError::permission_denied(format!(
+        "{} is about what belongs to all accounts: only root admins may call it",
+        ctx.command
+    )))
+}
+
 /// Everything that the caller may change: root admins all, admins of a domain what is in and below it, others their own.
 pub(super) fn reach(caller: &Caller) -> Owners {
     if caller.is_root_admin() {
@@ -298,7 +313,7 @@ async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) 
     let caller = &ctx.caller;
     if project == -1 {
         if !caller.is_root_admin() {
-            let mut accounts = ctx.store.accounts_of_own_projects(caller.account_id, caller.user_id).await?;
+            let mut accounts = accounts_of_projects(ctx).await?;
             accounts.extend(list_all.then_some(caller.account_id));
             owners.accounts = Some(accounts);
         } else if !list_all {
@@ -308,6 +323,18 @@ async fn projects(ctx: &Ctx, project: i64, list_all: bool, owners: &mut Owners) 
     }
     owners.accounts = Some(vec![project_account(ctx, project).await?]);
     Ok(())
+}
+
+/// The accounts behind all projects that the caller belongs to. Who may not ask this about one of them, as its role there says,
+/// is not told it with all of them together either.
+async fn accounts_of_projects(ctx: &Ctx) -> Result<Vec<i64>, ApiError> {
+    let caller = &ctx.caller;
+    if !caller.is_bound_in_projects() {
+        return Ok(ctx.store.accounts_of_own_projects(caller.account_id, caller.user_id).await?);
+    }
+    let own = ctx.store.own_projects(caller.account_id, caller.user_id).await?;
+    let lets = |member: ProjectMember| ProjectStanding::from(member).lets(ctx.command);
+    Ok(own.into_iter().filter_map(|(account_id, member)| lets(member).then_some(account_id)).collect())
 }
 
 /// The account behind a project that the caller may look into.

@@ -1,11 +1,11 @@
 //! `listAccounts` (`contract/entities.md 1.14`).
 
 use super::filters::{self, Domain};
-use super::{Ctx, SyncCommand, privilege};
+use super::{Ctx, SyncCommand, key_pairs, privilege};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::{AccountRef, DomainRef};
 use crate::store::{AccountFilter, Owners};
-use crate::views::{self, AccountView, OWNER_DETAILS, Words};
+use crate::views::{AccountView, OWNER_DETAILS, Words};
 
 crate::command! {
     /// Lists accounts.
@@ -58,7 +58,7 @@ impl SyncCommand for ListAccounts {
             key_access: filters::key_access(ctx, self.key_access.as_deref())?,
         };
         let (count, ids) = ctx.store.accounts_page(&filter, window).await?;
-        Ok(Reply::list(count, views::accounts(&ctx.store, &ctx.caller, &ids, &words).await?))
+        Ok(Reply::list(count, key_pairs::account_views(ctx, &ids, &words).await?))
     }
 }
 

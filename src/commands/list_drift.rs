@@ -34,6 +34,7 @@ crate::command! {
 
 impl SyncCommand for ListDrift {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        filters::root_admins_only(ctx)?;
         let window = filters::window(&self.page, None);
         let words = Kind::ALL.map(Kind::word);
         if let Some(kind) = self.kind.as_deref().filter(|kind| !words.contains(kind)) {

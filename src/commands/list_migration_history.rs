@@ -29,6 +29,7 @@ crate::command! {
 
 impl SyncCommand for ListMigrationHistory {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        filters::root_admins_only(ctx)?;
         let is_table = match self.format.as_deref() {
             None | Some("") => false,
             Some(word) if word.eq_ignore_ascii_case("csv") => true,

@@ -30,6 +30,7 @@ crate::command! {
 
 impl SyncCommand for ListMigrationLeftovers {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        filters::root_admins_only(ctx)?;
         let window = filters::window(&self.page, None);
         let state = filters::one_of("state", self.state, &FileState::ALL.map(FileState::word))?;
         let filter = LeftoverFilter {

@@ -52,6 +52,7 @@ crate::command! {
 
 impl SyncCommand for ListMigrations {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        filters::root_admins_only(ctx)?;
         let window = filters::window(&self.page, None);
         let filter = self.scope.filter(self.is_over, self.page.keyword)?;
         let (count, ids) = ctx.store.motions_page(&filter, window).await?;

@@ -1,9 +1,10 @@
 //! `listRolePermissions` (`contract/entities.md 3.21`).
 
-use super::{Ctx, SyncCommand};
+use super::{Ctx, SyncCommand, list_roles};
 use crate::api::{ApiError, Id, Page, Reply};
 use crate::model::entity::RoleRef;
 use crate::model::signed;
+use crate::store::{RoleFilter, Window};
 use crate::views::{self, RolePermissionView};
 
 crate::command! {
@@ -21,8 +22,24 @@ crate::command! {
 
 impl SyncCommand for ListRolePermissions {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
-        let rules = views::role_permissions(&ctx.store, self.role_id.map(|id| id.number())).await?;
+        let id = self.role_id.map(|id| id.number());
+        let rules = if ctx.caller.is_root_admin() {
+            views::role_permissions(&ctx.store, id).await?
+        } else {
+            visible_rules(ctx, id).await?
+        };
         let count = signed(rules.len());
         Ok(Reply::list(count, self.page.cut(rules)))
     }
+}
+
+/// The rules of the roles that `listRoles` shows the caller.
+async fn visible_rules(ctx: &Ctx, id: Option<i64>) -> Result<Vec<RolePermissionView>, ApiError> {
+    let filter = RoleFilter { id, ..list_roles::visible(&ctx.caller, None) };
+    let (_, roles) = ctx.store.roles_page(&filter, Window::default()).await?;
+    let mut rules = Vec::new();
+    for role in roles {
+        rules.extend(views::role_permissions(&ctx.store, Some(role)).await?);
+    }
+    Ok(rules)
 }

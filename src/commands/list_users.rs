@@ -1,12 +1,11 @@
 //! `listUsers` (`contract/entities.md 1.13`).
 
-use super::filters;
-use super::{Ctx, SyncCommand};
+use super::{Ctx, SyncCommand, filters, key_pairs};
 use crate::api::{AccountScope, ApiError, Id, Page, Reply};
 use crate::auth::AccountType;
 use crate::model::entity::UserRef;
 use crate::store::UserFilter;
-use crate::views::{self, UserView};
+use crate::views::UserView;
 
 crate::command! {
     /// Lists users.
@@ -43,7 +42,7 @@ impl SyncCommand for ListUsers {
         let window = filters::window(&self.page, None);
         let filter = self.filter(ctx).await?;
         let (count, ids) = ctx.store.users_page(&filter, window).await?;
-        Ok(Reply::list(count, views::users(&ctx.store, &ctx.caller, &ids).await?))
+        Ok(Reply::list(count, key_pairs::user_views(ctx, &ids).await?))
     }
 }
 

@@ -319,6 +319,8 @@ pub struct Means {
 pub struct Ctx {
     /// What all have.
     pub means: Arc<Means>,
+    /// The name of the command.
+    pub command: &'static str,
     /// Who calls.
     pub caller: Arc<Caller>,
     /// The last piece of news that the client has been told, where it says so.

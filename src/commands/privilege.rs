@@ -37,11 +37,24 @@ pub(super) fn reach(ctx: &Ctx, account: &Account) -> Result<(), ApiError> {
 }
 
 /// Whether the caller may change an account or, when it is given, one of its users: besides [`reach`], the account must not
-/// stand above the caller, nor be allowed what the caller is not.
+/// stand above the caller, nor be allowed what the caller is not. The latter holds for root admins too: whoever may set the
+/// password of an account may do all that it may.
 ///
 /// # Errors
 /// 531 when the caller may not; 530 when the database fails.
 pub(super) async fn operate(ctx: &Ctx, account: &Account, user_id: Option<i64>) -> Result<(), ApiError> {
+    stands_below(ctx, account, user_id).await?;
+    if account.kind == PROJECT {
+        return Ok(());
+    }
+    no_escalation(ctx, account.role_id, &account.role_type).await
+}
+
+/// The part of [`operate`] that asks who stands where, and not what roles allow.
+///
+/// # Errors
+/// As [`operate`].
+pub(super) async fn stands_below(ctx: &Ctx, account: &Account, user_id: Option<i64>) -> Result<(), ApiError> {
     reach(ctx, account)?;
     if account.kind == PROJECT {
         return Ok(());
@@ -50,16 +63,13 @@ pub(super) async fn operate(ctx: &Ctx, account: &Account, user_id: Option<i64>) 
     if caller.account_id != FIRST_ADMIN {
         stand_above(ctx, account, user_id).await?;
     }
-    if caller.is_root_admin() {
-        return Ok(());
-    }
-    if account.kind == crate::auth::AccountType::Admin.number() {
+    if !caller.is_root_admin() && account.kind == crate::auth::AccountType::Admin.number() {
         return Err(ApiError::permission_denied(format!(
             "Account [{}, {}] cannot perform this operation for user account [{}, {}] ",
             caller.account_name, caller.account_uuid, account.name, account.uuid
         )));
     }
-    no_escalation(ctx, account.role_id, &account.role_type).await
+    Ok(())
 }
 
 /// The same for a user, with CloudStack's words for those that nobody may work on.
@@ -121,12 +131,16 @@ async fn stand_above(ctx: &Ctx, account: &Account, user_id: Option<i64>) -> Resu
     Ok(())
 }
 
-/// Whether a role allows nothing that the caller may not do.
+/// Whether a role allows nothing that the caller may not do. Nothing is forbidden to holders of the built-in role of root
+/// admins; a role of somebody's own of the same type may well be allowed less than others.
 ///
 /// # Errors
 /// 531 when it does; 530 when the database fails.
 pub(super) async fn no_escalation(ctx: &Ctx, role_id: i64, role_type: &str) -> Result<(), ApiError> {
     let caller = &ctx.caller;
+    if caller.may_call_everything() {
+        return Ok(());
+    }
     let refuse = || {
         ApiError::permission_denied(format!(
             "User of Account {} and domain {} can not create an account with access to more privileges they have themself.",

@@ -1,6 +1,6 @@
 //! `removeMigrationLeftover`: an addition to CloudStack's API.
 
-use super::{Ctx, SyncCommand};
+use super::{Ctx, SyncCommand, filters};
 use crate::api::{ApiError, Bare, Id, Reply, SuccessView};
 use crate::model::entity::MotionFileRef;
 
@@ -21,6 +21,7 @@ crate::command! {
 
 impl SyncCommand for RemoveMigrationLeftover {
     async fn run(self, ctx: &Ctx) -> Result<Reply, ApiError> {
+        filters::root_admins_only(ctx)?;
         let id = self.id.number();
         let done = match self.is_gone {
             Some(true) => ctx.motion.forget_leftover(id, &ctx.caller.username).await?,

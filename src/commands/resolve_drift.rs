@@ -1,6 +1,6 @@
 //! `resolveDrift`: an administrator decides about something that database and hosts do not agree about.
 
-use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx};
+use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, filters};
 use crate::api::{ApiError, Node, Response};
 use crate::drift::{Drift, Manner, Resolver};
 use crate::model::HYPERV;
@@ -48,6 +48,7 @@ impl ResolveDrift {
 
 impl AsyncCommand for ResolveDrift {
     async fn event(&self, ctx: &Ctx) -> Result<EventDraft, ApiError> {
+        filters::root_admins_only(ctx)?;
         self.action()?;
         let row = self.finding(ctx).await?;
         let resource = match row.volume_id {

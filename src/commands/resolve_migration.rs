@@ -1,7 +1,7 @@
 //! `resolveMigration`: an administrator states what became of a migration whose hosts cannot tell. An addition to CloudStack's
 //! API.
 
-use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx};
+use super::{AsyncCommand, Ctx, EventDraft, InstanceType, JobCtx, filters};
 use crate::api::{ApiError, Node, Response};
 use crate::motion::{Found, Statement};
 use crate::store::MotionRow;
@@ -41,6 +41,7 @@ impl ResolveMigration {
 
 impl AsyncCommand for ResolveMigration {
     async fn event(&self, ctx: &Ctx) -> Result<EventDraft, ApiError> {
+        filters::root_admins_only(ctx)?;
         self.found()?;
         let row = self.motion(ctx).await?;
         let volume = ctx.store.motion_volume(row.id).await?.map(|id| (InstanceType::Volume, id));

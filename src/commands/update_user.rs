@@ -1,12 +1,12 @@
 //! `updateUser` (`contract/entities.md 3.19`).
 
 use super::audit::{Deed, watched};
-use super::{Ctx, InstanceType, SyncCommand, filters, passwords, privilege};
+use super::{Ctx, InstanceType, SyncCommand, filters, key_pairs, passwords, privilege};
 use crate::api::{ApiError, Id, Reply};
 use crate::model::Secret;
 use crate::model::entity::UserRef;
 use crate::store::{User, UserChange, transact};
-use crate::views::{self, UserView};
+use crate::views::UserView;
 
 crate::command! {
     /// Changes a user. What is not given stays as it is.
@@ -45,7 +45,7 @@ impl SyncCommand for UpdateUser {
         let id = self.id.number();
         let deed = Deed::new("USER.UPDATE", format!("Updating User. UserId: {id}"));
         watched(ctx, std::slice::from_ref(&deed), self.change(ctx, &deed).await).await?;
-        let views = views::users(&ctx.store, &ctx.caller, &[id]).await?;
+        let views = key_pairs::user_views(ctx, &[id]).await?;
         Ok(Reply::one(views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to update user"))?))
     }
 }

@@ -197,6 +197,7 @@ impl Gateway {
         let args = Args::unpack(request.borrowed())?;
         let ctx = Ctx {
             means: Arc::clone(&self.means),
+            command: command.entry.spec.name,
             caller,
             resume_after: request.resume_after.clone(),
             request_id: Arc::clone(&request.request_id),

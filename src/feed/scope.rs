@@ -1,6 +1,7 @@
 //! What a listener is told: what the lists of jobs and events would show.
 
 use super::poll::{EventNews, News};
+use crate::store::NewsFilter;
 
 /// A job that somebody listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,17 @@ impl Scope {
                     && (self.account_id.is_some() || !event.is_of_project)
                     && self.owns(event.account_id, &event.domain_path)
             }
+        }
+    }
+
+    /// The same, as the database is asked for it.
+    #[must_use]
+    pub fn filter(&self) -> NewsFilter {
+        NewsFilter {
+            account_id: self.account_id,
+            domain: self.domain.clone(),
+            hide_internal: !self.sees_internal,
+            chain: self.job.map(|job| job.start_event_id),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How accounts, users and key pairs are looked at before they are changed, and how they are changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::value::Row;
 use super::{Rule, Sealed, Store, StoreError, Tx};
@@ -182,6 +182,16 @@ impl Store {
     pub async fn account_by_id(&self, id: i64) -> Result<Option<Account>, StoreError> {
         let sql = format!("SELECT {ACCOUNT} FROM account a {OF_ACCOUNT} WHERE a.id = ? AND a.removed IS NULL");
         self.db().row(&sql, args![id]).await?.as_ref().map(account).transpose()
+    }
+
+    /// The living accounts of these, by internal id.
+    ///
+    /// # Errors
+    /// See [`Store::account_by_id`].
+    pub async fn accounts_by_ids(&self, ids: &[i64]) -> Result<HashMap<i64, Account>, StoreError> {
+        let sql = format!("SELECT {ACCOUNT} FROM account a {OF_ACCOUNT} WHERE a.id IN ({{ids}}) AND a.removed IS NULL");
+        let rows = self.rows_of(&sql, ids, &[]).await?;
+        rows.iter().map(|row| account(row).map(|account| (account.id, account))).collect()
     }
 
     /// A living user with its account.

@@ -4,6 +4,7 @@
 //! its public ids until it is removed, and the domains of accounts. What this process removes or moves is noticed at once.
 //! Who has just asked for the number of a machine or disk is about to write an event about it: what the event says is read along.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +80,17 @@ impl Store {
             reading.keep(number, FRESH);
         }
         Ok(number)
+    }
+
+    /// The internal numbers of the rows with these public ids, by public id in small letters. Ids that there never were are
+    /// left out.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn internal_ids(&self, entity: EntityKind, uuids: &[&str]) -> Result<HashMap<String, i64>, StoreError> {
+        let sql = format!("SELECT uuid, id FROM `{}` WHERE uuid IN ({{uuids}})", entity.table());
+        let rows = self.rows_of_uuids(&sql, uuids).await?;
+        rows.iter().map(|row| Ok((row.at::<String>(0)?.to_ascii_lowercase(), row.at(1)?))).collect()
     }
 
     async fn number_of(&self, entity: EntityKind, uuid: &str) -> Result<Option<i64>, StoreError> {
@@ -203,6 +215,19 @@ mod tests {
         assert_eq!(store.label(volume, 7).await.unwrap(), label(None, 3));
         assert_eq!(store.label(volume, 8).await.unwrap(), label(Some("v"), 4));
         assert_eq!(store.label(volume, 9).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn many_ids_are_looked_up_together() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        store.bootstrap().await.unwrap();
+        store.db().run("UPDATE account SET uuid = 'AbC' WHERE id = 1", args![]).await.unwrap();
+        store.db().run("UPDATE account SET uuid = 'd' WHERE id = 2", args![]).await.unwrap();
+        let many: Vec<String> = (0..2000).map(|number| format!("nobody's {number}")).collect();
+        let uuids: Vec<&str> = many.iter().map(String::as_str).chain(["abc", "d"]).collect();
+        let known = store.internal_ids(EntityKind::Account, &uuids).await.unwrap();
+        assert_eq!(known, HashMap::from([("abc".to_owned(), 1), ("d".to_owned(), 2)]));
+        assert_eq!(store.internal_ids(EntityKind::Account, &[]).await.unwrap(), HashMap::new());
     }
 
     #[tokio::test]

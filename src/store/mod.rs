@@ -76,10 +76,10 @@ pub use leftovers::{FileRole, FileState, MotionFileRow, NewMotionFile};
 pub use lists::{
     AccountFilter, AlertFilter, CapabilityChange, CapacityFilter, ClusterFilter, Counted, DomainFilter, DriftFilter,
     EventFilter, EventMark, GuestOsFilter, Holder, HostFigures, HostFilter, HostGroup, HostMachines, InUse, KeyFilter,
-    LeftoverFilter, Machines, MotionFilter, OfferingFilter, Owners, PodFilter, ProjectFilter, ProjectMember,
-    ProjectPlace, ProjectRoleFilter, Projects, Promised, PutAway, Reserved, ResourceKind, ResourceUse, RoleFilter,
-    SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter, TagFilter, TagListFilter, TemplateFilter,
-    UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
+    LeftoverFilter, Machines, MotionFilter, NewsFilter, OfferingFilter, Owners, PodFilter, ProjectFilter,
+    ProjectMember, ProjectPlace, ProjectRoleFilter, Projects, Promised, PublicHalf, PutAway, Reserved, ResourceKind,
+    ResourceUse, RoleFilter, SettingFilter, SettingScope, StoragePoolFilter, SystemMachineFilter, TagFilter,
+    TagListFilter, TemplateFilter, UpOf, UserFilter, Viewer, VirtualMachineFilter, VolumeFilter, Window, ZoneFilter,
 };
 pub use servers::{Server, Standing};
 pub use sessions::{LoginUser, SecondFactor, SessionRow};

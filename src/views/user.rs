@@ -43,7 +43,7 @@ crate::response! {
         domain: Option<String>,
         /// Its time zone.
         timezone: Option<String>,
-        /// The public half of its newest key pair.
+        /// The public half of its newest key pair; of those only that the caller may have.
         api_key "apikey": Option<String>,
         /// The id of its account.
         account_id "accountid": Option<String>,
@@ -60,13 +60,19 @@ crate::response! {
     }
 }
 
-/// The users with these internal ids, as `caller` may see them.
+/// The users with these internal ids, as `caller` may see them. `keys` are the public halves of key pairs that the caller may
+/// have, by internal id of the user.
 ///
 /// # Errors
 /// See [`crate::store::Db::rows`].
-pub async fn users(store: &Store, caller: &Caller, ids: &[i64]) -> Result<Vec<UserView>, StoreError> {
+pub async fn users(
+    store: &Store,
+    caller: &Caller,
+    ids: &[i64],
+    keys: &HashMap<i64, String>,
+) -> Result<Vec<UserView>, StoreError> {
     let rows = store.user_rows(ids).await?;
-    let mut views = plain(store, &rows).await?;
+    let mut views = plain(store, &rows, keys).await?;
     for (view, row) in views.iter_mut().zip(&rows) {
         let path = text(row, "domain_path")?.unwrap_or_default();
         view.is_caller_child_domain = path != caller.domain_path && path.starts_with(&caller.domain_path);
@@ -77,10 +83,12 @@ pub async fn users(store: &Store, caller: &Caller, ids: &[i64]) -> Result<Vec<Us
     Ok(views)
 }
 
-/// Users as they stand inside their account.
-pub(super) async fn plain(store: &Store, rows: &[Row]) -> Result<Vec<UserView>, StoreError> {
-    let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
-    let mut keys = store.newest_api_keys(&ids).await?;
+/// Users as they stand inside their account; `keys` as for [`users`].
+pub(super) async fn plain(
+    store: &Store,
+    rows: &[Row],
+    keys: &HashMap<i64, String>,
+) -> Result<Vec<UserView>, StoreError> {
     let mut mandated = HashMap::new();
     for row in rows {
         if let Some(domain) = number(row, "domain_number")?
@@ -109,7 +117,7 @@ pub(super) async fn plain(store: &Store, rows: &[Row]) -> Result<Vec<UserView>, 
                 domain_id: text(row, "domain_uuid")?,
                 domain: text(row, "domain_name")?,
                 timezone: text(row, "timezone")?,
-                api_key: keys.remove(&row.get("id")?),
+                api_key: keys.get(&row.get::<i64>("id")?).cloned(),
                 account_id: text(row, "account_uuid")?,
                 is_default: flag(row, "is_default")?,
                 is_2fa_enabled: flag(row, "is_user_2fa_enabled")?,

@@ -1,5 +1,9 @@
 //! The table of texts for parameters (`contract/api-protocol.md 5`), on a command made for the purpose.
 
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::future::BoxFuture;
 use stackmotion::api::{ApiError, Args, Bare, BoxError, Id, Ids, Input, Page, Params, Rows, SuccessView};
 use stackmotion::model::Timestamp;
@@ -147,6 +151,50 @@ async fn ids() {
             "431/9999 Unable to execute API command tryeverything due to invalid value. Invalid parameter poolid value= {NOT_FOUND}"
         )
     );
+}
+
+/// Knows every id, and counts how often it is asked.
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl Ids for Counted {
+    fn internal_id<'a>(&'a self, _: EntityKind, _: &'a str) -> BoxFuture<'a, Result<Option<i64>, BoxError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(ready(Ok(Some(1))))
+    }
+
+    fn internal_ids<'a>(
+        &'a self,
+        _: EntityKind,
+        uuids: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<HashMap<String, i64>, BoxError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(ready(Ok(uuids.iter().zip(1..).map(|(uuid, number)| ((*uuid).to_owned(), number)).collect())))
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_ids_costs_one_question_and_has_an_end() {
+    let counted = Counted::default();
+    let ask = async |ids: Vec<String>| {
+        let ids = ids.join(",");
+        let args = Args::unpack([("volumeid", "1"), ("ids", ids.as_str())]).unwrap();
+        let input =
+            Input { command: "tryeverything", args: &args, ids: &counted, is_root: true, default_page_size: 500 };
+        Everything::decode(&input).await.map(|all| all.ids.unwrap().len())
+    };
+    let asked = || counted.0.swap(0, Ordering::SeqCst);
+    let id = |number: usize| format!("74589b0c-4110-4528-9b34-{number:012}");
+    assert_eq!(ask(vec![VOLUME.to_owned(); 28_000]).await.unwrap(), 1, "each once");
+    assert_eq!(asked(), 1);
+    assert_eq!(ask((0..1000).map(id).collect()).await.unwrap(), 1000);
+    assert_eq!(asked(), 1);
+    let refused = ask((0..1001).map(id).collect()).await.unwrap_err();
+    assert_eq!(refused.code.number(), 431);
+    assert!(refused.text.contains("Parameter ids names 1001 ids, and one call may name 1000"), "{}", refused.text);
+    assert_eq!(asked(), 0, "nothing is looked up");
+    // As many numbers would make as long a statement.
+    assert_eq!(ask((1..1002).map(|number: usize| number.to_string()).collect()).await.unwrap_err().code.number(), 431);
 }
 
 #[tokio::test]

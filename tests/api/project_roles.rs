@@ -260,11 +260,52 @@ async fn no_spelling_gets_past_the_question() {
         let answer = scene.direct.call(&stranger, VOLUMES, &[("projectId", "1")]).await;
         assert_eq!(answer.status, 432, "{kind}: {}", answer.body);
         assert!(answer.body.contains(&format!("in project [{uuid}].")), "{kind}: {}", answer.body);
-        for (args, status) in [(("projectid", "-1"), 200), (("projectid", "99"), 431), (("projectid", "no id"), 431)] {
+        for args in [("projectid", "99"), ("projectid", "no id")] {
             let answer = scene.direct.call(&member, VOLUMES, &[args]).await;
-            assert_eq!(answer.status, status, "{kind}: {args:?}: {}", answer.body);
+            assert_eq!(answer.status, 431, "{kind}: {args:?}: {}", answer.body);
         }
+
+        // All projects together are those that let this call in.
+        let beside = json!({"account_id": member.account_id, "account_role": "Regular", "project_account_id": 500 + BESIDE,
+                            "project_id": BESIDE});
+        seed(store, &json!({ "project_account": [beside] })).await;
+        disks(store, &[(501, "strict"), (502, "beside"), (member.account_id, "own")]).await;
+        let names = async |person: &Person, command: &str, more: &[(&str, &str)]| {
+            let mut args = vec![("projectid", "-1")];
+            args.extend(more);
+            let mut names = names(&scene.direct.call(person, command, &args).await, "volume", "name");
+            names.sort();
+            names
+        };
+        assert_eq!(names(&member, VOLUMES, &[]).await, ["beside"], "{kind}");
+        assert_eq!(names(&member, VOLUMES, &[("listall", "true")]).await, ["beside", "own"], "{kind}");
+        assert_eq!(
+            names(&member, "listVolumesMetrics", &[]).await,
+            ["beside", "strict"],
+            "{kind}: no rule speaks of it"
+        );
+        assert_eq!(names(&stranger, VOLUMES, &[]).await, [""; 0], "{kind}");
+        // The user's own membership comes before that of the account, and administrators stand above.
+        join(store, member.account_id, Some(member.user_id), "Regular", None).await;
+        assert_eq!(names(&member, VOLUMES, &[]).await, ["beside", "strict"], "{kind}");
+        run(store, &format!("DELETE FROM project_account WHERE user_id = {}", member.user_id)).await;
+        assert_eq!(names(&member, VOLUMES, &[]).await, ["beside"], "{kind}");
+        run(store, "UPDATE project_account SET account_role = 'Admin'").await;
+        assert_eq!(names(&member, VOLUMES, &[]).await, ["beside", "strict"], "{kind}");
+        let chief = scene.direct.person("chief", 2, 3, ENG).await;
+        join(store, chief.account_id, None, "Regular", Some(STRICT)).await;
+        assert_eq!(names(&chief, VOLUMES, &[]).await, ["strict"], "{kind}");
     }
+}
+
+/// A disk of each of these accounts, with this name.
+async fn disks(store: &Store, owners: &[(i64, &str)]) {
+    let disk = |(account, name): &(i64, &str)| {
+        json!({"id": account, "name": name, "uuid": format!("00000000-0000-4000-9004-{account:012}"), "account_id": account,
+               "domain_id": ENG, "data_center_id": 1, "disk_offering_id": 1, "volume_type": "DATADISK", "size": 1,
+               "state": "Ready", "created": "2026-11-23 18:00:00"})
+    };
+    seed(store, &json!({ "volumes": owners.iter().map(disk).collect::<Vec<_>>() })).await;
 }
 
 /// Who is denied has proven who it is: such answers do not slow its address down as wrong credentials do.

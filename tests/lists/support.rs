@@ -97,7 +97,7 @@ pub struct Answer {
 }
 
 /// What commands work with when a user calls them.
-async fn ctx(store: &Store, username: &str) -> Ctx {
+async fn ctx(store: &Store, username: &str, command: &'static str) -> Ctx {
     let motion = Arc::new(Motion::new(store.clone(), Patience::default()));
     let means = Means {
         estate: Arc::new(stackmotion::estate::Estate::without_agents(store.clone())),
@@ -111,6 +111,7 @@ async fn ctx(store: &Store, username: &str) -> Ctx {
     };
     Ctx {
         means: Arc::new(means),
+        command,
         caller: Arc::new(caller(store, username).await),
         resume_after: None,
         request_id: "test".into(),
@@ -119,16 +120,16 @@ async fn ctx(store: &Store, username: &str) -> Ctx {
 
 /// What a command that answers at once says to a user, before it is printed.
 pub async fn reply(store: &Store, username: &str, command: &str, args: &[(&str, &str)]) -> Reply {
-    let ctx = ctx(store, username).await;
     let known = find(command).unwrap_or_else(|| panic!("{command} is not served"));
+    let ctx = ctx(store, username, known.entry.spec.name).await;
     let args: Vec<_> = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     run(&ctx, known.entry.action, &args).await.expect("an answer")
 }
 
 /// Calls a command that answers at once, as a user, with parameters as a client sends them.
 pub async fn call(store: &Store, username: &str, command: &str, args: &[(String, String)]) -> Answer {
-    let ctx = ctx(store, username).await;
     let known = find(command).unwrap_or_else(|| panic!("{command} is not served"));
+    let ctx = ctx(store, username, known.entry.spec.name).await;
     let format = args.iter().find(|(name, _)| name.eq_ignore_ascii_case("response"));
     let envelope = Envelope {
         name: &known.envelope,

@@ -30,22 +30,61 @@ fn rows() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         .collect()
 }
 
+/// Whether a function of this name is a test that is run.
+fn is_test(lines: &[&str], name: &str) -> bool {
+    lines.iter().enumerate().any(|(at, line)| {
+        let line = line.trim_start().trim_start_matches("async ");
+        let is_named = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) == Some(name);
+        is_named && is_run(&lines[..at])
+    })
+}
+
+/// Whether the attributes right before a function make it a test, and none of them leaves it out.
+fn is_run(before: &[&str]) -> bool {
+    let above = before.iter().rev().map(|line| line.trim_start());
+    let attributes: Vec<&str> = above
+        .take_while(|line| line.starts_with("#[") || line.starts_with("//"))
+        .filter(|line| line.starts_with("#["))
+        .collect();
+    let begins = |words: &[&str]| attributes.iter().any(|line| words.iter().any(|word| line.starts_with(*word)));
+    begins(&["#[test]", "#[tokio::test"]) && !begins(&["#[ignore", "#[cfg"])
+}
+
+#[test]
+fn what_is_not_run_is_no_test() {
+    let text = "
+        #[tokio::test(flavor = \"multi_thread\")]
+        /// What it shows.
+        async fn good() {}
+        fn helper() {}
+        #[test]
+        #[ignore = \"it takes long\"]
+        fn asleep() {}
+        #[cfg(any())]
+        #[test]
+        fn left_out() {}
+        #[test]
+        fn plain() {}
+        #[allow(dead_code)]
+        async fn forgotten() {}";
+    let lines: Vec<&str> = text.lines().collect();
+    let tests = ["good", "helper", "asleep", "left_out", "plain", "forgotten", "nobodys"];
+    assert_eq!(tests.map(|name| is_test(&lines, name)), [true, false, false, false, true, false, false]);
+}
+
 #[test]
 fn every_attack_has_a_test_that_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut text = String::new();
     sources(&root.join("tests"), &mut text);
     sources(&root.join("src"), &mut text);
+    let lines: Vec<&str> = text.lines().collect();
     let rows = rows();
     assert!(rows.len() >= 25, "the table has {} rows", rows.len());
     for (attack, answer, tests) in rows {
         assert!(!attack.is_empty() && !answer.is_empty() && !tests.is_empty(), "{attack}: {answer}: {tests:?}");
         for test in tests {
-            let is_there = text.lines().any(|line| {
-                let line = line.trim_start().trim_start_matches("async ");
-                line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) == Some(test)
-            });
-            assert!(is_there, "{attack}: there is no test {test}");
+            assert!(is_test(&lines, test), "{attack}: there is no test {test}, or it is not run");
         }
     }
 }

@@ -33,7 +33,7 @@ fn without(answer: &RawResponse, text: &str) -> (u16, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_filter_of_a_list_is_a_piece_of_sql() {
     let world = World::start().await;
-    let mut tried = 0;
+    let (mut tried, mut maps) = (0, 0);
     let mut specs: Vec<_> =
         COMMANDS.iter().filter(|entry| matches!(entry.action, Action::Sync(_))).map(|entry| entry.spec).collect();
     // An answer that has no end is not compared. Its filters are those of `listAsyncJobs`.
@@ -42,33 +42,39 @@ async fn no_filter_of_a_list_is_a_piece_of_sql() {
     specs.sort_by_key(|spec| !spec.name.starts_with("list"));
     for spec in specs {
         for param in flatten(spec.params) {
-            if !matches!(param.kind, ParamType::String | ParamType::List | ParamType::Uuid | ParamType::Date) {
-                continue;
-            }
-            let ask = async |text: &str| {
-                let mut pairs =
-                    vec![("command", spec.name), ("response", "json"), ("listall", "true"), (param.name, text)];
-                pairs.extend(
-                    flatten(spec.params)
-                        .filter(|other| other.required && other.name != param.name)
-                        .map(|other| (other.name, "1")),
-                );
-                world.get("admin", &pairs).await
+            // What was changed with one text is shown with the next, also in refusals.
+            let changes = !spec.name.starts_with("list");
+            let names: Vec<String> = match param.kind {
+                ParamType::String | ParamType::List | ParamType::Uuid | ParamType::Date => vec![param.name.to_owned()],
+                // Maps of lists are tags: both halves are looked for.
+                ParamType::Map if !changes => ["key", "value"].map(|half| format!("{}[0].{half}", param.name)).into(),
+                _ => continue,
             };
-            let wanted = without(&ask(UNMATCHED).await, UNMATCHED);
-            // A text that is too long is refused for that, which is another answer.
-            for text in SQL.into_iter().filter(|text| text.len() <= param.max_length) {
-                let answer = ask(text).await;
-                tried += 1;
-                let (status, body) = without(&answer, text);
-                assert_eq!(status, wanted.0, "{} {} {text}: {}", spec.name, param.name, answer.body);
-                // What was changed with one text is shown with the next, also in refusals.
-                let changes = !spec.name.starts_with("list");
-                assert!(changes || body == wanted.1, "{} {} {text}: {body}", spec.name, param.name);
+            for name in &names {
+                let ask = async |text: &str| {
+                    let mut pairs =
+                        vec![("command", spec.name), ("response", "json"), ("listall", "true"), (name.as_str(), text)];
+                    pairs.extend(
+                        flatten(spec.params)
+                            .filter(|other| other.required && other.name != param.name)
+                            .map(|other| (other.name, "1")),
+                    );
+                    world.get("admin", &pairs).await
+                };
+                let wanted = without(&ask(UNMATCHED).await, UNMATCHED);
+                maps += usize::from(param.kind == ParamType::Map);
+                // A text that is too long is refused for that, which is another answer.
+                for text in SQL.into_iter().filter(|text| text.len() <= param.max_length) {
+                    let answer = ask(text).await;
+                    tried += 1;
+                    let (status, body) = without(&answer, text);
+                    assert_eq!(status, wanted.0, "{} {name} {text}: {}", spec.name, answer.body);
+                    assert!(changes || body == wanted.1, "{} {name} {text}: {body}", spec.name);
+                }
             }
         }
     }
-    assert!(tried > 500, "{tried}");
+    assert!(tried > 500 && maps >= 4, "{tried} {maps}");
     let left = world.store.db().row("SELECT COUNT(*) FROM volumes", vec![]).await.unwrap().unwrap();
     assert!(left.at::<i64>(0).unwrap() > 10);
 }
@@ -116,6 +122,37 @@ async fn no_text_becomes_markup_in_xml() {
         let answer = world.get("admin", &[("command", command), ("listall", "true")]).await;
         assert_eq!(answer.status, 200);
         assert!(answer.body.contains("&lt;evil a=&quot;1&quot;&gt;"), "{command}: {}", answer.body);
+        assert_no_markup(&answer, command);
+    }
+    // In names that somebody chose, and in what is remembered of an account in the result of a job.
+    for (details, owner, table) in [
+        ("vm_instance_details", "vm_id", "vm_instance"),
+        ("storage_pool_details", "pool_id", "storage_pool"),
+        ("host_details", "host_id", "host"),
+        ("account_details", "account_id", "account"),
+    ] {
+        let sql = format!("INSERT INTO {details} ({owner}, name, value) SELECT id, ?, ? FROM {table}");
+        let evil = || stackmotion::store::Value::Text(evil.to_owned());
+        world.store.db().run(&sql, vec![evil(), evil()]).await.unwrap();
+    }
+    let quoted = serde_json::to_string(evil).unwrap();
+    let result = format!("x.AccountResponse/account/{{\"name\":{quoted},\"accountdetails\":{{{quoted}:{quoted}}}}}");
+    let id = "00000000-0000-4000-8000-00000000000e";
+    let sql = "INSERT INTO async_job (uuid, user_id, account_id, job_cmd, job_status, job_dispatcher, created, last_updated, \
+        job_result_code, job_process_status, related, job_result) VALUES (?, 2, 2, 'x.Cmd', 1, 'ApiAsyncJobDispatcher', \
+        '2026-11-23 00:00:00', '2026-11-23 00:00:00', 0, 0, '', ?)";
+    world.store.db().run(sql, vec![id.into(), result.into()]).await.unwrap();
+    for (command, is_shown) in [
+        ("listVirtualMachines", true),
+        ("listAccounts", true),
+        ("listStoragePools", false),
+        ("listHosts", false),
+        ("queryAsyncJobResult", true),
+    ] {
+        let answer = world.get("admin", &[("command", command), ("listall", "true"), ("jobid", id)]).await;
+        assert_eq!(answer.status, 200, "{command}: {}", answer.body);
+        let is_there = answer.body.contains("&lt;evil a=&quot;1&quot;&gt;&amp;x;&lt;/evil&gt;");
+        assert!(is_there || !is_shown, "{command}: {}", answer.body);
         assert_no_markup(&answer, command);
     }
     // In what a caller sends and is told again.

@@ -7,6 +7,7 @@ mod injection;
 mod limits;
 mod paths;
 mod proxies;
+mod rights;
 mod secrets;
 mod sessions;
 mod signatures;

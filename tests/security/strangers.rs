@@ -43,11 +43,21 @@ async fn marked() -> World {
                ('00000000-0000-4000-8000-00000000000a', 2, 2, 'x.MigrateVolumeCmd', \
                '{\"volumeid\":\"for-the-owner-only\"}', 0, 'ApiAsyncJobDispatcher', '2026-11-23 00:00:00', 0, 0, 'Volume', '')";
     run(&world, job).await;
+    let ended = format!(
+        "INSERT INTO async_job (uuid, user_id, account_id, job_cmd, job_status, job_dispatcher, created, last_updated, \
+         job_result_code, job_process_status, instance_type, related, job_result) VALUES ('{ENDED}', 2, 2, 'x.MigrateVolumeCmd', \
+         1, 'ApiAsyncJobDispatcher', '2026-11-23 00:00:00', '2026-11-23 00:00:00', 0, 0, 'Volume', '', \
+         'x.VolumeResponse/volume/{{\"name\":\"{MARK}\"}}')"
+    );
+    run(&world, &ended).await;
     world
 }
 
+/// A job of the administrator's that has ended, and whose result is marked.
+const ENDED: &str = "00000000-0000-4000-8000-00000000000b";
+
 /// A public id of the administrator's, for a parameter that takes one.
-async fn victim(world: &World, kind: Option<EntityKind>, command: &str) -> Option<String> {
+async fn victim(world: &World, kind: Option<EntityKind>) -> Option<String> {
     let sql = match kind {
         Some(EntityKind::Volume) => {
             "SELECT uuid FROM volumes WHERE account_id = 2 AND removed IS NULL AND uuid IS NOT NULL"
@@ -58,7 +68,7 @@ async fn victim(world: &World, kind: Option<EntityKind>, command: &str) -> Optio
         Some(EntityKind::Account) => "SELECT uuid FROM account WHERE id = 2",
         Some(EntityKind::User) => "SELECT uuid FROM user WHERE id = 2",
         Some(EntityKind::Domain) => "SELECT uuid FROM domain WHERE id = 1",
-        None if command == "queryAsyncJobResult" => "SELECT uuid FROM async_job WHERE account_id = 2",
+        Some(EntityKind::AsyncJob) => return Some(ENDED.to_owned()),
         _ => return None,
     };
     Some(text(world, sql).await)
@@ -67,10 +77,11 @@ async fn victim(world: &World, kind: Option<EntityKind>, command: &str) -> Optio
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guessed_ids_lead_to_nothing_that_belongs_to_others() {
     let world = marked().await;
-    let mut tried = 0;
+    let (mut tried, mut jobs) = (0, 0);
     for spec in commands() {
         for param in flatten(spec.params).filter(|param| param.kind == ParamType::Uuid || param.entity.is_some()) {
-            let Some(id) = victim(&world, param.entity, spec.name).await else { continue };
+            let Some(id) = victim(&world, param.entity).await else { continue };
+            jobs += usize::from(param.entity == Some(EntityKind::AsyncJob));
             for user in ["alice", "bob", "erin", "mona"] {
                 let mut pairs = vec![("command", spec.name), ("response", "json"), (param.name, id.as_str())];
                 // What is required besides is one's own or anything; the id that was guessed is what counts.
@@ -92,7 +103,10 @@ async fn guessed_ids_lead_to_nothing_that_belongs_to_others() {
             }
         }
     }
-    assert!(tried > 100, "{tried}");
+    assert!(tried > 100 && jobs >= 2, "{tried} {jobs}");
+    // There is something to be seen, by those who may.
+    let own = world.get("admin", &[("command", "queryAsyncJobResult"), ("response", "json"), ("jobid", ENDED)]).await;
+    assert!(own.status == 200 && own.body.contains(MARK), "{}", own.body);
     let drafts = world.jobs.drafts.lock().unwrap();
     assert!(drafts.iter().all(|draft| draft.account_id == 10 || REFUSED_BY_THE_JOB.contains(&draft.command)));
 }
@@ -102,7 +116,7 @@ async fn an_id_of_another_and_an_id_of_nobody_are_told_apart_only_where_cloudsta
     let world = marked().await;
     let unknown = "00000000-0000-4000-8000-000000000000";
     for (command, kind) in [("listVolumes", EntityKind::Volume), ("listVirtualMachines", EntityKind::Vm)] {
-        let id = victim(&world, Some(kind), command).await.unwrap();
+        let id = victim(&world, Some(kind)).await.unwrap();
         let other = world.get("alice", &[("command", command), ("response", "json"), ("id", &id)]).await;
         let nobody = world.get("alice", &[("command", command), ("response", "json"), ("id", unknown)]).await;
         // CloudStack says 531 for one and 431 for the other; both without a word about the thing itself.

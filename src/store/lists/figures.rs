@@ -82,7 +82,7 @@ impl HostGroup {
 
 impl Store {
     /// The rows that `sql` gives for these public ids; `{uuids}` stands where they belong.
-    async fn rows_of_uuids(&self, sql: &str, uuids: &[&str]) -> Result<Vec<Row>, StoreError> {
+    pub(in crate::store) async fn rows_of_uuids(&self, sql: &str, uuids: &[&str]) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         for part in uuids.chunks(IDS_PER_STATEMENT) {
             let text = sql.replace("{uuids}", &vec!["?"; part.len()].join(", "));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Condition, Window};
 use crate::model::Secret;
 use crate::store::value::Row;
-use crate::store::{API_SECRET, Store, StoreError};
+use crate::store::{API_SECRET, Rule, Store, StoreError};
 
 /// What `listUserKeys` can be narrowed to.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,19 @@ pub struct KeyFilter {
     pub api_key: Option<String>,
     /// A word in the name.
     pub keyword: Option<String>,
+}
+
+/// The public half of a living key pair, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicHalf {
+    /// The pair, internal id.
+    pub id: i64,
+    /// Its user, internal id.
+    pub user_id: i64,
+    /// The account of its user, internal id.
+    pub account_id: i64,
+    /// The half itself.
+    pub api_key: String,
 }
 
 impl KeyFilter {
@@ -76,5 +89,50 @@ impl Store {
         let sql = "SELECT api_keypair_id, rule, permission, description FROM api_keypair_permissions \
             WHERE api_keypair_id IN ({ids}) ORDER BY sort_order, id";
         super::extras::grouped(self.rows_of(sql, ids, &[]).await?, "api_keypair_id")
+    }
+
+    /// The same as rules.
+    ///
+    /// # Errors
+    /// See [`Store::keys_page`].
+    pub async fn rules_of_keys(&self, ids: &[i64]) -> Result<HashMap<i64, Vec<Rule>>, StoreError> {
+        let rule = |row: &Row| {
+            let allow = row.get::<String>("permission")?.eq_ignore_ascii_case("ALLOW");
+            Ok(Rule { pattern: row.get("rule")?, allow })
+        };
+        let rules = |rows: &[Row]| rows.iter().map(rule).collect::<Result<Vec<Rule>, StoreError>>();
+        self.key_permission_rows(ids).await?.iter().map(|(id, rows)| Ok((*id, rules(rows)?))).collect()
+    }
+
+    /// The public halves of the living key pairs of users, of each user the newest first.
+    ///
+    /// # Errors
+    /// See [`Store::keys_page`].
+    pub async fn halves_of_users(&self, users: &[i64]) -> Result<Vec<PublicHalf>, StoreError> {
+        self.halves("k.user_id", users).await
+    }
+
+    /// The public halves of the living key pairs of accounts' living users, of each user the newest first.
+    ///
+    /// # Errors
+    /// See [`Store::keys_page`].
+    pub async fn halves_of_accounts(&self, accounts: &[i64]) -> Result<Vec<PublicHalf>, StoreError> {
+        self.halves("u.account_id", accounts).await
+    }
+
+    async fn halves(&self, column: &str, ids: &[i64]) -> Result<Vec<PublicHalf>, StoreError> {
+        let sql = format!(
+            "SELECT k.id, k.user_id, u.account_id, k.api_key FROM api_keypair k JOIN user u ON u.id = k.user_id \
+             WHERE {column} IN ({{ids}}) AND k.removed IS NULL AND u.removed IS NULL ORDER BY k.created DESC, k.id DESC"
+        );
+        let half = |row: &Row| {
+            Ok(PublicHalf {
+                id: row.get("id")?,
+                user_id: row.get("user_id")?,
+                account_id: row.get("account_id")?,
+                api_key: row.get("api_key")?,
+            })
+        };
+        self.rows_of(&sql, ids, &[]).await?.iter().map(half).collect()
     }
 }

@@ -1,6 +1,8 @@
 //! Roles inside projects: how somebody stands in a project, and the rows of `listProjectRoles` and
 //! `listProjectRolePermissions` (`contract/api-protocol.md 9.2`).
 
+use std::collections::HashMap;
+
 use super::{Condition, Window};
 use crate::args;
 use crate::store::value::{Row, Value};
@@ -49,7 +51,7 @@ pub struct ProjectMember {
 }
 
 /// The row of the user comes before that of the whole account. A role that was removed, or is another project's, is none.
-const PLACE: &str = "SELECT p.id AS project_id, p.uuid, m.account_role, r.id AS role_id FROM projects p \
+const PLACE: &str = "SELECT p.id AS project_id, p.uuid, p.project_account_id, m.account_role, r.id AS role_id FROM projects p \
     LEFT JOIN project_account m ON m.project_id = p.id AND m.account_id = ? AND (m.user_id = ? OR m.user_id IS NULL) \
     LEFT JOIN project_role r ON r.id = m.project_role_id AND r.project_id = p.id AND r.removed IS NULL";
 
@@ -94,6 +96,42 @@ impl Store {
         };
         let member = ProjectMember { is_admin: role.eq_ignore_ascii_case("Admin"), rules };
         Ok(Some(ProjectPlace { project_uuid, member: Some(member) }))
+    }
+
+    /// The living projects that an account, or one user of it, is a member of: the account behind each, and the membership.
+    ///
+    /// # Errors
+    /// See [`Store::place_in_project`].
+    pub async fn own_projects(&self, account_id: i64, user_id: i64) -> Result<Vec<(i64, ProjectMember)>, StoreError> {
+        let sql =
+            format!("{PLACE} WHERE m.id IS NOT NULL AND p.removed IS NULL ORDER BY p.id, m.user_id IS NULL, m.id");
+        let mut places = self.db().rows(&sql, args![account_id, user_id]).await?;
+        let project = |row: &Row| row.get::<i64>("project_id").ok();
+        // Of several memberships in a project the first counts.
+        places.dedup_by(|later, first| project(later) == project(first));
+        let roles = places.iter().filter_map(|row| row.get::<Option<i64>>("role_id").transpose());
+        let mut rules = self.rules_of_project_roles(&roles.collect::<Result<Vec<i64>, StoreError>>()?).await?;
+        places
+            .iter()
+            .map(|row| {
+                let rules = row.get::<Option<i64>>("role_id")?.and_then(|role| rules.remove(&role)).unwrap_or_default();
+                let is_admin = row.get::<String>("account_role")?.eq_ignore_ascii_case("Admin");
+                Ok((row.get("project_account_id")?, ProjectMember { is_admin, rules }))
+            })
+            .collect()
+    }
+
+    /// The rules of roles in projects, by role, in the order in which they are tried.
+    async fn rules_of_project_roles(&self, roles: &[i64]) -> Result<HashMap<i64, Vec<Rule>>, StoreError> {
+        let sql = "SELECT q.project_role_id, q.rule, q.permission FROM project_role_permissions q \
+            JOIN project_role r ON r.id = q.project_role_id AND r.project_id = q.project_id \
+            WHERE q.project_role_id IN ({ids}) ORDER BY q.sort_order, q.id";
+        let mut rules: HashMap<i64, Vec<Rule>> = HashMap::new();
+        for row in self.rows_of(sql, roles, &[]).await? {
+            let allow = row.get::<String>("permission")?.eq_ignore_ascii_case("ALLOW");
+            rules.entry(row.get("project_role_id")?).or_default().push(Rule { pattern: row.get("rule")?, allow });
+        }
+        Ok(rules)
     }
 
     /// The ids of a page of roles of a project in their order, and how many match in all.

@@ -1,7 +1,5 @@
 //! Users: the filters of `listUsers` (`contract/entities.md 1.13`) and the wide rows.
 
-use std::collections::HashMap;
-
 use super::{Condition, Owners, Window};
 use crate::args;
 use crate::store::value::Row;
@@ -103,15 +101,5 @@ impl Store {
     pub async fn users_of_accounts(&self, accounts: &[i64]) -> Result<Vec<Row>, StoreError> {
         let sql = WIDE.replace("u.id IN ({ids})", "u.account_id IN ({ids}) AND u.removed IS NULL ORDER BY u.id");
         self.rows_of(&sql, accounts, &[]).await
-    }
-
-    /// The public half of the newest living key pair of users, by user.
-    ///
-    /// # Errors
-    /// See [`Store::users_page`].
-    pub async fn newest_api_keys(&self, users: &[i64]) -> Result<HashMap<i64, String>, StoreError> {
-        let sql = "SELECT user_id, api_key FROM api_keypair WHERE user_id IN ({ids}) AND removed IS NULL ORDER BY id";
-        let rows = self.rows_of(sql, users, &[]).await?;
-        rows.iter().map(|row| Ok((row.at(0)?, row.at(1)?))).collect()
     }
 }
