@@ -19,10 +19,10 @@ use tracing::Instrument;
 use login::{Authenticator, Logins};
 pub use request::{Answer, Outgoing, RawRequest, Verb};
 
-use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Reply};
+use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Reply, cs_code};
 use crate::auth::distrust::Distrust;
 use crate::auth::{Caller, Credentials, Known};
-use crate::commands::{Action, Call, Ctx, DraftFn, JobDesk, JobDraft, Means, Policy, Registered};
+use crate::commands::{Action, Call, Ctx, DraftFn, JobDesk, JobDraft, Means, Policy, Registered, find};
 use crate::estate::Estate;
 use crate::feed::Feed;
 use crate::motion::Motion;
@@ -115,6 +115,14 @@ impl Gateway {
     }
 
     async fn answer_in_span(&self, request: &RawRequest) -> Outgoing {
+    /// The answer to a request whose body cannot be read: 400, in the envelope of the command that is named elsewhere, in `pairs`.
+    pub fn unreadable(&self, pairs: &[(String, String)], text: &str) -> Outgoing {
+        let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let envelope = value("command").and_then(find).map_or(NO_COMMAND, |known| known.envelope.as_str());
+        let error = ApiError::new(ErrorCode::BadRequest, cs_code::COMMAND, text);
+        Outgoing::Own(self.refuse(Refusal::new(envelope, error), Format::asked(value("response"))))
+    }
+
         let started = Instant::now();
         let format = Format::asked(request.exact("response"));
         // What is seldom gone through lies in a box of its own: the path of every request is moved about, and should be small.
