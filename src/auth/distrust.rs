@@ -75,17 +75,17 @@ pub struct Leave<'a> {
 }
 
 impl Distrust {
-    /// Whether credentials from this address are looked at: an API key or the id of a session.
+    /// Whether credentials from this address are looked at: API keys or ids of sessions, of which one that was good is enough.
     ///
     /// # Errors
     /// How long to wait before the next.
-    pub async fn may_show(&self, address: IpAddr, shown: &str) -> Result<Leave<'_>, Duration> {
+    pub async fn may_show(&self, address: IpAddr, shown: &[Option<&str>]) -> Result<Leave<'_>, Duration> {
         let now = Instant::now();
         if self.credit_at(address, now) >= 1.0 {
             return Ok(Leave { _turn: None });
         }
         let wait = Duration::from_secs_f64(1.0 / REGAINED_A_SECOND);
-        if !self.was_good_at(shown, now) {
+        if !shown.iter().flatten().any(|shown| self.was_good_at(shown, now)) {
             return Err(wait);
         }
         let _waiting = self.waiting.try_acquire().map_err(|_| wait)?;
@@ -115,7 +115,7 @@ impl Distrust {
         *credit = Credit { left: (credit.now(now) - 1.0).max(0.0), at: now };
     }
 
-    /// Notes that credentials were good.
+    /// Notes that credentials were good: that they have shown who somebody is. What was never looked at is not good.
     pub fn accepted(&self, shown: &str) {
         self.accepted_at(shown, Instant::now());
     }
@@ -156,9 +156,10 @@ mod tests {
         // A year ahead, so that nothing is regained while the test runs.
         let far = Instant::now() + Duration::from_secs(31_536_000);
         (0..250).for_each(|_| distrust.refused_at(ADDRESS, far));
-        assert!(distrust.may_show(ADDRESS, "good").await.is_ok());
-        assert!(distrust.may_show(ADDRESS, "unheard of").await.is_err());
-        assert!(distrust.may_show(OTHER, "unheard of").await.is_ok());
+        assert!(distrust.may_show(ADDRESS, &[Some("good")]).await.is_ok());
+        assert!(distrust.may_show(ADDRESS, &[Some("unheard of"), Some("good")]).await.is_ok());
+        assert!(distrust.may_show(ADDRESS, &[Some("unheard of"), None]).await.is_err());
+        assert!(distrust.may_show(OTHER, &[Some("unheard of")]).await.is_ok());
         assert!(!distrust.was_good_at("good", far), "not for ever");
     }
 

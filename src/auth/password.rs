@@ -42,10 +42,27 @@ pub fn encode(given: &str) -> String {
     format!("{}:{}:{ITERATIONS}", STANDARD.encode(salt), STANDARD.encode(key))
 }
 
-/// Computes as long as a check of a fresh password does, so that the time of an answer does not tell whether there is such
-/// a user.
-pub fn burn(given: &str) {
-    black_box(derive(given, &[0; SALT_BYTES], ITERATIONS));
+/// Whether `given` is the password of somebody who logs in, `stored` being what is kept of it, if there is such a user.
+///
+/// What does not fit takes no less time than a check of a fresh password, so that the time of an answer tells neither whether there is
+/// such a user nor in which form a password is kept. Call it where blocking is allowed.
+#[must_use]
+pub fn lets_in(stored: Option<&str>, given: &str) -> bool {
+    weighed(stored, given).0
+}
+
+/// The verdict of [`lets_in`], and how many iterations it took.
+fn weighed(stored: Option<&str>, given: &str) -> (bool, u32) {
+    let kept = stored.filter(|_| !given.is_empty()).and_then(Kept::read);
+    let needed = kept.as_ref().map_or(0, Kept::iterations);
+    if kept.is_some_and(|kept| kept.is_of(given)) {
+        return (true, needed);
+    }
+    let missing = ITERATIONS.saturating_sub(needed);
+    if missing > 0 {
+        black_box(derive(given, &[0; SALT_BYTES], missing));
+    }
+    (false, needed + missing)
 }
 
 /// A stored password, taken apart.
@@ -72,6 +89,14 @@ impl Kept {
                 Some(Self::Pbkdf2 { salt: bytes(salt)?, key, iterations })
             }
             _ => None,
+        }
+    }
+
+    /// The iterations of a check: the other forms cost next to nothing.
+    const fn iterations(&self) -> u32 {
+        match self {
+            Self::Pbkdf2 { iterations, .. } => *iterations,
+            Self::SaltedSha256 { .. } | Self::Md5 { .. } => 0,
         }
     }
 
@@ -135,7 +160,21 @@ mod tests {
         assert!(matches(&stored, "secret words") && !matches(&stored, "secret word"));
         assert!(stored.ends_with(":100000"), "{stored}");
         assert_ne!(stored, encode("secret words"));
-        burn("secret words");
+    }
+
+    #[test]
+    fn what_does_not_fit_costs_as_much_as_a_fresh_password() {
+        let fresh = encode("words");
+        let stored = [None, Some("!"), Some(""), Some(MD5), Some(SHA256), Some(PBKDF2), Some(fresh.as_str())];
+        for stored in stored {
+            assert_eq!(weighed(stored, "wrong"), (false, ITERATIONS), "{stored:?}");
+        }
+        for (stored, given) in
+            [(MD5, "password"), (SHA256, "password"), (PBKDF2, "password"), (fresh.as_str(), "words")]
+        {
+            assert!(lets_in(Some(stored), given), "{stored}");
+        }
+        assert!(!lets_in(Some(MD5), "") && !lets_in(None, ""));
     }
 
     #[test]

@@ -13,19 +13,29 @@ const CODES: u32 = 1_000_000;
 /// The provider whose key is the code itself.
 const STATIC_PIN: &str = "staticpin";
 
-/// Whether the code is right for the provider (`totp` or `staticpin`) and key of a user, `now` being the time since 1970.
-/// One step before and one after are right as well, for clocks differ.
-pub fn code_fits(provider: &str, key: &str, code: &str, now: Duration) -> bool {
+/// A code that is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// It is the PIN, as often as it is shown.
+    Pin,
+    /// It is the code of this time step, and good once.
+    Once(u64),
+}
+
+/// What the code is for the provider (`totp` or `staticpin`) and key of a user, `now` being the time since 1970; none when it is
+/// wrong. One step before and one after are right as well, for clocks differ.
+pub fn judge(provider: &str, key: &str, code: &str, now: Duration) -> Option<Right> {
     let same = |right: &str| bool::from(right.as_bytes().ct_eq(code.as_bytes()));
     if key.is_empty() {
-        return false;
+        return None;
     }
     if provider.eq_ignore_ascii_case(STATIC_PIN) {
-        return same(key);
+        return same(key).then_some(Right::Pin);
     }
-    let Some(key) = base32(key) else { return false };
+    let key = base32(key)?;
     let step = now.as_secs() / STEP.as_secs();
-    (step.saturating_sub(1)..=step + 1).any(|step| same(&format!("{:06}", code_at(&key, step))))
+    let mut steps = step.saturating_sub(1)..=step + 1;
+    steps.find(|step| same(&format!("{:06}", code_at(&key, *step)))).map(Right::Once)
 }
 
 /// The code of a step: RFC 4226 over the number of the step (RFC 6238).
@@ -69,21 +79,22 @@ mod tests {
         for (seconds, code) in
             [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")]
         {
-            assert!(code_fits("totp", KEY, code, Duration::from_secs(seconds)), "{seconds}");
-            assert!(code_fits("totp", KEY, code, Duration::from_secs(seconds + 30)), "one step later");
-            assert!(!code_fits("totp", KEY, code, Duration::from_secs(seconds + 90)), "three steps later");
+            let judged = |later: u64| judge("totp", KEY, code, Duration::from_secs(seconds + later));
+            assert_eq!(judged(0), Some(Right::Once(seconds / 30)), "{seconds}");
+            assert_eq!(judged(30), judged(0), "one step later it is the same code");
+            assert_eq!(judged(90), None, "three steps later");
         }
     }
 
     #[test]
     fn what_is_refused() {
         let now = Duration::from_secs(59);
-        assert!(!code_fits("totp", KEY, "287083", now));
-        assert!(!code_fits("totp", KEY, "", now));
-        assert!(!code_fits("totp", "not base32!", "287082", now));
-        assert!(!code_fits("totp", "", "", now));
-        assert!(!code_fits("staticpin", "", "", now), "no PIN is no factor");
-        assert!(code_fits("staticpin", "4711", "4711", now));
-        assert!(!code_fits("staticpin", "4711", "4712", now));
+        assert_eq!(judge("totp", KEY, "287083", now), None);
+        assert_eq!(judge("totp", KEY, "", now), None);
+        assert_eq!(judge("totp", "not base32!", "287082", now), None);
+        assert_eq!(judge("totp", "", "", now), None);
+        assert_eq!(judge("staticpin", "", "", now), None, "no PIN is no factor");
+        assert_eq!(judge("staticpin", "4711", "4711", now), Some(Right::Pin));
+        assert_eq!(judge("staticpin", "4711", "4712", now), None);
     }
 }

@@ -31,6 +31,25 @@ pub(super) fn login_of(body: &[u8]) -> Option<ForeignLogin> {
     Some(ForeignLogin { user_uuid: user?, awaits_factor: verified.as_deref() == Some("false") })
 }
 
+/// The envelope of the answer to a second factor.
+const OF_THE_FACTOR: &str = "validateusertwofactorauthenticationcoderesponse";
+
+/// Whether an answer says that a second factor was right, JSON or XML (`contract/api-protocol.md 3.7`). Nothing else does: CloudStack
+/// answers `200` with an empty body to what it has not understood.
+pub(super) fn says_factor_was_right(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    if text.starts_with('{') {
+        let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let success = document.get(OF_THE_FACTOR).and_then(|inside| inside.get("success"));
+        return success.is_some_and(|said| said.as_bool() == Some(true) || said.as_str() == Some("true"));
+    }
+    let root = text.split_once("?>").map_or(text, |(_, root)| root).trim_start();
+    let inside = root.strip_prefix('<').and_then(|root| root.strip_prefix(OF_THE_FACTOR));
+    // What may follow the name are the attributes of the element.
+    let inside = inside.filter(|rest| rest.starts_with(['>', ' '])).and_then(|rest| rest.split_once('>'));
+    inside.is_some_and(|(_, inside)| inside.starts_with("<success>true</success>"))
+}
+
 #[derive(Deserialize)]
 struct Listing<'a> {
     #[serde(borrow, rename = "listapisresponse")]
@@ -103,6 +122,33 @@ mod tests {
         assert_eq!(login_of(xml), Some(login(false)));
         assert_eq!(login_of(b"{\"loginresponse\":{}}"), None);
         assert_eq!(login_of(b"<h1>Bad</h1>"), None);
+    }
+
+    #[test]
+    fn second_factors() {
+        let envelope = OF_THE_FACTOR;
+        for right in [
+            format!(r#"{{"{envelope}":{{"success":true}}}}"#),
+            format!(r#"{{"{envelope}":{{"success":"true"}}}}"#),
+            format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><{envelope}><success>true</success></{envelope}>"),
+            format!("<{envelope} cloud-stack-version=\"4\"><success>true</success></{envelope}>"),
+        ] {
+            assert!(says_factor_was_right(right.as_bytes()), "{right}");
+        }
+        for other in [
+            String::new(),
+            "{}".to_owned(),
+            "{".to_owned(),
+            r#"{"errorresponse":{"success":true}}"#.to_owned(),
+            format!(r#"{{"{envelope}":{{"success":false}}}}"#),
+            format!(r#"{{"{envelope}":{{"errorcode":511}}}}"#),
+            "<errorresponse><success>true</success></errorresponse>".to_owned(),
+            format!("<{envelope}s><success>true</success></{envelope}s>"),
+            format!("<{envelope}><errortext><success>true</success></errortext></{envelope}>"),
+            format!("<{envelope}><success>false</success></{envelope}>"),
+        ] {
+            assert!(!says_factor_was_right(other.as_bytes()), "{other}");
+        }
     }
 
     fn texts(nodes: &[Node]) -> Vec<String> {

@@ -1,17 +1,17 @@
-//! Logging in and out, and the second factor: the three commands that the rim serves itself
+//! Logging in and out: with the second factor (`second_factor.rs`) the three commands that the rim serves itself
 //! (`contract/api-protocol.md 3`).
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::request::{Answer, RawRequest, SESSION_COOKIE, SESSION_KEY, Verb};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, Envelope, ErrorCode, Format, Reply, cs_code};
-use crate::auth::limit::Guesses;
+use crate::auth::limit::{Guesses, Tried};
+use crate::auth::password;
 use crate::auth::session::{self, Ticket};
-use crate::auth::{password, two_factor};
 use crate::commands::login::LoginView;
 use crate::commands::logout::LogoutView;
 use crate::model::{Secret, Timestamp, signed};
@@ -83,8 +83,21 @@ impl Authenticator {
     }
 
     /// The envelope of errors: only the name as it is spelled in the list of commands has one of its own.
-    fn error_envelope(self, request: &RawRequest) -> &'static str {
+    pub(super) fn error_envelope(self, request: &RawRequest) -> &'static str {
         if request.exact("command") == Some(self.name()) { self.envelope() } else { NO_COMMAND }
+    }
+
+    /// What is told where another web site has caused the request: a login is refused as one, and who logs out or shows a second
+    /// factor has no session.
+    pub(super) fn refusal_of_foreign(self) -> ApiError {
+        match self {
+            // Somebody else's page would log this browser in as somebody else.
+            Self::Login => {
+                ApiError::login_failed("A login has to come from this server's own pages, not from another site's.")
+            }
+            Self::Logout => ApiError::bad_parameter("Session not found for the logout process."),
+            Self::SecondFactor => ApiError::bad_credentials(),
+        }
     }
 }
 
@@ -96,7 +109,7 @@ impl Gateway {
         let shown = request.session_id().filter(|_| which != Authenticator::Login);
         let _leave = match shown {
             None => None,
-            Some(id) => match self.distrust.may_show(request.peer, id).await {
+            Some(id) => match self.distrust.may_show(request.peer, &[Some(id)]).await {
                 Ok(leave) => Some(leave),
                 Err(wait) => {
                     let refusal = Refusal::new(which.error_envelope(request), super::proof::too_many_refused(wait));
@@ -124,23 +137,23 @@ impl Gateway {
     /// Logs in. `None` says that GET is not the way.
     async fn login(&self, request: &RawRequest, cookies: &mut Vec<String>) -> Result<Option<Reply>, ApiError> {
         if self.is_foreign(request) {
-            // Somebody else's page would log this browser in as somebody else.
-            return Err(ApiError::login_failed(
-                "A login has to come from this server's own pages, not from another site's.",
-            ));
+            return Err(Authenticator::Login.refusal_of_foreign());
         }
         // A session that the client still has ends, and it gets a new cookie whatever becomes of the login: an id that
         // somebody else has put there is worth nothing.
-        // What is none costs a look and no change: strangers may ask as often as they like.
-        if let Some(session) = self.session(request).await? {
-            self.means.store.session_end(&session.id_hash).await?;
-        }
+        self.end_shown(request).await?;
         let ticket = Ticket::issue();
         cookies.push(self.session_cookie(request, ticket.id.expose()));
         if request.verb != Verb::Post {
             return Ok(None);
         }
-        let domain_id = self.domain_of_login(request).await?;
+        self.logins.guesses.may_come(request.peer).map_err(too_many_guesses)?;
+        let domain_id = self.domain_of_login(request).await.inspect_err(|error| {
+            // Who names a domain that there is not is guessing as well.
+            if matches!(error.code, ErrorCode::Account | ErrorCode::Unauthorized) {
+                self.logins.guesses.strayed(request.peer);
+            }
+        })?;
         let username = request.exact("username").unwrap_or_default();
         let user = self.authenticated(request, username, domain_id).await?;
         let known = self.credentials.known_user(user.identity.user_id).await.map_err(database_failed)?;
@@ -156,8 +169,22 @@ impl Gateway {
         Ok(Some(Reply::bare(self.login_view(user, ticket.key.expose()))))
     }
 
+    /// Ends the session that a login still shows. What is none costs a look, and counts among what was shown in vain.
+    async fn end_shown(&self, request: &RawRequest) -> Result<(), ApiError> {
+        let Some(id) = request.session_id() else { return Ok(()) };
+        // Where too much was shown in vain only what was good lately is looked at. The login goes on without.
+        let Ok(_leave) = self.distrust.may_show(request.peer, &[Some(id)]).await else { return Ok(()) };
+        match self.session(request).await? {
+            Some(session) => {
+                self.means.store.session_end(&session.id_hash).await?;
+            }
+            None => self.distrust.refused(request.peer),
+        }
+        Ok(())
+    }
+
     /// The domain that a login names by id or path; the root without either.
-    async fn domain_of_login(&self, request: &RawRequest) -> Result<i64, ApiError> {
+    pub(super) async fn domain_of_login(&self, request: &RawRequest) -> Result<i64, ApiError> {
         if let Some(id) = request.exact("domainid").or_else(|| request.exact("domainId")) {
             let found = match id.parse::<i64>() {
                 Ok(number) => Some(number),
@@ -194,24 +221,42 @@ impl Gateway {
         if username.is_empty() || given.is_empty() {
             return Err(failed());
         }
-        self.logins.guesses.may_try(request.peer, username, domain_id).map_err(too_many_guesses)?;
         let user = self.means.store.login_user(username, domain_id).await?;
+        let number = user.as_ref().map(|user| user.identity.user_id);
+        let tried = number.map_or_else(|| Tried::name(username, domain_id), Tried::user);
+        let attempt = self.logins.guesses.attempt(request.peer, tried).map_err(too_many_guesses)?;
         let stored = user.as_ref().map(|user| user.password.clone());
-        let fits = self.check_password(stored, given).await?;
+        let fits = match self.check_password(stored, given).await {
+            Ok(fits) => fits,
+            Err(error) => {
+                // Nothing was compared.
+                attempt.take_back();
+                return Err(error);
+            }
+        };
         let Some(user) = user.filter(|_| fits) else {
-            self.logins.guesses.failed(request.peer, username, domain_id);
-            self.count_failure(username, domain_id).await?;
+            attempt.failed();
+            // Asked for again, whoever it is: others may have failed meanwhile, and it takes as long for a name that nobody has.
+            if let Some(user) = self.means.store.login_user(username, domain_id).await? {
+                self.count_failure(&user).await?;
+            }
             tracing::warn!(peer = %request.peer, user = %username.escape_debug(), domain_id, "a login failed");
             return Err(failed());
         };
-        if user.source.to_uppercase().starts_with("SAML2") {
+        let is_saml = user.source.to_uppercase().starts_with("SAML2");
+        if is_saml || !user.identity.enabled || second_factor_of(&user).is_due() {
+            // A right password alone excuses no wrong one where it is not the whole proof: the second factor does, when it is shown.
+            attempt.take_back();
+        } else {
+            attempt.succeeded();
+            self.means.store.login_succeeded(user.identity.user_id).await?;
+        }
+        if is_saml {
             return Err(ApiError::login_failed("User is not allowed CloudStack login"));
         }
         if !user.identity.enabled {
             return Err(ApiError::login_failed(self.disabled_text(&user).await?));
         }
-        self.logins.guesses.succeeded(request.peer, username, domain_id);
-        self.means.store.login_succeeded(user.identity.user_id).await?;
         Ok(user)
     }
 
@@ -222,27 +267,23 @@ impl Gateway {
         let _waiting = self.logins.waiting.try_acquire().map_err(|_| ApiError::service_unavailable(busy))?;
         let _turn = self.logins.turns.acquire().await.map_err(|_| ApiError::service_unavailable(busy))?;
         let given = Secret::new(given.to_owned());
-        let checked = tokio::task::spawn_blocking(move || match stored {
-            Some(stored) => password::matches(stored.expose(), given.expose()),
-            None => {
-                password::burn(given.expose());
-                false
-            }
-        });
+        let checked =
+            tokio::task::spawn_blocking(move || password::lets_in(stored.as_ref().map(Secret::expose), given.expose()));
         checked.await.map_err(|cause| ApiError::internal("The password could not be checked.").caused_by(cause))
     }
 
-    /// Notes a failed login with the user, who is shut out after too many: but for root administrators, whom anybody could
-    /// keep out then.
-    async fn count_failure(&self, username: &str, domain_id: i64) -> Result<(), ApiError> {
-        let Some(user) = self.means.store.login_user(username, domain_id).await? else { return Ok(()) };
+    /// Notes a wrong password or second factor with the user, who is shut out after too many: but for root administrators, whom
+    /// anybody could keep out then.
+    pub(super) async fn count_failure(&self, user: &LoginUser) -> Result<(), ApiError> {
         if !user.identity.enabled || user.identity.account_type == ROOT_ADMIN {
             return Ok(());
         }
         let allowed = self.means.policy.session.failed_logins_allowed;
         let shut_out = allowed > 0 && user.failed_logins + 1 >= allowed;
         if shut_out {
-            tracing::warn!(user = %username.escape_debug(), domain_id, "disabled after too many failed logins");
+            let who = &user.identity;
+            let domain_id = who.domain_id;
+            tracing::warn!(user = %who.username.escape_debug(), domain_id, "disabled after too many failed logins");
         }
         Ok(self.means.store.login_failed(user.identity.user_id, shut_out).await?)
     }
@@ -268,17 +309,12 @@ impl Gateway {
 
     async fn open_session(&self, user: &LoginUser, ticket: &Ticket, peer: IpAddr) -> Result<(), ApiError> {
         self.means.store.sessions_forget(self.idle_since()).await?;
-        let second_factor = match user.second_factor {
-            Some(_) => SecondFactor::Awaited,
-            None if user.factor_mandated => SecondFactor::Missing,
-            None => SecondFactor::NotNeeded,
-        };
         let row = SessionRow {
             id_hash: session::id_fingerprint(ticket.id.expose()),
             key_hash: session::fingerprint(ticket.key.expose()),
             secret: Some(ticket.secret.clone()),
             user_id: user.identity.user_id,
-            second_factor,
+            second_factor: second_factor_of(user),
             last_used: Timestamp::now(),
         };
         self.means.store.session_create(&row).await?;
@@ -338,7 +374,7 @@ impl Gateway {
             if request.session_id().is_some() {
                 self.distrust.refused(request.peer);
             }
-            return Err(ApiError::bad_parameter("Session not found for the logout process."));
+            return Err(Authenticator::Logout.refusal_of_foreign());
         };
         self.means.store.session_end(&session.id_hash).await?;
         if let Some(user) = self.means.store.login_user_by_id(session.user_id).await? {
@@ -350,37 +386,6 @@ impl Gateway {
         let expired = |name: &str| format!("{name}=; Expires=Thu, 01-Jan-1970 00:00:00 GMT; Max-Age=0");
         cookies.extend(request.cookies.iter().filter(|(name, _)| is_cookie_name(name)).map(|(name, _)| expired(name)));
         Ok(Some(Reply::bare(LogoutView { description: "success".to_owned() })))
-    }
-
-    async fn second_factor(&self, request: &RawRequest) -> Result<Option<Reply>, ApiError> {
-        let Some(session) = self.session(request).await? else {
-            self.distrust.refused(request.peer);
-            return Err(ApiError::bad_credentials());
-        };
-        let key = request.exact(SESSION_KEY);
-        if !self.means.policy.session.key_check.passes(&session.key_hash, request.cookie(SESSION_KEY), key) {
-            self.means.store.session_end(&session.id_hash).await?;
-            return Err(ApiError::unknown_caller());
-        }
-        let Some(code) = request.exact("codefor2fa").filter(|code| !code.is_empty()) else {
-            return Err(ApiError::new(
-                ErrorCode::Account,
-                cs_code::COMMAND,
-                "Code for two factor authentication is required",
-            ));
-        };
-        let user = self.means.store.login_user_by_id(session.user_id).await?.filter(|user| user.identity.enabled);
-        let fits = user.and_then(|user| user.second_factor).is_some_and(|(provider, factor)| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            two_factor::code_fits(&provider, factor.expose(), code, now)
-        });
-        if !fits {
-            self.means.store.session_end(&session.id_hash).await?;
-            let text = "The code is not the one that is expected now. The session has ended: log in again.";
-            return Err(ApiError::new(ErrorCode::SecondFactorNeeded, cs_code::SECOND_FACTOR, text));
-        }
-        self.means.store.session_second_factor_shown(&session.id_hash).await?;
-        Ok(Some(Reply::success()))
     }
 
     /// The cookie with the id. Where nobody can read along, it is kept from scripts and from plain HTTP.
@@ -404,6 +409,15 @@ impl Gateway {
 /// A name that can stand in a cookie: what else a client has sent as one is not repeated to it.
 fn is_cookie_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte))
+}
+
+/// What a session of this user has to show yet.
+fn second_factor_of(user: &LoginUser) -> SecondFactor {
+    match user.second_factor {
+        Some(_) => SecondFactor::Awaited,
+        None if user.factor_mandated => SecondFactor::Missing,
+        None => SecondFactor::NotNeeded,
+    }
 }
 
 pub(super) fn too_many_guesses(wait: Duration) -> ApiError {

@@ -7,6 +7,7 @@ mod long;
 mod proof;
 mod refused;
 mod request;
+mod second_factor;
 mod submission;
 mod upstream;
 
@@ -19,10 +20,10 @@ use tracing::Instrument;
 use login::{Authenticator, Logins};
 pub use request::{Answer, Outgoing, RawRequest, Verb};
 
-use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Reply};
+use crate::api::{ApiError, Args, Envelope, ErrorCode, Format, Reply, cs_code};
 use crate::auth::distrust::Distrust;
 use crate::auth::{Caller, Credentials, Known};
-use crate::commands::{Action, Call, Ctx, DraftFn, JobDesk, JobDraft, Means, Policy, Registered};
+use crate::commands::{Action, Call, Ctx, DraftFn, JobDesk, JobDraft, Means, Policy, Registered, find};
 use crate::estate::Estate;
 use crate::feed::Feed;
 use crate::motion::Motion;
@@ -114,6 +115,14 @@ impl Gateway {
         self.answer_in_span(&request).instrument(span).await
     }
 
+    /// The answer to a request whose body cannot be read: 400, in the envelope of the command that is named elsewhere, in `pairs`.
+    pub fn unreadable(&self, pairs: &[(String, String)], text: &str) -> Outgoing {
+        let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let envelope = value("command").and_then(find).map_or(NO_COMMAND, |known| known.envelope.as_str());
+        let error = ApiError::new(ErrorCode::BadRequest, cs_code::COMMAND, text);
+        Outgoing::Own(self.refuse(Refusal::new(envelope, error), Format::asked(value("response"))))
+    }
+
     async fn answer_in_span(&self, request: &RawRequest) -> Outgoing {
         let started = Instant::now();
         let format = Format::asked(request.exact("response"));
@@ -152,10 +161,12 @@ impl Gateway {
                 let envelope = self.envelope(&command.envelope, format, is_known);
                 Outgoing::Own(Answer::new(200, format, envelope.reply(&reply)))
             }
-            Err(refusal) => match Box::pin(self.passed_job(request, format)).await {
-                Some(passed) => passed,
-                None => Outgoing::Own(self.refuse(refusal, format)),
-            },
+            Err(refusal) => {
+                // Who has to wait would else be looked at all the same, by the database here and by the management server.
+                let has_to_wait = refusal.error.code == ErrorCode::ApiLimitExceeded;
+                let passed = if has_to_wait { None } else { Box::pin(self.passed_job(request, format)).await };
+                passed.unwrap_or_else(|| Outgoing::Own(self.refuse(refusal, format)))
+            }
         }
     }
 

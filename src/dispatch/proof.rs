@@ -48,30 +48,37 @@ impl Gateway {
 
     /// Which command is called by whom. Who has shown too much that was wrong is not looked at for a while.
     async fn admit_trusted(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
-        let Some(shown) = request.credentials() else { return self.admit_known(request).await };
+        let shown = request.credentials();
+        if shown == [None, None] {
+            return self.admit_signature(request).await;
+        }
         let _leave = self
             .distrust
-            .may_show(request.peer, shown)
+            .may_show(request.peer, &shown)
             .await
             .map_err(|wait| Refusal::new(envelope_of(request), too_many_refused(wait)))?;
-        let admitted = self.admit_known(request).await;
-        match &admitted {
-            Ok(_) => self.distrust.accepted(shown),
-            // Who is known has shown nothing that was wrong: there is just no role that lets anything in.
-            Err(refusal) if refusal.error.code == ErrorCode::Unauthorized && refusal.caller.is_none() => {
-                self.distrust.refused(request.peer);
-            }
-            Err(_) => {}
+        let session = self.session(request).await.map_err(|error| Refusal::new(envelope_of(request), error))?;
+        let [id, key] = shown;
+        // A session that was looked for in vain has cost a question, whatever becomes of the call.
+        let is_dead = id.is_some() && session.is_none() && !self.is_foreign(request);
+        let (admitted, proof) = match &session {
+            Some(session) => (self.admit_session(request, session).await, id),
+            None => (self.admit_signature(request).await, key),
+        };
+        // Who calls what is open to all has proven nothing.
+        if let (Ok((_, caller)), Some(proof)) = (&admitted, proof)
+            && caller.is_somebody()
+        {
+            self.distrust.accepted(proof);
+        }
+        // Who is known has shown nothing that was wrong: there is just no role that lets anything in.
+        let is_refused = admitted
+            .as_ref()
+            .is_err_and(|refusal| refusal.error.code == ErrorCode::Unauthorized && refusal.caller.is_none());
+        if is_dead || is_refused {
+            self.distrust.refused(request.peer);
         }
         admitted
-    }
-
-    async fn admit_known(&self, request: &RawRequest) -> Result<Admitted, Refusal> {
-        let session = self.session(request).await.map_err(|error| Refusal::new(envelope_of(request), error))?;
-        match session {
-            Some(session) => self.admit_session(request, &session).await,
-            None => self.admit_signature(request).await,
-        }
     }
 
     /// Who names a project, whatever for, has to belong to it and to be let in by the role that it gives, or be an administrator

@@ -69,10 +69,10 @@ impl RawRequest {
         self.cookies.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// What the request shows of who sends it: the id of a session, else an API key. Looking at it costs a question to the
+    /// What the request shows of who sends it: the id of a session, and an API key. Looking at each costs a question to the
     /// database.
-    pub(super) fn credentials(&self) -> Option<&str> {
-        self.session_id().or_else(|| self.any_case("apikey"))
+    pub(super) fn credentials(&self) -> [Option<&str>; 2] {
+        [self.session_id(), self.any_case("apikey")]
     }
 
     /// The id of the session that the request claims to belong to: the cookie's, else the path's.

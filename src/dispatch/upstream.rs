@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::foreign;
+use super::foreign::{self, ForeignLogin};
 use super::login::{Authenticator, too_many_guesses};
 use super::request::{Outgoing, RawRequest, SESSION_COOKIE, SESSION_KEY};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, Format, Node, Reply};
+use crate::auth::limit::Tried;
 use crate::auth::session;
 use crate::commands::{Registered, find};
 use crate::model::entity::EntityKind;
@@ -21,7 +22,7 @@ use crate::model::{Timestamp, signed};
 use crate::store::{SecondFactor, SessionRow};
 use crate::upstream::{PassError, Passed, Passing, Upstream};
 
-/// The largest answer to a login that is read. Real ones have half a kilobyte.
+/// The largest answer to a login or a second factor that is read. Real ones have half a kilobyte.
 const LOGIN_BYTES: usize = 64 * 1024;
 /// The largest list of commands that is read. CloudStack's has 3.6 MB (`contract/ui.md 1`).
 const LISTING_BYTES: usize = 32 * 1024 * 1024;
@@ -32,8 +33,10 @@ const LISTING_PATIENCE: Duration = Duration::from_secs(30);
 /// Statuses that say that the management server does not know the session.
 const NO_SESSION: [u16; 2] = [401, 511];
 
-/// The status of a login that failed (`contract/api-protocol.md 3.5`).
-const LOGIN_FAILED: u16 = 531;
+/// Statuses of a login that failed, or that named no domain that there is (`contract/api-protocol.md 3.1 and 3.5`).
+const LOGIN_FAILED: [u16; 2] = [401, 531];
+/// The status of a second factor that was wrong (`contract/api-protocol.md 3.7`).
+const FACTOR_FAILED: u16 = 511;
 /// The number of no domain: which one a login means is the management server's to find out.
 const NO_DOMAIN: i64 = 0;
 
@@ -63,6 +66,11 @@ impl Gateway {
     pub(super) async fn passed(&self, request: &RawRequest, format: Format) -> Option<Outgoing> {
         self.onward.as_ref()?;
         let done = match Authenticator::named(request) {
+            // The management server would go by the cookies alone.
+            Some(which) if self.is_foreign(request) => {
+                let refusal = Refusal::new(which.error_envelope(request), which.refusal_of_foreign());
+                return Some(Outgoing::Own(self.refuse(refusal, format)));
+            }
             Some(which) => self.pass_authenticator(which, request).await,
             None if is_for_upstream(request) => self.pass(request, false).await,
             None => return None,
@@ -145,34 +153,90 @@ impl Gateway {
         match which {
             Authenticator::Login => {
                 self.forget_session(request).await?;
-                // Guessing is slowed down here as it is without an upstream, which sees the gateway where a guesser is.
-                let name = request.exact("username").unwrap_or_default();
-                let guesses = &self.logins.guesses;
-                guesses.may_try(request.peer, name, NO_DOMAIN).map_err(too_many_guesses)?;
-                let mut passed = self.pass(request, true).await?;
-                match passed.status {
-                    200 => {
-                        guesses.succeeded(request.peer, name, NO_DOMAIN);
-                        self.adopt(&mut passed).await?;
-                    }
-                    LOGIN_FAILED => guesses.failed(request.peer, name, NO_DOMAIN),
-                    _ => {}
-                }
-                Ok(passed)
+                self.pass_login(request).await
             }
             Authenticator::Logout => {
                 // First here: whatever becomes of the upstream, the session is over.
                 self.forget_session(request).await?;
                 self.pass(request, false).await
             }
-            Authenticator::SecondFactor => {
-                let passed = self.pass(request, false).await?;
-                if passed.status == 200 && request.exact("command") == Some(which.name()) {
-                    self.note_second_factor(request).await?;
-                }
-                Ok(passed)
+            // In other letters it is no second factor to CloudStack.
+            Authenticator::SecondFactor if request.exact("command") != Some(which.name()) => {
+                self.pass(request, false).await
             }
+            Authenticator::SecondFactor => self.pass_second_factor(request).await,
         }
+    }
+
+    /// Guessing is slowed down here as it is without an upstream, which sees the gateway where a guesser is.
+    async fn pass_login(&self, request: &RawRequest) -> Result<Passed, ApiError> {
+        let guesses = &self.logins.guesses;
+        guesses.may_come(request.peer).map_err(too_many_guesses)?;
+        let tried = self.tried_there(request).await?;
+        let attempt = guesses.attempt(request.peer, tried).map_err(too_many_guesses)?;
+        let mut passed = match self.pass(request, true).await {
+            Ok(passed) => passed,
+            Err(error) => {
+                attempt.take_back();
+                return Err(error);
+            }
+        };
+        match passed.status {
+            200 => match self.adopt(&mut passed).await? {
+                // The second factor excuses what was tried, when it is shown.
+                Some(login) if login.awaits_factor => attempt.take_back(),
+                Some(_) => attempt.succeeded(),
+                // An answer that says nothing is no success: CloudStack has one for what it has not understood.
+                None => attempt.failed(),
+            },
+            status if LOGIN_FAILED.contains(&status) => attempt.failed(),
+            _ => attempt.take_back(),
+        }
+        Ok(passed)
+    }
+
+    /// Whom a login tries: a user of the database here, or a name, where it has none or not that domain.
+    async fn tried_there(&self, request: &RawRequest) -> Result<Tried, ApiError> {
+        let name = request.exact("username").unwrap_or_default();
+        let user = match self.domain_of_login(request).await {
+            Ok(domain_id) => self.means.store.login_user_id(name, domain_id).await?,
+            Err(_) => None,
+        };
+        Ok(user.map_or_else(|| Tried::name(name, NO_DOMAIN), Tried::user))
+    }
+
+    /// A guess at a second factor counts as one at the password does. It is believed to be right only where the answer says so.
+    async fn pass_second_factor(&self, request: &RawRequest) -> Result<Passed, ApiError> {
+        let due = self.session(request).await?.filter(|session| session.second_factor.is_due());
+        let Some(session) = due else { return self.pass(request, false).await };
+        let tried = Tried::user(session.user_id);
+        let attempt = self.logins.guesses.attempt(request.peer, tried).map_err(too_many_guesses)?;
+        let mut passed = match self.pass(request, true).await {
+            Ok(passed) => passed,
+            Err(error) => {
+                attempt.take_back();
+                return Err(error);
+            }
+        };
+        match passed.status {
+            200 => {
+                let body = passed.body.peek(LOGIN_BYTES).await.map_err(|cause| {
+                    let text = "The management server's answer to the second factor broke off. Log in again.";
+                    ApiError::command_failed(text).caused_by(cause)
+                })?;
+                let is_right = body.is_some_and(|body| foreign::says_factor_was_right(&body));
+                if is_right && self.shows_key_of(&session, request) {
+                    attempt.succeeded();
+                    let (id_hash, before) = (&session.id_hash, session.second_factor);
+                    self.means.store.session_second_factor_shown(id_hash, before).await?;
+                } else {
+                    attempt.failed();
+                }
+            }
+            FACTOR_FAILED => attempt.failed(),
+            _ => attempt.take_back(),
+        }
+        Ok(passed)
     }
 
     async fn forget_session(&self, request: &RawRequest) -> Result<(), ApiError> {
@@ -182,10 +246,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// Keeps a session that the upstream has begun.
-    async fn adopt(&self, passed: &mut Passed) -> Result<(), ApiError> {
+    /// Keeps a session that the upstream has begun. Gives who has logged in, if the answer says so.
+    async fn adopt(&self, passed: &mut Passed) -> Result<Option<ForeignLogin>, ApiError> {
         let (Some(id), Some(key)) = (cookie_set(passed, SESSION_COOKIE), cookie_set(passed, SESSION_KEY)) else {
-            return Ok(());
+            return Ok(None);
         };
         let body = passed.body.peek(LOGIN_BYTES).await.map_err(|cause| {
             let text = "The management server's answer to the login broke off. Log in again.";
@@ -195,14 +259,14 @@ impl Gateway {
             tracing::warn!(
                 "a login at the management server has an answer without a user: served commands will refuse it"
             );
-            return Ok(());
+            return Ok(None);
         };
         let Some(user_id) = self.means.store.internal_id(EntityKind::User, &login.user_uuid).await? else {
             tracing::warn!(
                 user = login.user_uuid,
                 "a user of the management server is not in the database here: served commands will refuse the session"
             );
-            return Ok(());
+            return Ok(Some(login));
         };
         self.means.store.sessions_forget(self.idle_since()).await?;
         let row = SessionRow {
@@ -213,22 +277,15 @@ impl Gateway {
             second_factor: if login.awaits_factor { SecondFactor::Awaited } else { SecondFactor::NotNeeded },
             last_used: Timestamp::now(),
         };
-        Ok(self.means.store.session_create(&row).await?)
+        self.means.store.session_create(&row).await?;
+        Ok(Some(login))
     }
 
-    /// Notes that the upstream has accepted a second factor.
-    ///
-    /// Only where the request shows the key of the session that is meant here: the upstream has checked the key of the session
-    /// that *it* took the request for, so the two are one, however oddly the cookies were written.
-    async fn note_second_factor(&self, request: &RawRequest) -> Result<(), ApiError> {
-        let Some(session) = self.session(request).await? else { return Ok(()) };
+    /// Whether a request shows the key of the session that is meant here. The upstream has checked the key of the session that *it* took
+    /// the request for, so the two are one then, however oddly the cookies were written.
+    fn shows_key_of(&self, session: &SessionRow, request: &RawRequest) -> bool {
         let (cookie, parameter) = (request.cookie(SESSION_KEY), request.exact(SESSION_KEY));
-        if session.second_factor.is_due()
-            && self.means.policy.session.key_check.passes(&session.key_hash, cookie, parameter)
-        {
-            self.means.store.session_second_factor_shown(&session.id_hash).await?;
-        }
-        Ok(())
+        self.means.policy.session.key_check.passes(&session.key_hash, cookie, parameter)
     }
 
     /// Passes a request on. The session it belongs to is in use then, unless the upstream does not know it.

@@ -4,6 +4,7 @@ mod answer;
 mod gate;
 mod line;
 mod onward;
+mod origin;
 mod params;
 mod server;
 mod tls;

@@ -82,6 +82,27 @@ pub(super) fn decode_path(path: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Whether a form with this content type reads the same as UTF-8 as it does in the charset that it names.
+///
+/// What is read here in another way than a management server behind the gateway reads it would let a request be one thing here and
+/// another there. Clients that name a relative of ASCII send ASCII, which is the same in all three.
+pub(super) fn reads_as_utf8(content_type: &str, form: &[u8]) -> bool {
+    content_type.split(';').skip(1).map(str::to_ascii_lowercase).filter(|part| part.contains("charset")).all(|part| {
+        let named = part.split_once('=').filter(|(name, _)| name.trim() == "charset");
+        match named.map(|(_, charset)| charset.trim().trim_matches('"')) {
+            Some("utf-8" | "utf8") => true,
+            Some("us-ascii" | "iso-8859-1") => is_ascii(form),
+            _ => false,
+        }
+    })
+}
+
+/// Whether a form has nothing beyond ASCII, as it is or escaped.
+fn is_ascii(form: &[u8]) -> bool {
+    let is_beyond = |pair: &[u8]| pair[0] == b'%' && matches!(pair[1], b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F');
+    form.is_ascii() && !form.windows(2).any(is_beyond)
+}
+
 fn decode(text: &[u8]) -> Result<String, MalformedEncoding> {
     if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(String::from_utf8_lossy(text).into_owned());
@@ -146,6 +167,31 @@ mod tests {
         let form = |names: usize| (0..names).map(|at| format!("n{at}=x")).collect::<Vec<_>>().join("&");
         assert_eq!(merge(b"command=x", form(5000).as_bytes()).unwrap().len(), 5001);
         assert_eq!(merge(b"command=x", form(5001).as_bytes()), Err(MergeError::TooMany));
+    }
+
+    #[test]
+    fn charsets_of_forms() {
+        let form = "application/x-www-form-urlencoded";
+        for good in ["", ";", "; charset=UTF-8", ";charset=\"utf-8\"; x=y", "; Charset = utf8", "; charset=ISO-8859-1"]
+        {
+            assert!(reads_as_utf8(&format!("{form}{good}"), b"a=%7e&b=~"), "{good}");
+        }
+        for bad in [
+            "; charset=utf-16",
+            "; charset=\"UTF-16LE\"",
+            "; charset = utf-16",
+            "; charset=utf-8; charset=utf-16",
+            "; x=\"y;charset=utf-16\"",
+            "; charset=ibm037",
+            "; charset=",
+            "; charset",
+        ] {
+            assert!(!reads_as_utf8(&format!("{form}{bad}"), b"a=b"), "{bad}");
+        }
+        for beyond in ["a=\u{e9}", "a=%e9", "%C3%A9=b", "a=%8f"] {
+            assert!(!reads_as_utf8("x; charset=iso-8859-1", beyond.as_bytes()), "{beyond}");
+            assert!(reads_as_utf8("x; charset=utf-8", beyond.as_bytes()), "{beyond}");
+        }
     }
 
     proptest! {

@@ -23,7 +23,7 @@ use super::gate::{self, FormRoom, Gate, Limits};
 use super::line::{Line, Pace, Track, Tracked, Wire};
 use super::tls::{Certificates, TlsFiles};
 use super::ui::Ui;
-use super::{answer, onward, params};
+use super::{answer, onward, origin, params};
 use crate::auth::proxies::Proxies;
 use crate::commands;
 use crate::dispatch::{Gateway, RawRequest, Verb};
@@ -35,6 +35,9 @@ const LONGEST_HEAD: usize = 8192;
 const MAX_BODY_BYTES: usize = 1_048_576;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
+/// What is said of a form that is not read.
+const OTHER_CHARSET: &str =
+    "The form names a charset other than UTF-8. Nothing was done. Send it in UTF-8, or name no charset.";
 /// How much later than the line the library's own clocks run out.
 const BEHIND_THE_LINE: Duration = Duration::from_secs(5);
 
@@ -338,16 +341,20 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
     } else {
         Vec::new()
     };
-    let form = if has_form { body.as_slice() } else { &[] };
+    let is_readable = !has_form || content_types(request).all(|kind| params::reads_as_utf8(&kind, &body));
+    let form = if has_form && is_readable { body.as_slice() } else { &[] };
     let mut pairs = match params::merge(request.query_string().as_bytes(), form) {
         Ok(pairs) => pairs,
         Err(cause) => return answer::page(StatusCode::BAD_REQUEST, &cause.to_string()),
     };
-    name_command_by_path(&mut pairs, tail);
+    let by_path = name_command_by_path(&mut pairs, tail);
     let Some(track) = request.conn_data::<Rc<Track>>() else {
         unreachable!("every connection is a line, which brings its track")
     };
     let request_id = telemetry::next_request_id();
+    if !is_readable {
+        return answer::outgoing(shared.gateway.unreadable(&pairs, OTHER_CHARSET), &request_id, false);
+    }
     let raw = RawRequest {
         pairs,
         cookies: cookies(request),
@@ -355,10 +362,10 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         verb,
         peer: client_address(request, track.address, &shared.proxies),
         is_encrypted: track.is_encrypted,
-        is_cross_site: is_cross_site(request),
+        is_cross_site: origin::is_cross_site(request),
         resume_after: header_text(request, "Last-Event-ID"),
         request_id: Arc::clone(&request_id),
-        original: passes_on.then(|| onward::original(request, body.into(), shared.proxies.header())),
+        original: passes_on.then(|| onward::original(request, body.into(), by_path, shared.proxies.header())),
     };
     let Some(_turn) = shared.gate.turn().await else {
         return answer::page(StatusCode::SERVICE_UNAVAILABLE, "too many requests are worked on; try again");
@@ -379,27 +386,28 @@ fn header_text(request: &HttpRequest, name: &str) -> Option<String> {
     request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Whether a browser says that a page of another site has caused the request. Other clients say nothing.
-fn is_cross_site(request: &HttpRequest) -> bool {
-    request.headers().get("Sec-Fetch-Site").is_some_and(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"))
+/// `/client/api/listHosts` without a `command` means `command=listHosts`, signature included. An addition of ours, so
+/// that each command has a path of its own in OpenAPI. Gives the name that was added.
+pub fn name_command_by_path(pairs: &mut Vec<(String, String)>, tail: Option<&str>) -> Option<&'static str> {
+    let command = tail.and_then(commands::find)?;
+    if pairs.iter().any(|(name, _)| name == "command") {
+        return None;
+    }
+    let name = command.entry.spec.name;
+    pairs.push(("command".to_owned(), name.to_owned()));
+    Some(name)
 }
 
-/// `/client/api/listHosts` without a `command` means `command=listHosts`, signature included. An addition of ours, so
-/// that each command has a path of its own in OpenAPI.
-pub fn name_command_by_path(pairs: &mut Vec<(String, String)>, tail: Option<&str>) {
-    let Some(command) = tail.and_then(commands::find) else {
-        return;
-    };
-    if !pairs.iter().any(|(name, _)| name == "command") {
-        pairs.push(("command".to_owned(), command.entry.spec.name.to_owned()));
-    }
+/// The content types of a request; the first one counts. Bytes that are no text do not hide what stands before them.
+fn content_types(request: &HttpRequest) -> impl Iterator<Item = Cow<'_, str>> {
+    request.headers().get_all(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 fn is_form(request: &HttpRequest) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type
-        .and_then(|text| text.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    content_types(request).next().is_some_and(|text| {
+        let kind = text.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
 }
 
 /// The bytes of a body. What is said to be too large is refused before the first of them.
@@ -468,13 +476,13 @@ mod tests {
     #[test]
     fn a_path_names_a_command_only_where_none_is_named() {
         let mut pairs = vec![];
-        name_command_by_path(&mut pairs, Some("listCapabilities"));
+        assert_eq!(name_command_by_path(&mut pairs, Some("listCapabilities")), Some("listCapabilities"));
         assert_eq!(pairs, [("command".to_owned(), "listCapabilities".to_owned())]);
         let mut pairs = vec![("command".to_owned(), "x".to_owned())];
-        name_command_by_path(&mut pairs, Some("listCapabilities"));
+        assert_eq!(name_command_by_path(&mut pairs, Some("listCapabilities")), None);
         assert_eq!(pairs.len(), 1);
         let mut pairs = vec![];
-        name_command_by_path(&mut pairs, Some("deeper/still"));
+        assert_eq!(name_command_by_path(&mut pairs, Some("deeper/still")), None);
         assert!(pairs.is_empty());
     }
 }

@@ -33,6 +33,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (20, "rare states", include_str!("../../migrations/0020_rare_states.sql")),
     (21, "unsettled", include_str!("../../migrations/0021_unsettled.sql")),
     (22, "jobs", include_str!("../../migrations/0022_jobs.sql")),
+    (23, "codes of second factors", include_str!("../../migrations/0023_second_factor.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

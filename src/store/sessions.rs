@@ -14,21 +14,24 @@ pub enum SecondFactor {
     Missing,
     /// It has not been shown yet.
     Awaited,
+    /// The one guess that a session has is under way, or was when a gateway stopped.
+    Tried,
     /// It has been shown.
     Shown,
 }
 
 impl SecondFactor {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::NotNeeded, "not-needed"),
         (Self::Missing, "missing"),
         (Self::Awaited, "awaited"),
+        (Self::Tried, "tried"),
         (Self::Shown, "shown"),
     ];
 
     /// Whether the session may do nothing yet but what leads to the factor.
     pub fn is_due(self) -> bool {
-        matches!(self, Self::Missing | Self::Awaited)
+        matches!(self, Self::Missing | Self::Awaited | Self::Tried)
     }
 
     fn word(self) -> &'static str {
@@ -85,6 +88,9 @@ pub struct LoginUser {
     pub must_change_password: bool,
 }
 
+/// The condition for the living user with a name in a domain.
+const BY_NAME: &str = "u.username = ? AND a.domain_id = ? AND u.removed IS NULL AND a.removed IS NULL AND a.type <> 5";
+
 impl Store {
     /// Keeps a new session.
     ///
@@ -136,13 +142,43 @@ impl Store {
         self.db().run(sql, args![now, id_hash, now]).await.map(drop)
     }
 
-    /// Notes that the second factor of a session was shown.
+    /// Takes the one guess at the second factor that a session has. False when it was taken before, or the session has ended: of
+    /// several that come at once, through whatever gateways, one has it.
     ///
     /// # Errors
     /// See [`Store::session_create`].
-    pub async fn session_second_factor_shown(&self, id_hash: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE motion_session SET second_factor = ? WHERE id_hash = ?";
-        self.db().run(sql, args![SecondFactor::Shown.word(), id_hash]).await.map(drop)
+    pub async fn session_second_factor_try(&self, id_hash: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE motion_session SET second_factor = ? WHERE id_hash = ? AND second_factor <> ?";
+        let tried = SecondFactor::Tried.word();
+        Ok(self.db().run(sql, args![tried, id_hash, tried]).await?.rows > 0)
+    }
+
+    /// Notes that the second factor of a session was shown, if the factor still is what it was `before`.
+    ///
+    /// # Errors
+    /// See [`Store::session_create`].
+    pub async fn session_second_factor_shown(&self, id_hash: &str, before: SecondFactor) -> Result<bool, StoreError> {
+        let sql = "UPDATE motion_session SET second_factor = ? WHERE id_hash = ? AND second_factor = ?";
+        let args = args![SecondFactor::Shown.word(), id_hash, before.word()];
+        Ok(self.db().run(sql, args).await?.rows > 0)
+    }
+
+    /// Notes that a user has shown the code of a time step. False when that one or a later one was shown before.
+    ///
+    /// # Errors
+    /// See [`Store::session_create`].
+    pub async fn second_factor_use(&self, user_id: i64, step: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE motion_second_factor SET step = ? WHERE user_id = ? AND step < ?";
+        if self.db().run(sql, args![step, user_id, step]).await?.rows > 0 {
+            return Ok(true);
+        }
+        let sql = "INSERT INTO motion_second_factor (user_id, step) VALUES (?, ?)";
+        match self.db().run(sql, args![user_id, step]).await {
+            Ok(_) => Ok(true),
+            // The user has a row, and its step is no earlier one.
+            Err(error) if error.is_duplicate() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ends a session; true when there was one.
@@ -167,8 +203,18 @@ impl Store {
     /// # Errors
     /// See [`Store::session_create`].
     pub async fn login_user(&self, username: &str, domain_id: i64) -> Result<Option<LoginUser>, StoreError> {
-        let wanted = "u.username = ? AND a.domain_id = ? AND u.removed IS NULL AND a.removed IS NULL AND a.type <> 5";
-        self.user_who_logs_in(wanted, args![username, domain_id]).await
+        self.user_who_logs_in(BY_NAME, args![username, domain_id]).await
+    }
+
+    /// The internal id of the same user, and nothing that would have to be unsealed.
+    ///
+    /// # Errors
+    /// See [`Store::session_create`].
+    pub async fn login_user_id(&self, username: &str, domain_id: i64) -> Result<Option<i64>, StoreError> {
+        let sql = format!(
+            "SELECT u.id FROM user u JOIN account a ON a.id = u.account_id WHERE {BY_NAME} ORDER BY u.id LIMIT 1"
+        );
+        self.db().row(&sql, args![username, domain_id]).await?.map(|row| row.at(0)).transpose()
     }
 
     /// The same by the internal id.

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Places for requests. One address gets at most half of them, so that nobody alone keeps all others out.
+use crate::auth::cidr::neighbourhood;
+
+/// Places for requests. One address, or one network of IPv6, gets at most half of them, so that nobody alone keeps all others out.
 #[derive(Debug)]
 pub(super) struct Slots {
     most: usize,
@@ -26,6 +28,7 @@ impl Slots {
 
     /// A place for a request of this address, if one is free.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
+        let address = neighbourhood(address);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = taken.values().sum();
         let own = taken.get(&address).copied().unwrap_or_default();
@@ -64,5 +67,16 @@ mod tests {
         assert!(slots.take(b).is_none(), "all are taken");
         drop(first);
         assert!(slots.take(b).is_some());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let slots = Slots::new(2);
+        let of = |text: &str| slots.take(text.parse().unwrap());
+        let first = of("2001:db8:0:1::1").unwrap();
+        assert!(of("2001:db8:0:1::2").is_none());
+        assert!(of("2001:db8:0:2::1").is_some());
+        drop(first);
+        assert!(of("2001:db8:0:1::2").is_some());
     }
 }

@@ -162,7 +162,7 @@ async fn a_second_factor_of_another_session_counts_for_nothing() {
                 [("Set-Cookie", "JSESSIONID=node0a.node0;Path=/client"), ("Set-Cookie", "sessionkey=k;HttpOnly")];
             answer("200 OK", &cookies, &body)
         } else {
-            json("{}")
+            json(r#"{"validateusertwofactorauthenticationcoderesponse":{"success":true}}"#)
         }
     })
     .await;

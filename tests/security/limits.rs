@@ -263,6 +263,59 @@ async fn wrong_credentials_are_not_looked_at_for_ever_and_good_ones_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_open_to_all_makes_nobody_known() {
+    let world = World::start().await;
+    let open = async |more: &str| {
+        let target = format!("/client/api?command=listGuiThemes&response=json{more}");
+        RawRequest::get(target).send(world.address).await.status
+    };
+    // A key that a stranger has thought of, shown with a call that everybody may make.
+    assert_eq!(open("&apikey=thought-of&signature=x").await, 200);
+    let wrong = async |key: &str| {
+        let target = format!("/client/api?command=listZones&response=json&apikey={key}&signature=x");
+        RawRequest::get(target).send(world.address).await.status
+    };
+    let mut number = 0;
+    while wrong(&format!("unknown-{number}")).await == 401 {
+        number += 1;
+        assert!(number < 2000, "wrong keys are looked up for ever");
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..20 {
+        statuses.push(wrong("thought-of").await);
+    }
+    assert!(statuses.contains(&429), "it passes for one that was good: {statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_sessions_count_whatever_is_called() {
+    let world = World::start().await;
+    let with_cookie = async |request: RawRequest, number: usize| {
+        let mut request = request;
+        request.headers.push(("Cookie".to_owned(), format!("JSESSIONID=node0dead{number}")));
+        request.send(world.address).await.status
+    };
+    let mut number = 0;
+    loop {
+        let signed = escape_pairs(&signed("alice", &CALL));
+        let status = match number % 3 {
+            0 => with_cookie(RawRequest::get("/client/api?command=listGuiThemes"), number).await,
+            1 => with_cookie(RawRequest::get("/client/api?command=login"), number).await,
+            _ => with_cookie(RawRequest::get(format!("/client/api?{signed}")), number).await,
+        };
+        if status == 429 {
+            break;
+        }
+        assert!(matches!(status, 200 | 405), "{status}");
+        number += 1;
+        assert!(number < 2000, "dead sessions are looked for for ever");
+    }
+    // Who shows a key that was good lately beside one goes on.
+    let signed = escape_pairs(&signed("alice", &CALL));
+    assert_eq!(with_cookie(RawRequest::get(format!("/client/api?{signed}")), number).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_packed_where_the_client_asks_and_nowhere_else() {
     let world = World::start().await;
     let send = async |target: String, accepts: Option<&str>| {

@@ -3,6 +3,7 @@
 mod crowds;
 mod documented;
 mod files;
+mod guesses;
 mod injection;
 mod limits;
 mod paths;
@@ -13,3 +14,4 @@ mod sessions;
 mod signatures;
 mod strangers;
 mod tls;
+mod upstream;

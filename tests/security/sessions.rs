@@ -145,6 +145,15 @@ async fn other_sites_cannot_use_or_end_a_session() {
         let answer = with_cookies(&world, &cookies, target, Some("cross-site")).await;
         assert!(matches!(answer.status, 401 | 431), "{target}: {}", answer.body);
     }
+    // Over plain HTTP browsers do not say that, but where a form comes from.
+    for origin in ["http://evil.example", "null"] {
+        for form in ["command=listZones", "command=logout"] {
+            let mut request = RawRequest::form("/client/api", format!("{form}&sessionkey={}", alice.key));
+            request.headers.extend([alice.cookies(), ("Origin".to_owned(), origin.to_owned())]);
+            let answer = request.send(world.address).await;
+            assert!(matches!(answer.status, 401 | 431), "{origin}: {form}: {}", answer.body);
+        }
+    }
     assert_eq!(call(&world, &alice, &ZONES).await.status, 200, "the session lives on");
     for site in ["same-origin", "same-site", "none"] {
         assert_eq!(with_cookies(&world, &cookies, &target, Some(site)).await.status, 200, "{site}");
@@ -160,12 +169,19 @@ async fn other_sites_cannot_use_or_end_a_session() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_sites_cannot_log_a_browser_in() {
     let world = World::start().await;
-    let mut request = RawRequest::form("/client/api", LOGIN);
-    request.headers.push(("Sec-Fetch-Site".into(), "cross-site".into()));
-    let answer = request.send(world.address).await;
-    assert_eq!(answer.status, 531, "{}", answer.body);
-    assert!(answer.all("set-cookie").is_empty());
+    let send = async |name: &str, value: &str| {
+        let mut request = RawRequest::form("/client/api", LOGIN);
+        request.headers.push((name.to_owned(), value.to_owned()));
+        request.send(world.address).await
+    };
+    for (name, value) in [("Sec-Fetch-Site", "cross-site"), ("Origin", "http://evil.example"), ("Origin", "null")] {
+        let answer = send(name, value).await;
+        assert_eq!(answer.status, 531, "{name}: {value}: {}", answer.body);
+        assert!(answer.all("set-cookie").is_empty());
+    }
     assert_eq!(sessions(&world).await, 0);
+    let own = send("Origin", &format!("http://{}", world.address)).await;
+    assert_eq!(own.status, 200, "the server's own page: {}", own.body);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
