@@ -224,22 +224,3 @@ async fn rules_are_listed_of_roles_that_are_listed() {
     assert!(entries(&direct.call(&chief, "listRolePermissions", &of_root).await, "rolepermission").is_empty());
     assert_eq!(entries(&direct.call(&root, "listRolePermissions", &of_root).await, "rolepermission").len(), 1);
 }
-
-#[tokio::test]
-async fn who_shares_an_account_is_shown_nobody_else_of_it() {
-    let database = database::sqlite().await;
-    let direct = Direct::start(&database.store).await;
-    let one = direct.person("one", 0, 4, ENG).await;
-    let other = direct.colleague("other", one.account_id).await;
-    let chief = direct.person("chief", 2, 3, ENG).await;
-    let by_id = [("id", one.account_uuid.as_str())];
-    for (person, expected) in [(&one, &["one"][..]), (&other, &["other"]), (&chief, &["one", "other"])] {
-        let answer = direct.call(person, "listAccounts", &by_id).await;
-        let accounts = entries(&answer, "account");
-        assert_eq!(accounts.len(), 1, "{}", answer.body);
-        let users = accounts[0]["user"].as_array().cloned().unwrap_or_default();
-        let names: Vec<&str> = users.iter().filter_map(|user| user["username"].as_str()).collect();
-        assert_eq!(names, expected, "{}", person.name);
-        assert_eq!(answer.body.contains("other@example.test"), expected.contains(&"other"), "{}", person.name);
-    }
-}
