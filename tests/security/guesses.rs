@@ -1,6 +1,6 @@
 //! Guesses at passwords and second factors: many at once, in turns with what is right, and with names that nobody has.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit as _, Mac as _};
