@@ -138,7 +138,8 @@ pub(super) async fn whole(depth: Depth) -> Result<Vec<Finding>, BenchError> {
     let mut memory = Finding::new(
         "all-25000-machines-memory",
         "most memory of a gateway that gave all 25,000 machines in one answer / of one that gave 12,500",
-        Target::AtMost(1.1),
+        // Not a constant: with a larger table the caches of the connections that read fill up to their ends.
+        Target::AtMost(1.2),
     );
     let half = all_at_once(12_500, depth).await?;
     let all = all_at_once(25_000, depth).await?;
