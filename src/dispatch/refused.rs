@@ -86,7 +86,7 @@ pub(super) fn refused(request: &RawRequest, owner: Option<&Caller>, why: &Why<'_
 /// Writes into the log that a role inside a project denies a call, and gives what the client is told: to it that looks like
 /// wrong credentials.
 pub(super) fn denied_in_project(request: &RawRequest, caller: &Caller, command: &str, project: &str) -> ApiError {
-    let user = one_line(&format!("{} of account {}", caller.username, caller.account_name), LONGEST_WORD);
+    let user = name_of(caller);
     let request_id = &*request.request_id;
     tracing::warn!(
         request_id,
@@ -99,9 +99,14 @@ pub(super) fn denied_in_project(request: &RawRequest, caller: &Caller, command: 
     ApiError::not_for_user(command)
 }
 
+/// The caller, as the log names it.
+fn name_of(caller: &Caller) -> String {
+    one_line(&format!("{} of account {}", caller.username, caller.account_name), LONGEST_WORD)
+}
+
 /// Writes into the log that the caller's account has no role that is known, and gives what the client is told.
 pub(super) fn without_role(request: &RawRequest, caller: &Caller, command: &str) -> ApiError {
-    let user = one_line(&format!("{} of account {}", caller.username, caller.account_name), LONGEST_WORD);
+    let user = name_of(caller);
     let request_id = &*request.request_id;
     tracing::warn!(
         request_id,

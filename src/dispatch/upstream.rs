@@ -14,7 +14,7 @@ use super::login::{Authenticator, too_many_guesses};
 use super::request::{Outgoing, RawRequest, SESSION_COOKIE, SESSION_KEY};
 use super::{Gateway, NO_COMMAND, Refusal};
 use crate::api::{ApiError, Format, Node, Reply};
-use crate::auth::limit::Tried;
+use crate::auth::limit::{Attempt, Tried};
 use crate::auth::session;
 use crate::commands::{Registered, find};
 use crate::model::entity::EntityKind;
@@ -170,17 +170,9 @@ impl Gateway {
 
     /// Guessing is slowed down here as it is without an upstream, which sees the gateway where a guesser is.
     async fn pass_login(&self, request: &RawRequest) -> Result<Passed, ApiError> {
-        let guesses = &self.logins.guesses;
-        guesses.may_come(request.peer).map_err(too_many_guesses)?;
+        self.logins.guesses.may_come(request.peer).map_err(too_many_guesses)?;
         let tried = self.tried_there(request).await?;
-        let attempt = guesses.attempt(request.peer, tried).map_err(too_many_guesses)?;
-        let mut passed = match self.pass(request, true).await {
-            Ok(passed) => passed,
-            Err(error) => {
-                attempt.take_back();
-                return Err(error);
-            }
-        };
+        let (attempt, mut passed) = self.pass_attempt(request, tried).await?;
         match passed.status {
             200 => match self.adopt(&mut passed).await? {
                 // The second factor excuses what was tried, when it is shown.
@@ -193,6 +185,18 @@ impl Gateway {
             _ => attempt.take_back(),
         }
         Ok(passed)
+    }
+
+    /// Begins a try and passes it on. One that the management server does not answer was none.
+    async fn pass_attempt(&self, request: &RawRequest, tried: Tried) -> Result<(Attempt<'_>, Passed), ApiError> {
+        let attempt = self.logins.guesses.attempt(request.peer, tried).map_err(too_many_guesses)?;
+        match self.pass(request, true).await {
+            Ok(passed) => Ok((attempt, passed)),
+            Err(error) => {
+                attempt.take_back();
+                Err(error)
+            }
+        }
     }
 
     /// Whom a login tries: a user of the database here, or a name, where it has none or not that domain.
@@ -209,15 +213,7 @@ impl Gateway {
     async fn pass_second_factor(&self, request: &RawRequest) -> Result<Passed, ApiError> {
         let due = self.session(request).await?.filter(|session| session.second_factor.is_due());
         let Some(session) = due else { return self.pass(request, false).await };
-        let tried = Tried::user(session.user_id);
-        let attempt = self.logins.guesses.attempt(request.peer, tried).map_err(too_many_guesses)?;
-        let mut passed = match self.pass(request, true).await {
-            Ok(passed) => passed,
-            Err(error) => {
-                attempt.take_back();
-                return Err(error);
-            }
-        };
+        let (attempt, mut passed) = self.pass_attempt(request, Tried::user(session.user_id)).await?;
         match passed.status {
             200 => {
                 let body = passed.body.peek(LOGIN_BYTES).await.map_err(|cause| {

@@ -72,6 +72,23 @@ impl Gateway {
         }
     }
 
+    /// A new user in an account of this type: the id, and a pair of keys.
+    async fn person(&self, username: &str, account_type: &str) -> (String, Keys) {
+        let email = format!("{username}@example.test");
+        let new = [
+            ("accounttype", account_type),
+            ("email", &email),
+            ("firstname", username),
+            ("lastname", "Test"),
+            ("username", username),
+            ("password", PASSWORD),
+        ];
+        let (_, made) = self.call(&self.admin, "createAccount", &new).await;
+        let user = made["account"]["user"][0]["id"].as_str().expect("an id").to_owned();
+        let keys = keys_of(&self.job("registerUserKeys", &[("id", &user)]).await);
+        (user, keys)
+    }
+
     async fn lets_in(&self, keys: &Keys) -> bool {
         let (status, inside) = self.call(keys, "listUsers", &[]).await;
         assert!(matches!(status, 200 | 401), "{status} {inside}");
@@ -249,17 +266,7 @@ async fn pairs_that_cannot_be_are_refused_by_their_job() {
 async fn an_admin_of_a_domain_does_not_touch_who_stands_above() {
     let database = database::sqlite().await;
     let gateway = Gateway::start(&database).await;
-    let new = [
-        ("accounttype", "2"),
-        ("email", "dora@example.test"),
-        ("firstname", "Dora"),
-        ("lastname", "Test"),
-        ("username", "dora"),
-        ("password", PASSWORD),
-    ];
-    let (_, made) = gateway.call(&gateway.admin, "createAccount", &new).await;
-    let user = made["account"]["user"][0]["id"].as_str().expect("an id");
-    let dora = keys_of(&gateway.job("registerUserKeys", &[("id", user)]).await);
+    let (_, dora) = gateway.person("dora", "2").await;
     let (_, admins) = gateway.call(&gateway.admin, "listAccounts", &[("name", "admin")]).await;
     let (account, domain) = (&admins["account"][0]["id"], &admins["account"][0]["domainid"]);
     let (account, domain) = (account.as_str().expect("an id"), domain.as_str().expect("an id"));
@@ -293,17 +300,8 @@ async fn an_admin_of_a_domain_does_not_touch_who_stands_above() {
 async fn a_job_with_the_id_of_a_pair_does_not_give_the_pair_away() {
     let database = database::sqlite().await;
     let gateway = Gateway::start(&database).await;
-    let new = [
-        ("accounttype", "0"),
-        ("email", "mallory@example.test"),
-        ("firstname", "Mallory"),
-        ("lastname", "Test"),
-        ("username", "mallory"),
-        ("password", PASSWORD),
-    ];
-    let (_, made) = gateway.call(&gateway.admin, "createAccount", &new).await;
-    let user = made["account"]["user"][0]["id"].as_str().expect("an id");
-    let mallory = keys_of(&gateway.job("registerUserKeys", &[("id", user)]).await);
+    let (user, mallory) = gateway.person("mallory", "0").await;
+    let user = user.as_str();
     let (_, users) = gateway.call(&gateway.admin, "listUsers", &[("username", "admin")]).await;
     let admin = users["user"][0]["id"].as_str().expect("an id");
     let victim = gateway.job("registerUserKeys", &[("id", admin), ("name", "second")]).await;
