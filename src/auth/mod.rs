@@ -19,4 +19,4 @@ pub mod two_factor;
 pub use caller::{AccountType, Caller, CallingKey, Credential, Credentials, KnownUser};
 pub use known::{Known, Stamp};
 pub use project::{InProject, ProjectStanding};
-pub use roles::{Rule, Verdict, may_call, role_may_call, within};
+pub use roles::{Rule, Verdict, may_call, nothing_denied, role_may_call, within};

@@ -70,14 +70,32 @@ pub fn role_may_call(role_id: i64, role_type: RoleType, rules: &[Rule], command:
 
 /// Whether the rules `inner` surely allow nothing that `outer` does not. Where that is not plain to see the answer is no.
 pub fn within(inner: &[Rule], outer: &[Rule]) -> bool {
-    inner == outer
-        || inner.iter().filter(|rule| rule.allow).all(|rule| {
-            // Of the rules that say anything about what this one allows, one must allow all of it, and none before that may
-            // deny. A star in the text of the inner pattern can only be taken by one in the outer pattern, so whatever it
-            // stands for is taken as well.
-            let mut speaking = outer.iter().filter(|known| overlap(known.pattern.as_bytes(), rule.pattern.as_bytes()));
-            speaking.find(|known| !known.allow || known.matches(&rule.pattern)).is_some_and(|known| known.allow)
-        })
+    verdicts(inner, outer).all(|verdict| verdict == Verdict::Allowed)
+}
+
+/// Whether the rules `inner` surely allow nothing that `outer` denies. Where that is not plain to see the answer is no.
+pub fn nothing_denied(inner: &[Rule], outer: &[Rule]) -> bool {
+    verdicts(inner, outer).all(|verdict| verdict != Verdict::Denied)
+}
+
+/// What the rules `outer` say about what each rule of `inner` allows, whatever the names of the commands are. They deny it as
+/// soon as they may deny a part of it.
+fn verdicts(inner: &[Rule], outer: &[Rule]) -> impl Iterator<Item = Verdict> {
+    inner.iter().enumerate().filter(|(_, rule)| rule.allow).map(|(at, rule)| {
+        let denied_before = |pattern: &str| inner[..at].iter().any(|before| !before.allow && before.matches(pattern));
+        // Of the rules that say anything about what this one allows, one must allow all of it, and none before that may deny
+        // what is not denied within as well. A star in the text of a pattern can only be taken by one in the other, so
+        // whatever it stands for is taken as well.
+        let mut speaking = outer.iter().filter(|known| overlap(known.pattern.as_bytes(), rule.pattern.as_bytes()));
+        let decides = speaking
+            .by_ref()
+            .find(|known| if known.allow { known.matches(&rule.pattern) } else { !denied_before(&known.pattern) });
+        match decides {
+            Some(known) if known.allow => Verdict::Allowed,
+            Some(_) => Verdict::Denied,
+            None => Verdict::Silent,
+        }
+    })
 }
 
 /// Whether any name fits both patterns. `reached[j]` says that so far the first pattern can meet `j` letters of the second.
@@ -194,6 +212,26 @@ mod tests {
         assert!(!within(&[rule("*UserKeys", true)], &outer), "one of them is denied");
         assert!(!within(&[rule("*", true)], &outer));
         assert!(!within(&[rule("getUserKeys", true), rule("migrateVolume", true)], &outer));
+    }
+
+    #[test]
+    fn what_is_denied_on_both_sides_is_no_obstacle() {
+        let outer = [rule("listSecrets", false), rule("list*", true), rule("*", false)];
+        let own = [rule("listS*", false), rule("getX", false), rule("list*", true)];
+        assert!(within(&own, &outer), "it denies more before it allows the same");
+        assert!(!within(&[rule("list*", true), rule("listS*", false)], &outer), "the denial comes too late");
+    }
+
+    #[test]
+    fn rules_that_allow_nothing_that_others_deny() {
+        let outer = [rule("updateConfiguration", false), rule("list*", true)];
+        assert!(nothing_denied(&[rule("deployVirtualMachine", true)], &outer), "nothing is said of it");
+        assert!(nothing_denied(&[rule("updateConfiguration", false), rule("*", true)], &outer));
+        assert!(nothing_denied(&[rule("*", false)], &outer) && nothing_denied(&[rule("*", true)], &[]));
+        assert!(!nothing_denied(&[rule("update*", true)], &outer));
+        assert!(!nothing_denied(&[rule("listHosts", true), rule("updateconfiguration", true)], &outer));
+        assert!(nothing_denied(&[rule("listHosts", true)], &[rule("list*", true), rule("*", false)]));
+        assert!(!nothing_denied(&[rule("list*", true)], &[rule("listHosts", true), rule("*", false)]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::words::Words;
 use crate::api::Group;
 use crate::auth::{AccountType, Caller};
 use crate::model::Timestamp;
-use crate::store::{Holder, ResourceUse, Row, Store, StoreError};
+use crate::store::{Holder, ResourceKind, ResourceUse, Row, Store, StoreError};
 
 crate::response! {
     /// An account.
@@ -66,6 +66,10 @@ crate::response! {
         groups: Vec<String>,
         /// Whether its keys may be used: `ENABLED`, `DISABLED` or `INHERIT`. Root admins only.
         key_access "apikeyaccess": Option<String>,
+        /// The newest job about it that runs.
+        job_id "jobid": Option<String>,
+        /// 0 while such a job runs.
+        job_status "jobstatus": Option<i64>,
     }
 }
 
@@ -84,6 +88,7 @@ pub async fn accounts(
     let rows = store.account_rows(ids).await?;
     let mut users = users(store, ids, keys).await?;
     let mut details = store.details_of_accounts(ids).await?;
+    let mut jobs = store.pending_jobs_of(ResourceKind::Account, ids).await?;
     let with_limits = words.wants(&["resource"]);
     let counted = if with_limits { Some(Counted::read(store, ids).await?) } else { None };
     let mut views = Vec::with_capacity(rows.len());
@@ -95,6 +100,8 @@ pub async fn accounts(
         }
         view.users = users.remove(&id).unwrap_or_default();
         view.details = details.remove(&id);
+        view.job_id = jobs.remove(&id);
+        view.job_status = view.job_id.as_ref().map(|_| 0);
         if caller.full_view() {
             view.key_access = Some(key_access(row)?);
         }

@@ -241,10 +241,15 @@ pub fn job_result(stored: &str, caller: &Caller) -> Option<Node> {
         let hidden = HIDDEN.iter().find(|(known, _)| *known == name).map_or([].as_slice(), |(_, fields)| fields);
         fields.retain(|field, _| !hidden.contains(&field.as_str()));
     }
+    let says_success = class.ends_with("SuccessResponse");
+    if says_success && let Some(text) = fields.shift_remove("displaytext") {
+        // Inside a job the word about a success has another name (`contract/api-protocol.md 7.3`).
+        fields.insert("details".to_owned(), text);
+    }
     if class.ends_with("ExceptionResponse") {
         fields.retain(|field, _| matches!(field.as_str(), "errorcode" | "errortext"));
     }
-    let flat = class.ends_with("ExceptionResponse") || class.ends_with("SuccessResponse");
+    let flat = class.ends_with("ExceptionResponse") || says_success;
     let node = with_maps(Node::from_json(&value));
     Some(match object {
         _ if flat => node,
@@ -296,6 +301,10 @@ mod tests {
             (r#"a.VolumeResponse/volume/{"id":"1","path":"p"}"#, r#"{"volume":{"id":"1","path":"p"}}"#),
             (r#"a.SuccessResponse/null/{"success":true}"#, r#"{"success":true}"#),
             (r#"a.SuccessResponse/{"success":true}"#, r#"{"success":true}"#),
+            (
+                r#"a.SuccessResponse/null/{"success":true,"displaytext":"{done}"}"#,
+                r#"{"success":true,"details":"{done}"}"#,
+            ),
             (r#"a.OtherResponse/null/{"x":1}"#, r#"{"null":{"x":1}}"#),
             (
                 r#"a.ExceptionResponse/null/{"uuidList":[],"errorcode":530,"errortext":"a/b {c}"}"#,

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use super::row::{flag, number, text, time};
 use crate::auth::Caller;
 use crate::model::Timestamp;
-use crate::store::{Row, Store, StoreError};
+use crate::store::{ResourceKind, Row, Store, StoreError};
 
 crate::response! {
     /// A user.
@@ -57,6 +57,10 @@ crate::response! {
         is_2fa_mandated "is2famandated": bool,
         /// Whether its keys may be used: `ENABLED`, `DISABLED` or `INHERIT`. Root admins only.
         key_access "apikeyaccess": Option<String>,
+        /// The newest job about it that runs.
+        job_id "jobid": Option<String>,
+        /// 0 while such a job runs.
+        job_status "jobstatus": Option<i64>,
     }
 }
 
@@ -97,8 +101,12 @@ pub(super) async fn plain(
             unknown.insert(store.second_factor_mandated(domain).await?);
         }
     }
+    let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+    let mut jobs = store.pending_jobs_of(ResourceKind::User, &ids).await?;
     rows.iter()
-        .map(|row| {
+        .zip(ids)
+        .map(|(row, id)| {
+            let job_id = jobs.remove(&id);
             let domain = number(row, "domain_number")?.unwrap_or_default();
             Ok(UserView {
                 id: text(row, "uuid")?.unwrap_or_default(),
@@ -117,11 +125,13 @@ pub(super) async fn plain(
                 domain_id: text(row, "domain_uuid")?,
                 domain: text(row, "domain_name")?,
                 timezone: text(row, "timezone")?,
-                api_key: keys.get(&row.get::<i64>("id")?).cloned(),
+                api_key: keys.get(&id).cloned(),
                 account_id: text(row, "account_uuid")?,
                 is_default: flag(row, "is_default")?,
                 is_2fa_enabled: flag(row, "is_user_2fa_enabled")?,
                 is_2fa_mandated: mandated.get(&domain).copied().unwrap_or_default(),
+                job_status: job_id.as_ref().map(|_| 0),
+                job_id,
                 ..UserView::default()
             })
         })

@@ -148,15 +148,21 @@ async fn the_life_of_an_account() {
         assert_eq!((seen["count"].as_i64(), seen["user"][0]["username"].as_str()), (Some(1), Some("carl")), "{kind}");
 
         let disabled = gateway.job("disableUser", &[id]).await;
-        assert_eq!(disabled["jobresult"]["user"]["state"], "disabled", "{kind}: {disabled}");
+        let user_then = &disabled["jobresult"]["user"];
+        assert_eq!(user_then["state"], "disabled", "{kind}: {disabled}");
+        // The job still ran when its result was made.
+        assert_eq!(user_then["jobid"], disabled["jobid"], "{kind}: {disabled}");
+        assert_eq!(user_then["jobstatus"], 0, "{kind}: {disabled}");
         assert!(!gateway.lets_in(&keys).await, "{kind}: disabled");
         let (_, enabled) = gateway.call(&gateway.admin, "enableUser", &[id]).await;
         assert_eq!(enabled["user"]["state"], "enabled", "{kind}: {enabled}");
+        assert!(enabled["user"].get("jobid").is_none(), "{kind}: {enabled}");
         assert!(gateway.lets_in(&keys).await, "{kind}: enabled again");
 
         for (lock, state) in [("true", "locked"), ("false", "disabled")] {
             let out = gateway.job("disableAccount", &[("id", &account), ("lock", lock)]).await;
             assert_eq!(out["jobresult"]["account"]["state"], state, "{kind}: {out}");
+            assert_eq!(out["jobresult"]["account"]["jobid"], out["jobid"], "{kind}: {out}");
             assert!(!gateway.lets_in(&keys).await, "{kind}: {state}");
             let (_, back) = gateway.call(&gateway.admin, "enableAccount", &[("id", &account)]).await;
             assert_eq!(back["account"]["state"], "enabled", "{kind}: {back}");

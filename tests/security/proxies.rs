@@ -1,5 +1,7 @@
 //! Who may say where a request comes from: proxies that the operator has named, and nobody else.
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use stackmotion::auth::proxies::Proxies;
 use stackmotion::commands::Policy;
 use stackmotion::store::Value;
@@ -110,6 +112,35 @@ async fn clients_behind_a_proxy_answer_for_themselves() {
         assert!(guesses < 100, "passwords are guessed for ever");
     }
     assert_eq!(login(&world, "alice", "password-alice", HOME).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_logs_in_from_everywhere_is_turned_away_beyond_64() {
+    let world = world("127.0.0.1").await;
+    let attempts = (0..150).map(|number| {
+        let world = &world;
+        async move { login(world, &format!("nobody{number}"), "wrong", &format!("192.0.2.{number}")).await }
+    });
+    let mut answers: FuturesUnordered<_> = attempts.collect();
+    let mut turned_away = 0;
+    // More of them than this find no place, however slowly they come.
+    while turned_away < 20 {
+        let answer = answers.next().await.expect("64 of them wait, others are answered at once");
+        if answer.status == 503 {
+            assert!(answer.body.contains("Too many people are logging in"), "{}", answer.body);
+            turned_away += 1;
+        } else {
+            assert_eq!(answer.status, 531, "{}", answer.body);
+        }
+    }
+    // Neither those who show a key nor other calls stand in that line.
+    assert_eq!(call(&world, &[(HEADER, HOME)]).await, 200);
+    drop(answers);
+    let mut answer = login(&world, "alice", "password-alice", HOME).await;
+    while answer.status == 503 {
+        answer = login(&world, "alice", "password-alice", HOME).await;
+    }
+    assert_eq!(answer.status, 200, "a place is free once others have gone: {}", answer.body);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -111,18 +111,20 @@ async fn a_root_admin_of_a_lesser_role_takes_over_nobody_who_may_do_more() {
     ];
     role(store, 11, "Admin", &own).await;
     role(store, 12, "User", &[("list*", true), ("*", false)]).await;
+    // The gateway has no such command, but a management server beside it does.
+    role(store, 13, "User", &[("list*", true), ("deployVirtualMachine", true), ("*", false)]).await;
     let lesser = direct.person("lesser", 1, 11, 1).await;
     let root = direct.person("root", 1, 1, 1).await;
     // Users may have key pairs made, which this administrator may not.
     let user = direct.person("user", 0, 4, 1).await;
+    let maker = direct.person("maker", 0, 13, 1).await;
     let tool = direct.person("tool", 0, 12, 1).await;
     let new = |account: &'static str| {
         let mut pairs = vec![("email", "x@example.test"), ("firstname", "F"), ("lastname", "L"), ("password", "pa55")];
         pairs.extend([("username", "x"), ("account", account)]);
         pairs
     };
-    for target in [&root, &user] {
-        let name = if target.name == "root" { "root" } else { "user" };
+    for (target, name) in [(&root, "root"), (&user, "user"), (&maker, "maker")] {
         for (command, pairs) in [
             ("updateUser", vec![("id", target.user_uuid.as_str()), ("password", "taken over")]),
             ("updateUser", vec![("id", target.user_uuid.as_str()), ("timezone", "UTC")]),

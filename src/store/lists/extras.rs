@@ -25,6 +25,10 @@ pub enum ResourceKind {
     Project,
     /// A template.
     Template,
+    /// An account.
+    Account,
+    /// A user.
+    User,
 }
 
 impl ResourceKind {
@@ -39,6 +43,8 @@ impl ResourceKind {
             Self::Zone => "Zone",
             Self::Project => "Project",
             Self::Template => "Template",
+            Self::Account => "Account",
+            Self::User => "User",
         }
     }
 
@@ -58,7 +64,7 @@ impl ResourceKind {
             Self::Host => Some(("host_details", "host_id", false)),
             Self::StoragePool => Some(("storage_pool_details", "pool_id", true)),
             Self::Cluster => Some(("cluster_details", "cluster_id", false)),
-            Self::Zone | Self::Project | Self::Template => None,
+            Self::Zone | Self::Project | Self::Template | Self::Account | Self::User => None,
         }
     }
 }
