@@ -146,7 +146,7 @@ impl App {
         }
         let lease = settings.node.lease;
         let name = settings.node.name.clone().unwrap_or_else(machine_name);
-        let server = store.server_register(&name, env!("CARGO_PKG_VERSION"), &address.ip().to_string(), lease).await?;
+        let server = store.server_register(&name, &policy.cloudstack_version, &address.ip().to_string(), lease).await?;
         let hyperv = Arc::new(hyperv(&settings.agent, &store)?);
         let watched = !hypervisors.iter().any(|(kind, _)| kind.eq_ignore_ascii_case(HYPERV));
         let motion =

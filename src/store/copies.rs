@@ -1,6 +1,6 @@
 //! The second row of a cold move, and the exchange of public ids at its end (`contract/migration.md` 3.5).
 
-use super::{StoreError, Tx, VolumePlace};
+use super::{ResourceKind, StoreError, Tx, VolumePlace};
 use crate::args;
 use crate::model::{Timestamp, Volume};
 
@@ -85,6 +85,8 @@ impl Tx {
             let sql = format!("UPDATE {table} SET volume_id = ? WHERE volume_id = ?");
             self.run(&sql, args![copy_id, original.id]).await?;
         }
+        let tags = "UPDATE resource_tags SET resource_id = ? WHERE resource_type = ? AND resource_id = ?";
+        self.run(tags, args![copy_id, ResourceKind::Volume.tag_word(), original.id]).await?;
         Ok(())
     }
 

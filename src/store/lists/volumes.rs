@@ -85,6 +85,8 @@ impl VolumeFilter {
                  type IN ('ConsoleProxy', 'SecondaryStorageVm', 'DomainRouter', 'InternalLoadBalancerVm', 'ElasticLoadBalancerVm'))",
             );
         }
+        // What a cold move has left behind gave its public id to the copy: it is listed as a leftover and not as a disk.
+        condition.hide("t.uuid IS NOT NULL", "t.uuid IS NULL");
         if self.hide_expunged && self.state.is_none() {
             condition.and("t.state <> 'Expunged'", []);
         }
