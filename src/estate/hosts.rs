@@ -261,8 +261,13 @@ impl Estate {
                 host.uuid
             )));
         }
+        let local = transact!(self.store, EstateRefusal, |tx| { Ok(tx.local_pools_of(host.id).await?) })?;
         transact!(self.store, EstateRefusal, |tx| {
             tx.estate_hold().await?;
+            tx.host_hold(host.id).await?;
+            for pool_id in &local {
+                tx.pool_hold(*pool_id).await?;
+            }
             if tx.host_in_motion(host.id).await? {
                 return Err(EstateRefusal::command(format!(
                     "The host {} is the source or the target of a motion that is not over, so it stays. Wait for the end of the \
@@ -280,6 +285,13 @@ impl Estate {
                 )));
             }
             for pool_id in tx.local_pools_of(host.id).await? {
+                if tx.pool_in_motion(pool_id).await? {
+                    return Err(EstateRefusal::command(format!(
+                        "The host {} stays, since a motion that is not over takes something out of its local storage or puts \
+                         something in. Wait for the end of the motion and try again.",
+                        host.dump()
+                    )));
+                }
                 let volumes = tx.pool_volumes(pool_id).await?;
                 if !volumes.is_empty() {
                     return Err(EstateRefusal::command(format!(

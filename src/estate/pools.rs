@@ -250,6 +250,7 @@ impl Estate {
         let hosts = self.store.hosts_of_pool(pool.id).await?;
         transact!(self.store, EstateRefusal, |tx| {
             tx.estate_hold().await?;
+            tx.pool_hold(pool.id).await?;
             if tx.pool_in_motion(pool.id).await? {
                 return Err(EstateRefusal::command(format!(
                     "A motion that is not over takes something out of the pool or puts something in, so it stays: {}. Wait for \

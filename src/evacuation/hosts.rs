@@ -14,9 +14,16 @@ impl Evacuation {
             return self.host_is_empty(host).await;
         }
         let mut standings = Vec::new();
-        let mut busy = vms.iter().filter(|vm| vm.state != VmState::Running).count();
-        for vm in vms.iter().filter(|vm| vm.state == VmState::Running) {
-            let standing = self.advance(((HOST, host.id), (VM, vm.id)), &mut busy, self.plan_of(vm, host)).await?;
+        let mut busy = vms.iter().filter(|vm| vm.state == VmState::Migrating).count();
+        for vm in vms.iter().filter(|vm| vm.state != VmState::Migrating) {
+            let from = (HOST, host.id);
+            let standing = if vm.state == VmState::Running {
+                self.advance((from, (VM, vm.id)), &mut busy, self.plan_of(vm, host)).await?
+            } else {
+                let text =
+                    format!("it is {}, and only machines that run are moved: start it, or stop it for good.", vm.state);
+                self.wait_for(from, vm.id, text)
+            };
             standings.push((vm, standing));
         }
         let stuck: Vec<String> = standings
@@ -68,6 +75,7 @@ impl Evacuation {
         let done = event(host, "Completed", "completed maintenance for host");
         let alert = self.empty_alert(host).await?;
         let is_empty = transact!(self.store, StoreError, |tx| {
+            tx.host_hold(host.id).await?;
             if !tx.host_machines(host.id).await?.is_empty() || tx.host_in_motion(host.id).await? {
                 return Ok(false);
             }

@@ -15,14 +15,20 @@ impl Evacuation {
             return self.settle_pool(pool, PoolEvent::EnterMaintenance, None).await;
         }
         let mut standings = Vec::new();
-        let mut busy = volumes.iter().filter(|volume| volume.state != VolumeState::Ready).count();
-        for volume in volumes.iter().filter(|volume| volume.state == VolumeState::Ready) {
+        let mut busy = volumes.iter().filter(|volume| volume.state == VolumeState::Migrating).count();
+        for volume in volumes.iter().filter(|volume| volume.state != VolumeState::Migrating) {
+            let from = (POOL, pool.id);
             // A machine that moves takes its disks along, or keeps them busy.
             if self.is_at_work((VM, volume.vm_id.unwrap_or_default())).await? {
                 busy += 1;
                 continue;
             }
-            let standing = self.advance(((POOL, pool.id), (DISK, volume.id)), &mut busy, self.pool_for(volume)).await?;
+            let standing = if volume.state == VolumeState::Ready {
+                self.advance((from, (DISK, volume.id)), &mut busy, self.pool_for(volume)).await?
+            } else {
+                let text = format!("it is {}, and only disks that are Ready are moved.", volume.state);
+                self.wait_for(from, volume.id, text)
+            };
             standings.push((volume, standing));
         }
         if busy > 0 || !standings.iter().all(|(_, it)| matches!(it, Standing::GivenUp(_))) {
@@ -45,6 +51,7 @@ impl Evacuation {
     async fn settle_pool(&self, pool: &Pool, event: PoolEvent, alert: Option<Alert>) -> Result<(), StoreError> {
         let Some((to, change)) = step(pool, event) else { return Ok(()) };
         let is_settled = transact!(self.store, StoreError, |tx| {
+            tx.pool_hold(pool.id).await?;
             if to == PoolState::Maintenance && tx.pool_in_motion(pool.id).await? {
                 return Ok(false);
             }

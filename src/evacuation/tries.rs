@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{Evacuation, Move};
+use super::{Evacuation, Manner, Move};
 use crate::motion::Refusal;
 use crate::store::{JobRow, StoreError};
 
@@ -23,6 +23,8 @@ pub(super) const POOL: &str = "StoragePool";
 pub(super) const VM: &str = "VirtualMachine";
 /// A disk.
 pub(super) const DISK: &str = "Volume";
+/// The state of a machine or disk that lets nobody move it.
+pub(super) const STATE: &str = "State";
 
 /// What was tried, by what is being emptied and what is moved away.
 #[derive(Debug, Default)]
@@ -125,6 +127,28 @@ impl Evacuation {
             Some(reason) if times + 1 >= self.manner.attempts => Standing::GivenUp(reason),
             Some(reason) => Standing::Failed(reason),
         })
+    }
+}
+
+impl Evacuation {
+    /// How it stands with something that nobody can move in the state that it is in: others change that, or nobody does. It is waited
+    /// for as long as for another attempt before anything is said, and given up like what was attempted in vain.
+    pub(super) fn wait_for(&self, from: Thing, id: i64, reason: String) -> Standing {
+        let (key, now) = ((from, (STATE, id)), Instant::now());
+        let Manner { again_after, attempts, .. } = self.manner;
+        // One that was not looked at lately was in another state meanwhile.
+        let known = self.tries.get(key).filter(|tried| now < tried.again + again_after);
+        let mut tried = known.unwrap_or(Tried { times: 0, again: now + again_after, reason: None });
+        if now >= tried.again {
+            tried = Tried { times: tried.times + 1, again: now + again_after, reason: None };
+        }
+        let times = tried.times;
+        self.tries.put(key, tried);
+        match times {
+            0 => Standing::UnderWay,
+            _ if times >= attempts => Standing::GivenUp(reason),
+            _ => Standing::Failed(reason),
+        }
     }
 }
 

@@ -19,14 +19,14 @@ fn receiver(order: &Order) -> Option<HostRef> {
 /// What would make the motion fail at its end, if the agent can tell: a file of that name in the target pool.
 ///
 /// A half copy that an earlier move left is no obstacle: it is removed, once the host has shown that the disk is elsewhere.
-pub(super) async fn obstacle(order: &Order, hypervisor: &dyn Hypervisor) -> Option<String> {
+pub(super) async fn obstacle(store: &Store, order: &Order, hypervisor: &dyn Hypervisor) -> Option<String> {
     let host = receiver(order)?;
     for disk in order.disks.iter().filter(|disk| disk.moves()) {
         let pool = pool_ref(&disk.target);
         let Ok(Some(files)) = hypervisor.files(&host, &pool, &disk.stem).await else { continue };
         let Some(file) = files.first() else { continue };
         if !file.complete && elsewhere(order, disk, hypervisor).await {
-            remove_half_copy(order, disk, hypervisor).await;
+            remove_half_copy(store, order, disk, hypervisor).await;
             continue;
         }
         return Some(format!(
@@ -62,19 +62,29 @@ pub(super) async fn clean(
         if order.kind == Kind::ColdVolume {
             clean_copy(store, order, disk, *moved, hypervisor).await?;
         } else if verdict.outcome == Outcome::NotDone && disk.moves() {
-            remove_half_copy(order, disk, hypervisor).await;
+            remove_half_copy(store, order, disk, hypervisor).await;
         }
     }
     Ok(())
 }
 
 /// A live move that was not done may have left half a file at the target, where the VM was shown not to have its disk.
-async fn remove_half_copy(order: &Order, disk: &OrderDisk, hypervisor: &dyn Hypervisor) {
+async fn remove_half_copy(store: &Store, order: &Order, disk: &OrderDisk, hypervisor: &dyn Hypervisor) {
     let Some(host) = receiver(order) else { return };
     let pool = pool_ref(&disk.target);
     let Ok(Some(files)) = hypervisor.files(&host, &pool, &disk.stem).await else { return };
     if files.is_empty() || files.iter().any(|file| file.complete) {
         return;
+    }
+    // Live moves keep the file's name: what is half there may be the next attempt's, through another gateway. That is written
+    // down before its host hears of it, so it is looked for after the file was seen.
+    match store.has_unsettled_motion(order.vm.as_ref().map(|vm| vm.id), Some(disk.volume.id), order.job_id).await {
+        Ok(false) => {}
+        Ok(true) => return,
+        Err(error) => {
+            tracing::warn!(motion = %order.uuid, stem = %disk.stem, cause = %crate::telemetry::chain(&error), "a half copy stays behind");
+            return;
+        }
     }
     match hypervisor.delete_volume(&host, &disk.target_file(&disk.volume)).await {
         Ok(()) => tracing::info!(motion = %order.uuid, stem = %disk.stem, pool = %pool.name, "removed a half copy"),

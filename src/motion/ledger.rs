@@ -137,8 +137,12 @@ impl Motion {
     pub async fn close_ledger(&self) -> Result<(), Refusal> {
         for row in self.store.motions_with_open_files(AT_ONCE).await? {
             let closed = async {
-                // What moves now is looked at another time.
+                // What moves now, here or through another gateway, is looked at another time.
                 let Some(_held) = self.try_hold(&row).await? else { return Ok(()) };
+                let volume_id = self.store.motion_volume(row.id).await?;
+                if self.store.has_unsettled_motion(row.vm_id, volume_id, row.job_id).await? {
+                    return Ok(());
+                }
                 let order = match Order::from_journal(&self.store, &row).await {
                     Ok(order) => order,
                     Err(Refusal { cause: None, text, .. }) => return self.list_unclaimed(&row, &text).await,

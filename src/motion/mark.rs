@@ -1,7 +1,12 @@
 //! Mark: the motion is written down and its rows go to `Migrating`, in one transaction.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::try_join;
+
 use super::ledger;
 use super::order::{Kind, Order, OrderDisk};
+use super::pools::{self, SpaceLimits};
 use super::refusal::Refusal;
 use super::saga::Patience;
 use super::settle::step;
@@ -14,11 +19,62 @@ use crate::store::{MotionDisk, NewMotion, Store, Tx, VmPlace, transact};
 /// # Errors
 /// A [`Refusal`] with nothing changed: somebody else changed a row, or the target host has no room for the VM.
 pub(super) async fn mark(store: &Store, order: &Order, strategy: &str, patience: &Patience) -> Result<Order, Refusal> {
-    transact!(store, Refusal, |tx| { mark_in(tx, order.clone(), strategy, patience).await })
+    let (limits, at_once) = try_join!(SpaceLimits::load(store), pools::most_at_once(store))?;
+    transact!(store, Refusal, |tx| {
+        take_turns(tx, order).await?;
+        look_again(tx, order).await?;
+        find_room(tx, order, &limits, at_once).await?;
+        mark_in(tx, order.clone(), strategy, patience).await
+    })
+}
+
+/// Nobody else sends something to the same host or pools, calls them empty or takes them away before this transaction ends.
+async fn take_turns(tx: &mut Tx, order: &Order) -> Result<(), Refusal> {
+    if let Some(target) = order.target.as_ref().filter(|_| order.kind.moves_vm()) {
+        tx.host_hold(target.id).await?;
+    }
+    let pools: BTreeSet<i64> = arriving(order).map(|disk| disk.target.id).collect();
+    for pool_id in pools {
+        tx.pool_hold(pool_id).await?;
+    }
+    Ok(())
+}
+
+/// The disks that come into another pool.
+fn arriving(order: &Order) -> impl Iterator<Item = &OrderDisk> {
+    order.disks.iter().filter(|disk| disk.source.id != disk.target.id)
+}
+
+/// Where others are on their way to a pool already, there must still be room for all: the checks of two that began together have
+/// seen the same room. One that goes alone is judged by the checks, which ask for no more than CloudStack's do.
+async fn find_room(tx: &mut Tx, order: &Order, limits: &SpaceLimits, at_once: Option<i64>) -> Result<(), Refusal> {
+    let mut asked: BTreeMap<i64, i64> = BTreeMap::new();
+    for disk in arriving(order) {
+        let pool = &disk.target;
+        let incoming = tx.pool_incoming(pool.id).await?;
+        if incoming.motions == 0 {
+            continue;
+        }
+        if let Some(limit) = at_once.filter(|limit| order.kind == Kind::ColdVolume && incoming.motions >= *limit) {
+            return Err(Refusal::failed(format!(
+                "Number of concurrent migration jobs per datastore exceeded the threshold [{limit}]. Please try again after a few \
+                 minutes."
+            )));
+        }
+        let asked = asked.entry(pool.id).or_default();
+        *asked += disk.volume.size_bytes;
+        let promised = tx.pool_allocated_bytes(pool.id).await? + incoming.bytes;
+        if !pools::fits(limits, pool, promised, *asked) {
+            return Err(Refusal::failed(format!(
+                "Storage pool {} does not have enough space to migrate volume {}",
+                pool.name, disk.volume.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 async fn mark_in(tx: &mut Tx, mut order: Order, strategy: &str, patience: &Patience) -> Result<Order, Refusal> {
-    look_again(tx, &order).await?;
     if order.kind == Kind::ColdVolume {
         for disk in &mut order.disks {
             disk.copy = Some(insert_copy(tx, disk).await?);
@@ -58,7 +114,7 @@ async fn look_again(tx: &mut Tx, order: &Order) -> Result<(), Refusal> {
             });
         }
     }
-    for disk in order.disks.iter().filter(|disk| disk.source.id != disk.target.id) {
+    for disk in arriving(order) {
         let now = tx.pool_status(disk.target.id).await?;
         if !matches!(now.as_deref(), Some("Up" | "Disabled")) {
             return Err(Refusal::parameter(maintenance_text(&disk.volume, &disk.target)));

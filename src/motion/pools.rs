@@ -43,11 +43,18 @@ impl SpaceLimits {
 /// # Errors
 /// See [`Store::setting`].
 pub async fn crowded(store: &Store, pool: &Pool) -> Result<Option<i64>, StoreError> {
-    let limit = store.setting("concurrent.migrations.per.target.datastore").await?;
-    let limit = limit.and_then(|value| value.trim().parse::<i64>().ok()).filter(|limit| *limit > 0);
-    let Some(limit) = limit else { return Ok(None) };
-    let moving = store.motions_towards_pool(pool.id).await?;
+    let Some(limit) = most_at_once(store).await? else { return Ok(None) };
+    let moving = store.pool_incoming(pool.id).await?.motions;
     Ok((moving >= limit).then_some(limit))
+}
+
+/// How many motions may go to a pool at once; none where that is not limited.
+///
+/// # Errors
+/// See [`Store::setting`].
+pub async fn most_at_once(store: &Store) -> Result<Option<i64>, StoreError> {
+    let limit = store.setting("concurrent.migrations.per.target.datastore").await?;
+    Ok(limit.and_then(|value| value.trim().parse::<i64>().ok()).filter(|limit| *limit > 0))
 }
 
 /// Bytes that a pool has promised: to the disks in it, and to those on their way to it.
@@ -55,8 +62,8 @@ pub async fn crowded(store: &Store, pool: &Pool) -> Result<Option<i64>, StoreErr
 /// # Errors
 /// See [`Store::pool_allocated_bytes`].
 pub async fn promised(store: &Store, pool_id: i64) -> Result<i64, StoreError> {
-    let (allocated, incoming) = try_join!(store.pool_allocated_bytes(pool_id), store.pool_incoming_bytes(pool_id))?;
-    Ok(allocated + incoming)
+    let (allocated, incoming) = try_join!(store.pool_allocated_bytes(pool_id), store.pool_incoming(pool_id))?;
+    Ok(allocated + incoming.bytes)
 }
 
 /// True when the pool has room for the volume, counting what is promised and what is on its way.
@@ -74,8 +81,8 @@ pub fn takes(limits: &SpaceLimits, pool: &Pool, volume: &Volume, promised: i64) 
     fits(limits, pool, promised, asked)
 }
 
-/// The arithmetic of [`takes`].
-fn fits(limits: &SpaceLimits, pool: &Pool, allocated: i64, asked: i64) -> bool {
+/// The arithmetic of [`takes`]: whether a pool that has promised `allocated` bytes has room for as many as are `asked`.
+pub(super) fn fits(limits: &SpaceLimits, pool: &Pool, allocated: i64, asked: i64) -> bool {
     if pool.capacity_bytes <= 0 {
         return false;
     }

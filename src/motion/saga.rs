@@ -212,7 +212,7 @@ impl Motion {
 
     /// Looks once more, and writes down that the order is sent next. Something when it is not.
     async fn announce(&self, order: &mut Order, hypervisor: &dyn Hypervisor) -> Result<Option<Said>, Refusal> {
-        let looks = join(look::before(order, hypervisor), clean::obstacle(order, hypervisor));
+        let looks = join(look::before(order, hypervisor), clean::obstacle(&self.store, order, hypervisor));
         let ((before, obstacle), in_use) = join(looks, cold::in_use(&self.store, order, hypervisor)).await;
         let in_use = in_use?;
         if before.is_there {

@@ -1,8 +1,38 @@
 //! Room for VMs on hosts and for disks in pools: `op_host_capacity`.
 
+use super::guards::oldest_unsettled;
 use super::{Row, Store, StoreError, Tx};
 use crate::args;
 use crate::model::{CapacityKind, ServiceOffering, Timestamp};
+
+/// What motions that are not over will bring into a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Incoming {
+    /// How many motions.
+    pub motions: i64,
+    /// Bytes of disks. Copies have rows in the pool already and are not among them.
+    pub bytes: i64,
+}
+
+impl Incoming {
+    fn question() -> String {
+        format!(
+            "SELECT COUNT(DISTINCT m.id), CAST(COALESCE(SUM(CASE WHEN d.copy_volume_id IS NULL THEN v.size END), 0) AS SIGNED) \
+             FROM motion_disk d JOIN motion_migration m ON m.id = d.migration_id LEFT JOIN volumes v ON v.id = d.volume_id \
+             WHERE d.target_pool_id = ? AND d.migration_id >= {} AND d.source_pool_id <> d.target_pool_id \
+             AND m.phase <> 'settled'",
+            oldest_unsettled()
+        )
+    }
+
+    fn read(row: Option<Row>) -> Result<Self, StoreError> {
+        row.map_or(Ok(Self::default()), |row| Ok(Self { motions: row.at(0)?, bytes: row.at(1)? }))
+    }
+}
+
+/// The bytes of the disks in a pool.
+const ALLOCATED: &str = "SELECT CAST(COALESCE(SUM(size), 0) AS SIGNED) FROM volumes \
+    WHERE pool_id = ? AND removed IS NULL AND state <> 'Destroy'";
 
 /// What is left on a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,6 +68,22 @@ impl Store {
         Ok(Some(room))
     }
 
+    /// Bytes of a pool that are promised to the disks in it, whether or not they are written yet.
+    ///
+    /// # Errors
+    /// See [`Store::host_room`].
+    pub async fn pool_allocated_bytes(&self, pool_id: i64) -> Result<i64, StoreError> {
+        self.db().row(ALLOCATED, args![pool_id]).await?.map_or(Ok(0), |row| row.at(0))
+    }
+
+    /// What is on its way to a pool.
+    ///
+    /// # Errors
+    /// See [`Store::host_room`].
+    pub async fn pool_incoming(&self, pool_id: i64) -> Result<Incoming, StoreError> {
+        Incoming::read(self.db().row(&Incoming::question(), args![pool_id]).await?)
+    }
+
     /// What is used of a host's or pool's capacity of one kind, as its row says; `None` when it has no such row.
     ///
     /// # Errors
@@ -57,19 +103,21 @@ impl Tx {
     /// See [`Tx::volume_transition`].
     pub async fn host_charge(&mut self, host_id: i64, offering: &ServiceOffering) -> Result<bool, StoreError> {
         let needs = needs(offering);
+        // Added before it is looked at: the rows are held from here on, and nobody else is let onto what is left.
+        self.host_add(host_id, needs, 1).await?;
         let ratios = Overcommit::read(&self.rows(OVERCOMMIT, args![host_id]).await?)?;
-        for (kind, amount) in needs {
+        for (kind, _) in needs {
             let sql = "SELECT used_capacity, reserved_capacity, total_capacity FROM op_host_capacity \
                 WHERE host_id = ? AND capacity_type = ?";
             if let Some(row) = self.row(sql, args![host_id, kind as i64]).await? {
                 let (used, reserved, total): (i64, i64, i64) = (row.at(0)?, row.at(1)?, row.at(2)?);
                 let total = total as f64 * ratios.of(kind);
-                if (used + reserved + amount) as f64 > total {
+                if (used + reserved) as f64 > total {
+                    self.host_add(host_id, needs, -1).await?;
                     return Ok(false);
                 }
             }
         }
-        self.host_add(host_id, needs, 1).await?;
         Ok(true)
     }
 
@@ -116,6 +164,22 @@ impl Tx {
             ELSE used_capacity + ? END, update_time = ? WHERE host_id = ? AND capacity_type = ?";
         self.run(sql, args![change, change, Timestamp::now(), owner_id, kind as i64]).await?;
         Ok(())
+    }
+
+    /// [`Store::pool_allocated_bytes`], as this transaction sees it.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn pool_allocated_bytes(&mut self, pool_id: i64) -> Result<i64, StoreError> {
+        self.row(ALLOCATED, args![pool_id]).await?.map_or(Ok(0), |row| row.at(0))
+    }
+
+    /// [`Store::pool_incoming`], as this transaction sees it.
+    ///
+    /// # Errors
+    /// See [`Tx::volume_transition`].
+    pub async fn pool_incoming(&mut self, pool_id: i64) -> Result<Incoming, StoreError> {
+        Incoming::read(self.row(&Incoming::question(), args![pool_id]).await?)
     }
 
     /// Moves the promised bytes of a volume from the capacity row of one pool to that of another.

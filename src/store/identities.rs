@@ -270,15 +270,6 @@ impl Store {
 }
 
 impl Tx {
-    /// Holds a domain until the end of the transaction, so that nobody else gives out names in it meanwhile.
-    ///
-    /// # Errors
-    /// See [`Store::account_by_id`].
-    pub async fn domain_hold(&mut self, id: i64) -> Result<(), StoreError> {
-        self.run("UPDATE domain SET next_child_seq = next_child_seq WHERE id = ?", args![id]).await?;
-        Ok(())
-    }
-
     /// Whether a living user of a domain, other than `except`, has this name.
     ///
     /// # Errors

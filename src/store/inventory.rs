@@ -317,16 +317,6 @@ impl Store {
         self.db().rows(sql, args![pool_id]).await?.iter().map(|row| row.at(0)).collect()
     }
 
-    /// Bytes of a pool that are promised to volumes, whether or not they are written yet.
-    ///
-    /// # Errors
-    /// See [`Store::volume_by_id`].
-    pub async fn pool_allocated_bytes(&self, pool_id: i64) -> Result<i64, StoreError> {
-        let sql = "SELECT CAST(COALESCE(SUM(size), 0) AS SIGNED) AS allocated FROM volumes \
-            WHERE pool_id = ? AND removed IS NULL AND state <> 'Destroy'";
-        self.db().row(sql, args![pool_id]).await?.map_or(Ok(0), |row| row.get("allocated"))
-    }
-
     /// The service offering, also when it has been removed.
     ///
     /// # Errors

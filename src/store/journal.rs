@@ -4,7 +4,7 @@
 //! its way or has been answered), `settled` (the rows say again where everything is). A motion that is found `sent` after
 //! a crash is asked for at the hosts; one that is found `marked` has had no effect.
 
-use super::guards::{motions_accepting, oldest_unsettled, unsettled};
+use super::guards::{motions_accepting, unsettled};
 use super::value::Row;
 use super::{Store, StoreError, Tx, transact};
 use crate::args;
@@ -404,21 +404,6 @@ impl Store {
         self.db().row(&sql, args![vm_id, volume_id]).await?.as_ref().map(MotionRow::read).transpose()
     }
 
-    /// How many motions are on their way to a pool.
-    ///
-    /// # Errors
-    /// See [`super::Db::rows`].
-    pub async fn motions_towards_pool(&self, pool_id: i64) -> Result<i64, StoreError> {
-        let sql = format!(
-            "SELECT COUNT(DISTINCT m.id) FROM motion_migration m JOIN motion_disk d ON d.migration_id = m.id \
-             WHERE d.target_pool_id = ? AND d.migration_id >= {} AND d.source_pool_id <> d.target_pool_id \
-             AND m.phase <> 'settled'",
-            oldest_unsettled()
-        );
-        let row = self.db().row(&sql, args![pool_id]).await?;
-        row.map_or(Ok(0), |row| row.at(0))
-    }
-
     /// The disks of a motion.
     ///
     /// # Errors
@@ -451,21 +436,6 @@ impl Store {
     /// See [`Tx::motion_insert`].
     pub async fn motion_volume(&self, motion_id: i64) -> Result<Option<i64>, StoreError> {
         Ok(self.motion_disks(motion_id).await?.first().map(|disk| disk.volume_id))
-    }
-
-    /// Bytes that motions under way will bring into a pool.
-    ///
-    /// # Errors
-    /// See [`Tx::motion_insert`].
-    pub async fn pool_incoming_bytes(&self, pool_id: i64) -> Result<i64, StoreError> {
-        let sql = format!(
-            "SELECT CAST(COALESCE(SUM(v.size), 0) AS SIGNED) FROM motion_disk d \
-             JOIN motion_migration m ON m.id = d.migration_id JOIN volumes v ON v.id = d.volume_id \
-             WHERE d.target_pool_id = ? AND d.migration_id >= {} AND d.source_pool_id <> ? AND d.copy_volume_id IS NULL \
-             AND m.phase <> 'settled'",
-            oldest_unsettled()
-        );
-        self.db().row(&sql, args![pool_id, pool_id]).await?.map_or(Ok(0), |row| row.at(0))
     }
 
     /// Where the disks of a motion were found: volume and pool, none while it is not known.

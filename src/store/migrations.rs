@@ -34,6 +34,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (21, "unsettled", include_str!("../../migrations/0021_unsettled.sql")),
     (22, "jobs", include_str!("../../migrations/0022_jobs.sql")),
     (23, "codes of second factors", include_str!("../../migrations/0023_second_factor.sql")),
+    (24, "turns", include_str!("../../migrations/0024_turns.sql")),
 ];
 
 const AUTOMATIC_ID: &str = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";

@@ -56,7 +56,7 @@ pub use accounts::{Credential, Identity, Rule};
 pub use attach::{Finding, Obstacle, Schema, Survey};
 pub use bootstrap::KeyPair;
 pub use cancels::{CancelRow, CancelState};
-pub use capacity::HostRoom;
+pub use capacity::{HostRoom, Incoming};
 pub use changes::{Alert, AlertKind, Usage, VmPlace, VolumePlace};
 pub use cloud_cipher::{CloudCipher, CloudCipherError, CloudForm};
 pub use db::{Db, Done, Tx};

@@ -1,5 +1,6 @@
 //! `prepareHostForMaintenance` and `cancelHostMaintenance`.
 
+use stackmotion::args;
 use stackmotion::demo::{DiskPlan, Plan, VmPlan};
 
 use super::{count, done, gateway, host_state, is_moving, jobs_end, number, plan, wait_for_host};
@@ -85,6 +86,30 @@ async fn what_cannot_be_moved_runs_on() {
         bench.check(kind).await;
         bench.world.stop().await;
     }
+}
+
+/// A machine that neither runs nor is stopped cannot be moved: it keeps no other from being moved, and is not waited for in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_no_state_to_be_moved_is_told() {
+    let database = database::sqlite().await;
+    let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+    let machine =
+        |name: &str, disk: &str| VmPlan::new(name, "c1-h1").disk(DiskPlan::shared(disk, "c1-p1", 8 * MIB, MIB));
+    let plan = Plan::regular(14, 1, 2, 1)
+        .vm(machine("web", "ROOT-web"))
+        .vm(machine("one", "ROOT-one"))
+        .vm(machine("two", "ROOT-two"));
+    let bench = Bench::start(&plan, database).await;
+    let gateway = gateway(&bench, folder.path(), &url).await;
+    let id = bench.estate.host("c1-h1").expect("a host").uuid.clone();
+    let sql = "UPDATE vm_instance SET state = 'Unknown' WHERE id IN (?, ?)";
+    bench.store.db().run(sql, args![bench.vm_id("one"), bench.vm_id("two")]).await.expect("a state");
+    done(&gateway, "prepareHostForMaintenance", &id).await.expect("it is begun");
+    wait_for_host(&gateway, &id, "ErrorInMaintenance").await;
+    assert_eq!(bench.host_of("web").await, "c1-h2");
+    let sql = "SELECT COUNT(*) FROM alert WHERE content LIKE '%it is Unknown, and only machines that run are moved%'";
+    assert!(number(&bench, sql).await > 0);
+    bench.world.stop().await;
 }
 
 /// Taken back in the middle: what is on its way arrives, what has not begun stays.

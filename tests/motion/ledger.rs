@@ -75,6 +75,36 @@ async fn a_half_copy_that_stays_is_listed_and_can_be_removed() {
     }
 }
 
+/// A live move keeps the file's name, so what is half there may be another gateway's next attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_copy_is_not_touched_while_another_gateway_moves_the_disk() {
+    for (kind, database) in database::each().await {
+        let bench = Bench::start(&plan(13), database).await;
+        bench.fault(FaultRule::on("MigrateVolumeCommand", Fault::DieAt { fraction: 0.5 }));
+        bench.fault(FaultRule::on("DeleteCommand", Fault::Refuse { details: "in use".to_owned() }));
+        assert!(run_as(&bench, &bench.motion, What::Volume, 1).await.is_err());
+        bench.world.world().faults.remove(None);
+        // As if the host had not answered then, and the next job's motion were under way elsewhere.
+        let run = async |sql: &str| bench.store.db().run(sql, vec![]).await.expect("the database");
+        run("UPDATE motion_file SET state = 'expected' WHERE state = 'left'").await;
+        run("INSERT INTO motion_migration (uuid, job_id, kind, strategy, phase, vm_id, vm_name, source_host_id, created, updated) \
+             SELECT 'elsewhere', 2, kind, strategy, 'sent', vm_id, vm_name, source_host_id, created, updated FROM motion_migration \
+             WHERE job_id = 1")
+        .await;
+        bench.motion.close_ledger().await.expect("the database");
+        assert_eq!(states(&bench).await[1], pair("target", FileState::Expected), "{kind}: looked at another time");
+        let disk = bench.disk("DATA-shared");
+        let file = bench.file(&disk.uuid, bench.pool_id("c1-p2"), disk);
+        assert!(file.exists(), "{kind}: {}", file.display());
+
+        run("DELETE FROM motion_migration WHERE uuid = 'elsewhere'").await;
+        bench.motion.close_ledger().await.expect("the database");
+        assert_eq!(states(&bench).await[1], pair("target", FileState::Gone), "{kind}");
+        assert!(!file.exists(), "{kind}: {}", file.display());
+        bench.world.stop().await;
+    }
+}
+
 /// A file that became a disk meanwhile is not removed, whatever the list said before: neither when the database says so, nor
 /// when only the host does.
 #[tokio::test(flavor = "multi_thread")]

@@ -48,16 +48,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes everybody wait who adds something to the estate, until the end of the transaction: what is looked up before
-    /// a row is written must still be so when it is.
-    ///
-    /// # Errors
-    /// See [`super::Db::rows`]; the same holds for all functions of this room.
-    pub async fn estate_hold(&mut self) -> Result<(), StoreError> {
-        // The root domain is a row that every database has.
-        self.domain_hold(1).await
-    }
-
     /// Adds a row of capacity (`contract/entities.md 3.27`). `owner_id` is the host's number, or the pool's.
     async fn capacity_insert(
         &mut self,
