@@ -41,9 +41,18 @@ empty_lists! {
     /// Lists plans that spread machines over a cluster. There are none here.
     ListClusterDrsPlan DrsPlanView = "listClusterDrsPlan" since "4.19.0", "drsPlan", [Admin],
         "org.apache.cloudstack.api.command.admin.cluster.ListClusterDrsPlanCmd";
+    /// Lists clusters that are kept for one domain or account. There are none here.
+    ListDedicatedClusters DedicatedClusterView = "listDedicatedClusters", "dedicatedcluster", [Admin],
+        "org.apache.cloudstack.api.commands.ListDedicatedClustersCmd";
     /// Lists hosts that are kept for one domain or account. There are none here.
     ListDedicatedHosts DedicatedHostView = "listDedicatedHosts", "dedicatedhost", [Admin],
         "org.apache.cloudstack.api.command.admin.host.ListDedicatedHostsCmd";
+    /// Lists pods that are kept for one domain or account. There are none here.
+    ListDedicatedPods DedicatedPodView = "listDedicatedPods", "dedicatedpod", [Admin],
+        "org.apache.cloudstack.api.commands.ListDedicatedPodsCmd";
+    /// Lists zones that are kept for one domain or account. There are none here.
+    ListDedicatedZones DedicatedZoneView = "listDedicatedZones", "dedicatedzone", [Admin],
+        "org.apache.cloudstack.api.commands.ListDedicatedZonesCmd";
     /// Lists looks of the web interface. There is only its own; anybody may ask.
     ListGuiThemes GuiThemeView = "listGuiThemes" since "4.21.0.0", "guithemes", [Admin, ResourceAdmin, DomainAdmin, User],
         "org.apache.cloudstack.api.command.user.gui.theme.ListGuiThemesCmd";

@@ -248,7 +248,10 @@ pub static COMMANDS: &[Entry] = &[
     // Lists of what there is none of here.
     Entry::stand_in::<empty_lists::ListAnnotations>(),
     Entry::stand_in::<empty_lists::ListClusterDrsPlan>(),
+    Entry::stand_in::<empty_lists::ListDedicatedClusters>(),
     Entry::stand_in::<empty_lists::ListDedicatedHosts>(),
+    Entry::stand_in::<empty_lists::ListDedicatedPods>(),
+    Entry::stand_in::<empty_lists::ListDedicatedZones>(),
     Entry::stand_in::<empty_lists::ListGuiThemes>(),
     Entry::stand_in::<empty_lists::ListHsmProfiles>(),
     Entry::stand_in::<empty_lists::ListImageStores>(),

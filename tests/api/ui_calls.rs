@@ -218,6 +218,24 @@ async fn every_screen_is_served() {
     assert!(gone.is_empty(), "docs/api-compat.md tells differences that are none: {gone:#?}");
 }
 
+/// The pages of zones, pods and clusters ask whether these are kept for somebody, which the recording does not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_kept_for_one_owner() {
+    let world = World::start().await;
+    for (command, name) in [
+        ("listDedicatedZones", "zoneid"),
+        ("listDedicatedPods", "podid"),
+        ("listDedicatedClusters", "clusterid"),
+        ("listDedicatedHosts", "hostid"),
+    ] {
+        let pairs = [("command", command), (name, "11111111-2222-4333-8444-555555555555"), ("response", "json")];
+        let answer = world.get("admin", &pairs).await;
+        let empty = format!(r#"{{"{}response":{{}}}}"#, command.to_lowercase());
+        assert_eq!((answer.status, answer.body), (200, empty), "{command}");
+        assert_eq!(world.get("alice", &pairs).await.status, 432, "{command} is for root admins");
+    }
+}
+
 /// Brings the rows to the moment at which the interface was recorded.
 async fn seed_moment(store: &Store) {
     // There were Hyper-V hosts as well by then.
