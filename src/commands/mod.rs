@@ -68,6 +68,7 @@ pub mod list_clusters;
 pub mod list_clusters_metrics;
 pub mod list_configurations;
 pub mod list_disk_offerings;
+pub mod list_domain_children;
 pub mod list_domains;
 pub mod list_drift;
 pub mod list_event_types;
@@ -173,6 +174,7 @@ pub static COMMANDS: &[Entry] = &[
     Entry::sync::<list_capabilities::ListCapabilities>(),
     Entry::sync::<list_clusters_metrics::ListClustersMetrics>(),
     Entry::sync::<list_clusters::ListClusters>(),
+    Entry::sync::<list_domain_children::ListDomainChildren>(),
     Entry::sync::<list_domains::ListDomains>(),
     Entry::sync::<list_hosts_metrics::ListHostsMetrics>(),
     Entry::sync::<list_hosts::ListHosts>(),

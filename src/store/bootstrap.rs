@@ -41,7 +41,7 @@ const ROLES: [(i64, &str, &str, &str); 8] = [
 /// Commands that default roles may call by a rule, and the roles: what a fresh CloudStack has about the commands that are
 /// served here and those that the web client asks for (`contract/api-protocol.md` 9.3, `contract/entities.md` 0.4). Where
 /// no rule speaks, the declaration of the command decides.
-const ALLOWED: [(&str, &[i64]); 71] = [
+const ALLOWED: [(&str, &[i64]); 72] = [
     ("archiveEvents", &[2, 3, 4]),
     ("addHost", &[2]),
     ("cancelHostMaintenance", &[7]),
@@ -71,6 +71,7 @@ const ALLOWED: [(&str, &[i64]); 71] = [
     ("listClusters", &[2]),
     ("listConfigurations", &[3]),
     ("listDiskOfferings", &[2, 3, 4, 6, 8]),
+    ("listDomainChildren", &[2, 3]),
     ("listDomains", &[2, 3]),
     ("listEvents", &[2, 3, 4, 6, 8]),
     ("listEventTypes", &[2, 3, 4, 6, 8]),

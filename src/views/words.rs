@@ -30,6 +30,12 @@ impl Words {
         Self(vec!["all"])
     }
 
+    /// No group: what is always shown.
+    #[must_use]
+    pub fn least() -> Self {
+        Self(vec!["min"])
+    }
+
     /// Reads the parameter; when it is absent or empty, all groups are meant.
     ///
     /// # Errors

@@ -64,6 +64,7 @@ const DECLARED: &[(&str, &str)] = &[
     ("listDedicatedHosts", "---"),
     ("listDedicatedPods", "---"),
     ("listDedicatedZones", "---"),
+    ("listDomainChildren", "==-"),
     ("listDomains", "==-"),
     ("listDrift", "---"),
     ("listGuiThemes", "xxx"),
@@ -164,6 +165,13 @@ impl Estate {
         let pairs: Vec<_> =
             [("command", command), ("response", format)].into_iter().chain(args.iter().copied()).collect();
         self.direct.call_from("127.0.0.1", caller, &pairs).await
+    }
+
+    /// The names of the domains that a list shows.
+    async fn domains(&self, caller: &Person, command: &str, args: &[(&str, &str)]) -> Vec<String> {
+        let inside = self.direct.call(caller, command, args).await.inside();
+        let domains = inside["domain"].as_array().cloned().unwrap_or_default();
+        domains.iter().map(|domain| domain["name"].as_str().expect("a name").to_owned()).collect()
     }
 }
 
@@ -350,11 +358,7 @@ async fn lists_show_nothing_that_is_somebody_elses() {
 async fn domains_beside_the_own_are_not_shown() {
     let database = database::sqlite().await;
     let estate = Estate::new(&database.store).await;
-    let names = async |caller: &Person, args: &[(&str, &str)]| {
-        let inside = estate.direct.call(caller, "listDomains", args).await.inside();
-        let domains = inside["domain"].as_array().cloned().unwrap_or_default();
-        domains.iter().map(|domain| domain["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
-    };
+    let names = async |caller: &Person, args: &[(&str, &str)]| estate.domains(caller, "listDomains", args).await;
     for (role, caller) in estate.callers.iter().enumerate().filter(|(role, _)| may("listDomains", *role)) {
         let (plain, all) = (names(caller, &[]).await, names(caller, &[("listall", "true")]).await);
         if ROLES[role].1 == 1 {
@@ -363,6 +367,58 @@ async fn domains_beside_the_own_are_not_shown() {
             assert_eq!((plain, all), (vec!["eng".to_owned()], vec!["eng".to_owned(), "lab".to_owned()]));
             let beside = estate.direct.call(caller, "listDomains", &[("id", &domain_uuid(OPS))]).await;
             assert_eq!(beside.status, 531, "{}", beside.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn children_are_shown_of_the_own_domain_and_of_those_below_it() {
+    const COMMAND: &str = "listDomainChildren";
+    for (kind, database) in database::each().await {
+        let estate = Estate::new(&database.store).await;
+        // One that is on its way out is not shown.
+        let leaving = format!(
+            "INSERT INTO domain (id, parent, name, uuid, owner, path, level, state) VALUES \
+             (90, {ENG}, 'late', '{}', 2, '/eng/late/', 2, 'Inactive')",
+            domain_uuid(90)
+        );
+        database.store.db().run(&leaving, vec![]).await.expect("a domain");
+        let [eng, ops, lab] = [ENG, OPS, LAB].map(domain_uuid);
+        let (eng, ops, lab) = (eng.as_str(), ops.as_str(), lab.as_str());
+        let all = ("isrecursive", "true");
+        for (role, caller) in estate.callers.iter().enumerate().filter(|(role, _)| may(COMMAND, *role)) {
+            let shown = async |args: &[(&str, &str)]| estate.domains(caller, COMMAND, args).await;
+            let told = format!("{kind} {}", ROLES[role].0);
+            assert_eq!(shown(&[("id", eng)]).await, ["lab"], "{told}");
+            assert!(shown(&[("id", lab), all]).await.is_empty(), "{told}: the domain itself is not its child");
+            if ROLES[role].1 == 1 {
+                assert_eq!(shown(&[]).await, ["eng", "ops"], "{told}");
+                assert_eq!(shown(&[all]).await, ["eng", "ops", "lab"], "{told}");
+                assert_eq!(shown(&[all, ("name", "a")]).await, ["lab"], "{told}");
+                assert_eq!(shown(&[all, ("keyword", "p"), ("name", "o")]).await, ["ops"], "{told}");
+                let page = [all, ("page", "2"), ("pagesize", "2")];
+                assert_eq!(shown(&page).await, ["lab"], "{told}");
+                let inside = estate.direct.call(caller, COMMAND, &page).await.inside();
+                assert_eq!(inside["count"], 3, "{told}");
+                let child = &inside["domain"][0];
+                assert_eq!((&child["path"], &child["parentdomainid"]), (&json!("ROOT/eng/lab"), &json!(eng)), "{told}");
+                assert!(child.get("vmlimit").is_none(), "{told}: {child}");
+            } else {
+                assert_eq!((shown(&[]).await, shown(&[all]).await), (vec!["lab".to_owned()], vec!["lab".to_owned()]));
+                for command in [COMMAND, "listDomains"] {
+                    let beside = estate.direct.call(caller, command, &[("id", ops), all]).await;
+                    assert_eq!(beside.status, 531, "{told} {command}: {}", beside.body);
+                }
+            }
+        }
+        // A role of somebody's own may let users ask. They are shown nothing below their domain, as by `listDomains`.
+        let rule = "INSERT INTO role_permissions (uuid, role_id, rule, permission, sort_order) \
+            VALUES ('v', 4, 'listDomainChildren', 'ALLOW', -1)";
+        database.store.db().run(rule, vec![]).await.expect("a rule");
+        let user = &estate.callers[3];
+        for args in [&[all][..], &[("id", eng), all]] {
+            let answer = estate.direct.call(user, COMMAND, args).await;
+            assert_eq!((answer.status, answer.inside()), (200, json!({})), "{kind} {args:?}");
         }
     }
 }

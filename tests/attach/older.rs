@@ -50,6 +50,7 @@ const LISTS: &[&str] = &[
     "listVolumes",
     "listUsers",
     "listAccounts",
+    "listDomainChildren",
     "listDomains",
     "listRoles",
     "listUserKeys",

@@ -126,10 +126,11 @@ async fn an_id_of_another_and_an_id_of_nobody_are_told_apart_only_where_cloudsta
 }
 
 /// Lists that show an administrator of a domain what is in it and below.
-const LISTS_BY_DOMAIN: [&str; 8] = [
+const LISTS_BY_DOMAIN: [&str; 9] = [
     "listAsyncJobs",
     "listAccounts",
     "listUsers",
+    "listDomainChildren",
     "listDomains",
     "listProjects",
     "listUserKeys",
@@ -175,6 +176,7 @@ async fn a_domain_whose_name_has_a_wildcard_sees_no_neighbour() {
         for command in LISTS_BY_DOMAIN {
             let mut pairs = vec![("command", command), ("listall", "true"), ("response", "json")];
             pairs.extend((command == "listTemplates").then_some(("templatefilter", "executable")));
+            pairs.extend((command == "listDomainChildren").then_some(("isrecursive", "true")));
             let answer = world.get("bob", &pairs).await;
             assert_eq!(answer.status, 200, "{command}: {}", answer.body);
             assert!(!answer.body.contains("the neighbours"), "{command} of {own}: {}", answer.body);

@@ -30,6 +30,7 @@ const LISTS: &[&[(&str, &str)]] = &[
     &[("command", "listAccounts"), ("listall", "true")],
     &[("command", "listUsers"), ("listall", "true")],
     &[("command", "listDomains"), ("listall", "true")],
+    &[("command", "listDomainChildren"), ("isrecursive", "true")],
     &[("command", "listProjects"), ("listall", "true")],
     &[("command", "listRoles")],
     &[("command", "listRolePermissions")],

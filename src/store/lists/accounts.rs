@@ -1,4 +1,5 @@
-//! Accounts and domains: the filters of `listAccounts` and `listDomains` (`contract/entities.md 1.14, 1.15`) and the wide rows.
+//! Accounts and domains: the filters of `listAccounts`, `listDomains` and `listDomainChildren` (`contract/entities.md 1.14, 1.15`) and
+//! the wide rows.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -45,17 +46,23 @@ impl AccountFilter {
     }
 }
 
-/// What `listDomains` can be narrowed to.
+/// What `listDomains` and `listDomainChildren` can be narrowed to.
 #[derive(Clone, Debug, Default)]
 pub struct DomainFilter {
     /// Only this one.
     pub id: Option<i64>,
     /// This domain and those below it: its path.
     pub tree: Option<String>,
+    /// Those directly below this one.
+    pub parent: Option<i64>,
+    /// Not this one.
+    pub without: Option<i64>,
     /// A word in the name.
     pub keyword: Option<String>,
     /// With exactly this name.
     pub name: Option<String>,
+    /// With this in the name, beside the word.
+    pub part_of_name: Option<String>,
     /// So many steps below the root.
     pub level: Option<i64>,
 }
@@ -68,8 +75,11 @@ impl DomainFilter {
         if let Some(path) = &self.tree {
             condition.and(&below("t.path"), args![path]);
         }
+        condition.equal("t.parent", self.parent);
+        condition.inside("t.id <> ?", self.without);
         condition.contains(&["t.name"], self.keyword.as_deref());
         condition.equal("t.name", self.name.as_ref());
+        condition.contains(&["t.name"], self.part_of_name.as_deref());
         condition.equal("t.level", self.level);
         condition
     }
