@@ -299,11 +299,19 @@ fn session_in_path(path: &str) -> Option<String> {
     parameters.filter_map(|parameter| parameter.strip_prefix("jsessionid=")).last().map(str::to_owned)
 }
 
-/// Name and value of each cookie, in order.
+/// Name and value of each cookie, in order. All programs under one host name get the cookies of all, so one that is not visible
+/// ASCII may be another's: it is left out, and the others count.
 fn cookies(request: &HttpRequest) -> Vec<(String, String)> {
-    let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|item| item.trim().split_once('='));
+    let lines = request.headers().get_all(header::COOKIE).map(HeaderValue::as_bytes);
+    let items = lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(visible);
+    let pairs = items.filter_map(|item| item.trim().split_once('='));
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().trim_matches('"').to_owned())).collect()
+}
+
+/// A part of a header, where it is visible ASCII.
+fn visible(part: &[u8]) -> Option<&str> {
+    let is_visible = part.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    std::str::from_utf8(part).ok().filter(|_| is_visible)
 }
 
 async fn health(shared: &Shared) -> HttpResponse {
@@ -471,6 +479,18 @@ mod tests {
             .to_http_request();
         let found = cookies(&request);
         assert_eq!(found, [("JSESSIONID".into(), "node0a.node0".into()), ("sessionkey".to_owned(), "k=".to_owned())]);
+    }
+
+    #[test]
+    fn a_cookie_that_is_no_text_is_left_out_alone() {
+        let line = |bytes: &[u8]| (header::COOKIE, HeaderValue::from_bytes(bytes).unwrap());
+        let request = actix_web::test::TestRequest::default()
+            .append_header(line(b"theme=gr\xfcn; JSESSIONID=node0a.node0; n\xc3\xa4me=x; sessionkey=k"))
+            .append_header(line("last=größe".as_bytes()))
+            .append_header(line(b"more=m"))
+            .to_http_request();
+        let found: Vec<String> = cookies(&request).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(found, ["JSESSIONID=node0a.node0", "sessionkey=k", "more=m"]);
     }
 
     #[test]

@@ -156,6 +156,21 @@ async fn a_session_ends_by_idleness_by_logout_and_with_its_user() {
     assert_eq!(sessions(&world).await, 0);
 }
 
+/// Cookies go to all programs under one host name, whatever they are made of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_of_another_program_ends_no_session() {
+    let world = World::start().await;
+    let login = login(&world, "admin").await;
+    let pairs = [("command", "listZones"), ("response", "json"), ("sessionkey", login.key.as_str())];
+    let (name, cookies) = login.cookies();
+    for line in [format!("theme=grün; {cookies}"), format!("{cookies}; 名=x")] {
+        let mut request = RawRequest::get(format!("/client/api/?{}", escape_pairs(&pairs)));
+        request.headers.push((name.clone(), line.clone()));
+        let answer = request.send(world.address).await;
+        assert_eq!(answer.status, 200, "{line}: {}", answer.body);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_use_of_a_session_is_noted_in_time() {
     // Sessions end after this many seconds; the use that was noted lies so long back; whether a call notes another one.
