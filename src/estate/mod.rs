@@ -73,6 +73,11 @@ impl Estate {
         ))
     }
 
+    /// CloudStack's number of this server (`mshost.msid`), where it has one.
+    pub fn server_id(&self) -> Option<i64> {
+        self.server_id
+    }
+
     /// Who speaks to the hosts.
     pub fn agents(&self) -> &dyn Agents {
         &*self.agents

@@ -43,6 +43,8 @@ pub enum EntityKind {
     HypervisorCapabilities,
     /// A gateway or management server node.
     ManagementServer,
+    /// A gateway, also where it has no row among the servers.
+    Gateway,
     /// A network of machines.
     Network,
     /// Machines that belong together, or apart.
@@ -85,6 +87,7 @@ impl EntityKind {
             Self::AsyncJob => "async_job",
             Self::HypervisorCapabilities => "hypervisor_capabilities",
             Self::ManagementServer => "mshost",
+            Self::Gateway => "motion_node",
             Self::Network => "networks",
             Self::AffinityGroup => "affinity_group",
             Self::KeyPair => "api_keypair",
@@ -120,7 +123,7 @@ impl EntityKind {
             Self::ProjectRole => "projectrole",
             Self::AsyncJob => "asyncjobs",
             Self::HypervisorCapabilities => "hypervisorCapabilities",
-            Self::ManagementServer => "managementserver",
+            Self::ManagementServer | Self::Gateway => "managementserver",
             Self::Network => "network",
             Self::AffinityGroup => "affinitygroup",
             Self::KeyPair => "userapikey",

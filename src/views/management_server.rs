@@ -77,6 +77,26 @@ pub async fn management_servers(store: &Store, rows: &[Row]) -> Result<Vec<Manag
     rows.iter().map(|row| management_server(row, agents.remove(&row.get("msid")?).unwrap_or_default())).collect()
 }
 
+/// Whether a server can be stopped, from a row of [`Store::servers`] or [`Store::gateway`].
+///
+/// # Errors
+/// See [`crate::store::Db::rows`].
+pub async fn ready_for_shutdown(store: &Store, row: &Row) -> Result<ReadyForShutdownView, StoreError> {
+    let msid: i64 = row.get("msid")?;
+    let agents = store.agents_of_servers().await?.remove(&msid).unwrap_or_default();
+    let pending_jobs = number(row, "jobs")?.unwrap_or_default();
+    Ok(ReadyForShutdownView {
+        id: text(row, "uuid")?,
+        state: text(row, "state")?,
+        maintenance_initiated: false,
+        shutdown_triggered: false,
+        is_ready: pending_jobs == 0,
+        pending_jobs,
+        agents_count: signed(agents.len()),
+        agents,
+    })
+}
+
 fn management_server(row: &Row, agents: Vec<String>) -> Result<ManagementServerView, StoreError> {
     // The number of a run is the time of its start: seconds here, milliseconds in CloudStack.
     let run = number(row, "runid")?.unwrap_or_default();

@@ -58,7 +58,7 @@ pub use key::{KeyView, NewKeyView, keys, new_key, permissions_of_key};
 pub use leftover::{LeftoverView, leftovers};
 pub use limits::{MachineLimitsView, StorageLimitsView};
 pub use management_server::{
-    ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers,
+    ManagementServerMetricsView, ManagementServerView, ReadyForShutdownView, management_servers, ready_for_shutdown,
 };
 pub use motion::{MotionDiskView, MotionView, motions};
 pub use nic::NicView;

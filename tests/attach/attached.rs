@@ -197,3 +197,26 @@ async fn roles_inside_projects_of_the_server_count() {
         assert_eq!(answer.status, status, "{command}: {}", answer.body);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_no_server_says_whether_it_can_be_stopped() {
+    let cloud = Cloud::recorded().await;
+    let gateway = Gateway::attached(&cloud.0.url(), rows(), &[]).await;
+    let id = async |sql: &str| {
+        let row = gateway.store().db().row(sql, vec![]).await.expect("the database").expect("a row");
+        row.at::<String>(0).expect("an id")
+    };
+    let (own, server) = (id("SELECT uuid FROM motion_node").await, id("SELECT uuid FROM mshost").await);
+    for (asked, expected) in [(None, &own), (Some(&own), &own), (Some(&server), &server)] {
+        let mut pairs =
+            vec![("command".to_owned(), "readyForShutdown".to_owned()), ("response".to_owned(), "json".to_owned())];
+        pairs.extend(asked.map(|id| ("managementserverid".to_owned(), id.clone())));
+        let answer = gateway.send("GET", "admin", &pairs).await;
+        assert_eq!(answer.status, 200, "{asked:?}: {}", answer.body);
+        let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        let told = &body["readyforshutdownresponse"]["readyforshutdown"];
+        assert_eq!(told["managementserverid"], expected.as_str(), "{asked:?}: {told}");
+        assert_eq!((&told["state"], &told["readyforshutdown"]), (&"Up".into(), &true.into()), "{asked:?}: {told}");
+    }
+    gateway.stop().await;
+}

@@ -1,4 +1,6 @@
-//! Settings: which are kept, for whom they are, and that secrets stay secret.
+//! Settings: which are kept, for whom they are, and that secrets stay secret. Servers: which are known.
+
+use std::time::Duration;
 
 use super::support::{call, golden_json, reset, seed};
 use crate::support::database;
@@ -161,5 +163,35 @@ async fn a_fresh_database_has_settings_as_they_were_recorded() {
         let description = found[0].as_object_mut().unwrap().remove("description");
         assert!(description.is_some_and(|text| text.as_str().is_some_and(|text| !text.is_empty())), "{kind}");
         assert_eq!(found[0], recorded, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_says_whether_it_can_be_stopped_where_it_is_no_server() {
+    for (kind, database) in database::each().await {
+        let store = &database.store;
+        reset(store, &golden_json("lists/rows.json")).await;
+        let gateway = store.server_register("one", "4.23", "127.0.0.1", Duration::from_secs(60)).await.unwrap();
+        let ask = async |id: &str| {
+            let args = [("managementserverid", id), ("response", "json")];
+            let args = args.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let answer = call(store, "admin", "readyForShutdown", &args).await;
+            let body: Json = serde_json::from_str(&answer.body).expect("JSON");
+            let told = &body["readyforshutdownresponse"]["readyforshutdown"];
+            (answer.status, told["managementserverid"].clone(), told["state"].clone(), told["readyforshutdown"].clone())
+        };
+        let told = |id: &str, state: &str| (200_u16, json!(id), json!(state), json!(true));
+        let own = gateway.uuid.as_str();
+        assert_eq!(ask(own).await, told(own, "Up"), "{kind}: with a row among the servers");
+        // As in a database that CloudStack keeps.
+        store.db().run("DELETE FROM mshost WHERE msid = ?", vec![gateway.id.into()]).await.unwrap();
+        assert_eq!(ask(own).await, told(own, "Up"), "{kind}");
+        store.server_leave(&gateway).await.unwrap();
+        assert_eq!(ask(own).await, told(own, "Down"), "{kind}");
+        let sql = "SELECT uuid FROM mshost";
+        let server: String = store.db().row(sql, vec![]).await.unwrap().unwrap().at(0).unwrap();
+        assert_eq!(ask(server.as_str()).await, told(server.as_str(), "Up"), "{kind}: CloudStack's own");
+        let (status, ..) = ask("11111111-2222-4333-8444-555555555555").await;
+        assert_eq!(status, 431, "{kind}: nobody's");
     }
 }

@@ -325,3 +325,24 @@ async fn a_server_that_copies_disks_is_not_ready_to_be_stopped() {
         bench.world.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_speaks_of_itself_unless_it_is_asked_about_another() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(137), database).await;
+        let first = start(&bench, folder.path(), &url, "first").await;
+        let second = start(&bench, folder.path(), &url, "second").await;
+        let rows = bench.store.db().rows("SELECT uuid FROM motion_node ORDER BY name", vec![]).await.expect("gateways");
+        let ids: Vec<String> = rows.iter().map(|row| row.at(0).expect("an id")).collect();
+        for (gateway, own, other) in [(&first, &ids[0], &ids[1]), (&second, &ids[1], &ids[0])] {
+            for (params, expected) in [(vec![], own), (vec![("managementserverid", other.as_str())], other)] {
+                let answer = gateway.client.call("readyForShutdown", &params).await.expect("an answer");
+                assert_eq!(answer["readyforshutdown"]["managementserverid"], expected.as_str(), "{kind} {params:?}");
+                assert_eq!(answer["readyforshutdown"]["state"], "Up", "{kind} {params:?}");
+            }
+        }
+        drop((first, second));
+        bench.world.stop().await;
+    }
+}

@@ -30,6 +30,21 @@ impl Store {
         self.db().rows(&sql, condition.args).await
     }
 
+    /// The gateway with this number (`msid`): `msid`, `uuid`, `state` and `jobs` as in the rows of [`Store::servers`]. In a database
+    /// that CloudStack keeps it is none of those: there it is up for as long as its lease runs.
+    ///
+    /// # Errors
+    /// See [`Store::servers`].
+    pub async fn gateway(&self, number: i64) -> Result<Option<Row>, StoreError> {
+        let sql = format!(
+            "SELECT n.id AS msid, n.uuid, COALESCE(t.state, CASE WHEN n.lease_until >= {} THEN 'Up' ELSE 'Down' END) AS state, \
+             (SELECT COUNT(*) FROM async_job j WHERE j.job_status = 0 AND j.job_executing_msid = n.id) AS jobs \
+             FROM motion_node n LEFT JOIN mshost t ON t.msid = n.id AND t.removed IS NULL WHERE n.id = ?",
+            self.db().clock()
+        );
+        self.db().row(&sql, args![number]).await
+    }
+
     /// The public ids of the hosts that each server talks to, by CloudStack's number of the server (`msid`).
     ///
     /// # Errors
