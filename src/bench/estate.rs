@@ -201,6 +201,7 @@ async fn offers(tx: &mut Tx) -> Result<(), StoreError> {
         ("compute_only", "1"),
         ("use_local_storage", "0"),
     ];
+    tx.disk_offerings_clear().await?;
     many(tx, Thing::Offering, "disk_offering", 1, &disk).await?;
     let service = [
         ("name", "'Small'"),

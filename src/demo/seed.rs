@@ -100,6 +100,7 @@ async fn zone(tx: &mut Tx, estate: &Estate) -> Result<(), StoreError> {
 async fn offerings(tx: &mut Tx, estate: &Estate) -> Result<(), StoreError> {
     let (memory_mib, cpus, speed_mhz) = VM_SIZE;
     let now = Timestamp::now();
+    tx.disk_offerings_clear().await?;
     for offering in OFFERINGS {
         let disk = row! {
             "id": offering.id, "name": offering.name, "uuid": estate.uuid("diskoffering", offering.name),

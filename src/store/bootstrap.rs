@@ -1,6 +1,6 @@
-//! What a new database is given: the root domain, the roles, and an administrator with an API key.
+//! What a new database is given: the root domain, the roles, an administrator with an API key, and a disk offering.
 
-use super::{Sealed, Store, StoreError, Tx, transact};
+use super::{NewDiskOffering, Sealed, Store, StoreError, Tx, transact};
 use crate::args;
 use crate::model::{Secret, Timestamp, random};
 
@@ -158,6 +158,7 @@ impl Store {
         let made = transact!(self, StoreError, |tx| {
             insert_roles(tx).await?;
             insert_root(tx).await?;
+            insert_offering(tx).await?;
             insert_key(tx, &uuid, &keys.api_key, &secret).await
         });
         match made {
@@ -209,4 +210,70 @@ async fn insert_key(tx: &mut Tx, uuid: &str, api_key: &str, secret: &Sealed) -> 
         VALUES (?, 'first key of the administrator', 1, 2, 2, ?, ?, ?)";
     tx.run(sql, args![uuid, api_key, secret.text(), Timestamp::now()]).await?;
     Ok(())
+}
+
+/// CloudStack's own default: where no disk offering can be listed, the web interface's dialog for moving a disk breaks
+/// (`contract/entities.md` 5.6).
+async fn insert_offering(tx: &mut Tx) -> Result<(), StoreError> {
+    let listed = "SELECT id FROM disk_offering WHERE compute_only = 0 AND removed IS NULL LIMIT 1";
+    if tx.row(listed, args![]).await?.is_some() {
+        return Ok(());
+    }
+    let small = NewDiskOffering {
+        uuid: new_id(),
+        name: "Small".to_owned(),
+        display_text: "Small Disk, 5 GB".to_owned(),
+        size_bytes: 5 << 30,
+        provisioning_type: "thin",
+        display: true,
+        ..NewDiskOffering::default()
+    };
+    tx.disk_offering_insert(&small).await?;
+    Ok(())
+}
+
+impl Tx {
+    /// Takes the disk offering of a new database away again, for an estate that brings its own with their numbers.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn disk_offerings_clear(&mut self) -> Result<(), StoreError> {
+        self.run("DELETE FROM disk_offering", args![]).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name, text and size of the disk offerings in shared storage that lists show.
+    async fn listed(store: &Store) -> Vec<(String, String, i64)> {
+        let sql = "SELECT name, display_text, disk_size FROM disk_offering WHERE compute_only = 0 AND display_offering = 1 \
+            AND state = 'Active' AND removed IS NULL AND use_local_storage = 0 AND customized = 0 AND tags IS NULL";
+        let rows = store.db().rows(sql, args![]).await.unwrap();
+        rows.iter().map(|row| (row.at(0).unwrap(), row.at(1).unwrap(), row.at(2).unwrap())).collect()
+    }
+
+    #[tokio::test]
+    async fn a_new_database_has_a_disk_offering_to_list() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        for is_new in [true, false] {
+            assert_eq!(store.bootstrap().await.unwrap().is_some(), is_new);
+            assert_eq!(listed(&store).await, [("Small".to_owned(), "Small Disk, 5 GB".to_owned(), 5_368_709_120)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_imported_into_gets_none_and_one_that_is_there_is_enough() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let sql = "INSERT INTO motion_import (table_name, row_id, digest, run) VALUES ('domain', 1, 'x', 1)";
+        store.db().run(sql, args![]).await.unwrap();
+        assert!(store.bootstrap().await.unwrap().is_none() && listed(&store).await.is_empty());
+        store.db().run("DELETE FROM motion_import", args![]).await.unwrap();
+        let sql = "INSERT INTO disk_offering (name, uuid, display_text, disk_size) VALUES ('own', 'u', 'own', 1)";
+        store.db().run(sql, args![]).await.unwrap();
+        assert!(store.bootstrap().await.unwrap().is_some());
+        assert_eq!(listed(&store).await, [("own".to_owned(), "own".to_owned(), 1)]);
+    }
 }

@@ -7,6 +7,15 @@ use crate::support::database;
 async fn offerings_are_made_and_listed() {
     for (kind, database) in database::each().await {
         let bench = Bench::start(118, database).await;
+        // The web interface's dialog for moving a disk needs one.
+        let first = bench.done("listDiskOfferings", &[]).await;
+        assert_eq!((first["count"].as_i64(), first["diskoffering"][0]["name"].as_str()), (Some(1), Some("Small")));
+        let first = &first["diskoffering"][0];
+        assert_eq!(
+            (first["displaytext"].as_str(), first["disksize"].as_i64(), first["iscustomized"].as_bool()),
+            (Some("Small Disk, 5 GB"), Some(5), Some(false)),
+            "{kind}: {first}"
+        );
         let disk =
             bench.done("createDiskOffering", &[("name", "ten"), ("disksize", "10"), ("tags", "fast, big")]).await;
         let disk = &disk["diskoffering"];
@@ -69,7 +78,7 @@ async fn offerings_are_made_and_listed() {
             bench.refused("createServiceOffering", &[&custom[..], &[("memory", "512")]].concat()).await.text,
             "For creating a custom compute offering cpu and memory all should be null"
         );
-        assert_eq!(bench.done("listDiskOfferings", &[]).await["count"], 2, "{kind}: hidden ones are not listed");
+        assert_eq!(bench.done("listDiskOfferings", &[]).await["count"], 3, "{kind}: hidden ones are not listed");
         assert_eq!(bench.done("listServiceOfferings", &[]).await["count"], 3);
         assert_eq!(
             bench.count("SELECT COUNT(*) FROM event WHERE type LIKE '%.OFFERING.CREATE' AND level = 'INFO'").await,
