@@ -53,6 +53,13 @@ async fn offerings_are_made_and_listed() {
             let refused = bench.refused("createDiskOffering", params).await;
             assert_eq!((refused.code, refused.text.as_str()), (431, text));
         }
+        let domains = bench.done("listDomains", &[]).await;
+        let root = domains["domain"][0]["id"].as_str().expect("a domain");
+        let own = bench.done("createDiskOffering", &[("name", "own"), ("disksize", "1"), ("domainid", root)]).await;
+        assert_eq!(own["diskoffering"]["domainid"], root, "{kind}: {own}");
+        let size = [("name", "own"), ("cpunumber", "1"), ("cpuspeed", "500"), ("memory", "512"), ("domainid", root)];
+        let own = bench.done("createServiceOffering", &size).await;
+        assert_eq!(own["serviceoffering"]["domainid"], root, "{kind}: {own}");
         let size =
             [("name", "small"), ("cpunumber", "2"), ("cpuspeed", "500"), ("memory", "1024"), ("hosttags", "gpu")];
         let service = bench.done("createServiceOffering", &size).await;
@@ -78,11 +85,11 @@ async fn offerings_are_made_and_listed() {
             bench.refused("createServiceOffering", &[&custom[..], &[("memory", "512")]].concat()).await.text,
             "For creating a custom compute offering cpu and memory all should be null"
         );
-        assert_eq!(bench.done("listDiskOfferings", &[]).await["count"], 3, "{kind}: hidden ones are not listed");
-        assert_eq!(bench.done("listServiceOfferings", &[]).await["count"], 3);
+        assert_eq!(bench.done("listDiskOfferings", &[]).await["count"], 4, "{kind}: hidden ones are not listed");
+        assert_eq!(bench.done("listServiceOfferings", &[]).await["count"], 4);
         assert_eq!(
             bench.count("SELECT COUNT(*) FROM event WHERE type LIKE '%.OFFERING.CREATE' AND level = 'INFO'").await,
-            5
+            7
         );
         bench.stop().await;
     }

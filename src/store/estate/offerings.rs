@@ -103,7 +103,7 @@ impl Tx {
         };
         row.extend(offering.rates.iter().map(|(column, rate)| (*column, (*rate).into())));
         let id = self.row_add("disk_offering", row).await?;
-        self.restrict("disk_offering_details", "disk_offering_id", id, &offering.restrictions).await?;
+        self.restrict("disk_offering_details", "offering_id", id, &offering.restrictions).await?;
         Ok(id)
     }
 
