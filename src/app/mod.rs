@@ -176,7 +176,7 @@ impl App {
         let server_number = server.id;
         let http = HttpServer::start(listeners, gateway, health, http_options(&settings.http)?)?;
         let lead = node::Lead::default();
-        node::beat(&store, &jobs, &lead, lease).await?;
+        node::beat(&store, &jobs, &lead, lease, lease).await?;
         let staying_alive = tokio::spawn(node::stay_alive(store.clone(), Arc::clone(&jobs), lead.clone(), lease));
         let estate = Arc::new(estate::Estate { store: store.clone(), server_id: server_number, lead: lead.clone() });
         let watch = monitor::MonitorSettings {

@@ -9,6 +9,10 @@ use crate::store::{Standing, Store, StoreError};
 
 /// How many times in each lease a gateway shows that it is alive.
 const BEATS: u32 = 3;
+/// A time that did not go well is followed by the next after this part of the lease.
+const SOON: u32 = 15;
+/// The least that showing it may take, however short the lease.
+const LEAST: Duration = Duration::from_secs(2);
 
 /// Whether this gateway is the one that does what only one is to do: watching hosts, asking about unknown outcomes.
 ///
@@ -28,16 +32,25 @@ impl Lead {
     }
 }
 
-/// Shows once that the gateway is alive; false when it has been replaced.
-pub(super) async fn beat(store: &Store, jobs: &Jobs, lead: &Lead, lease: Duration) -> Result<bool, StoreError> {
-    let Standing::Alive { leads } = store.server_beat(jobs.server(), lease).await? else { return Ok(false) };
+/// Shows once that the gateway is alive; false when it has been replaced. A database that does not say anything is waited for
+/// as long as `limit`, and then once more for each thing that a gateway that is alive looks after.
+pub(super) async fn beat(
+    store: &Store,
+    jobs: &Jobs,
+    lead: &Lead,
+    lease: Duration,
+    limit: Duration,
+) -> Result<bool, StoreError> {
+    let db = store.db();
+    let shown = db.within(limit, store.server_beat(jobs.server(), lease)).await?;
+    let Standing::Alive { leads } = shown else { return Ok(false) };
     lead.set(leads);
-    let taken = jobs.wake_unfinished().await?;
+    let taken = db.within(limit, jobs.wake_unfinished()).await?;
     if taken > 0 {
         tracing::info!(jobs = taken, "taking up jobs that nobody runs");
     }
     if leads {
-        store.db().forget_commits().await?;
+        db.within(limit, db.forget_commits()).await?;
     }
     Ok(true)
 }
@@ -64,9 +77,14 @@ pub(super) async fn forget_jobs(store: Store, lead: Lead) {
 
 /// Shows that the gateway is alive until it has been replaced: another one has started under its name.
 pub(super) async fn stay_alive(store: Store, jobs: Arc<Jobs>, lead: Lead, lease: Duration) {
+    // A server that is gone without a word is given up early enough for another time, over another connection or at another
+    // server, before the lease is over.
+    let limit = (lease / BEATS).max(LEAST);
+    let mut pause = lease / BEATS;
     loop {
-        tokio::time::sleep(lease / BEATS).await;
-        match beat(&store, &jobs, &lead, lease).await {
+        tokio::time::sleep(pause).await;
+        pause = lease / BEATS;
+        match beat(&store, &jobs, &lead, lease, limit).await {
             Ok(true) => {}
             Ok(false) => {
                 lead.set(false);
@@ -76,6 +94,7 @@ pub(super) async fn stay_alive(store: Store, jobs: Arc<Jobs>, lead: Lead, lease:
             Err(error) => {
                 // The others may take it for dead meanwhile; what it writes then is refused, job by job.
                 lead.set(false);
+                pause = lease / SOON;
                 tracing::error!(cause = %crate::telemetry::chain(&error), "the gateway could not show that it is alive");
             }
         }

@@ -94,6 +94,7 @@ type Columns<'a> = &'a [(&'a str, &'a str)];
 /// [`StoreError`]; nothing is written then. Also when there is an estate already.
 pub async fn seed(store: &Store, size: &Size) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
+    tx.may_take_long();
     places(&mut tx, size).await?;
     offers(&mut tx).await?;
     owners(&mut tx, size).await?;

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, MySql, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Sqlite, SqlitePool, Transaction};
 
 use super::attach::Schema;
 use super::cells::{mysql_value, rows_of, sqlite_value};
 use super::error::{is_collision, is_doubtful_commit};
+use super::lent::{self, Lent};
 use super::mysql::Servers;
 use super::sights::{About, Seen, Sights};
 use super::sqlite::Readers;
@@ -35,6 +36,8 @@ const NEVER_COMMITTED: i64 = -1;
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Pools,
+    /// How long a statement may take on a server.
+    limit: Duration,
     schema: Arc<Schema>,
     writes: Arc<Writes>,
     sights: Arc<Sights>,
@@ -68,7 +71,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum Inner {
     Sqlite(Transaction<'static, Sqlite>),
-    MySql(Transaction<'static, MySql>),
+    MySql(Lent),
 }
 
 /// Binds arguments of our own type to a statement of either database.
@@ -102,7 +105,13 @@ impl Db {
         } else {
             return Err(StoreError::Url);
         };
-        let db = Self { pools, schema: Arc::default(), writes: Arc::default(), sights: Arc::default() };
+        let db = Self {
+            pools,
+            limit: lent::limit(None),
+            schema: Arc::default(),
+            writes: Arc::default(),
+            sights: Arc::default(),
+        };
         if db.is_cloudstacks().await? {
             return Err(StoreError::NotOurs);
         }
@@ -130,6 +139,7 @@ impl Db {
         let servers = Servers::open(url, Some(lock_wait)).await?;
         Ok(Self {
             pools: Pools::MySql(Arc::new(servers)),
+            limit: lent::limit(Some(lock_wait)),
             schema: Arc::default(),
             writes: Arc::default(),
             sights: Arc::default(),
@@ -146,6 +156,11 @@ impl Db {
         }
         self.schema = Arc::new(schema);
         Ok(self)
+    }
+
+    /// See [`super::Store::with_statement_limit`].
+    pub(super) fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// What the database has of the tables that the SQL is written for.
@@ -205,13 +220,12 @@ impl Db {
             Pools::MySql(servers) => {
                 let mut attempts = self.attempts();
                 loop {
-                    let turn = servers.turn();
                     let read = async {
-                        let rows = bound!(sql, args).fetch_all(servers.pool()).await?;
+                        let rows = servers.lend(self.limit).await?.fetch_all(bound!(sql, args)).await?;
                         rows_of(&rows, mysql_value)
                     };
                     match read.await {
-                        Err(error) if servers.go_on(&error, &mut attempts, turn).await => {}
+                        Err(error) if attempts.again(&error).await => {}
                         read => return read,
                     }
                 }
@@ -257,15 +271,14 @@ impl Db {
             Pools::MySql(servers) => {
                 let mut attempts = self.attempts();
                 loop {
-                    let turn = servers.turn();
-                    let error = match bound!(sql, args).execute(servers.pool()).await {
+                    let tried = async { servers.lend(self.limit).await?.execute(bound!(sql, args)).await };
+                    let error = match tried.await {
                         Ok(done) => return Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 }),
                         Err(error) => error,
                     };
                     let was_undone = is_collision(&error) && !is_doubtful_commit(&error);
                     let had_no_effect = was_undone || matches!(error, sqlx::Error::PoolTimedOut);
-                    let error = error.into();
-                    servers.note(&error, turn);
+                    let error = StoreError::from(error);
                     if !had_no_effect || !attempts.again(&error).await {
                         return Err(error);
                     }
@@ -282,10 +295,9 @@ impl Db {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::MySql(servers) => {
-                let turn = servers.turn();
-                // What it takes to open a connection would be part of every job as long as the job lasts.
-                let begun = Box::pin(servers.pool().begin()).await.map_err(StoreError::from);
-                Inner::MySql(begun.inspect_err(|error| servers.note(error, turn))?)
+                let mut lent = servers.lend(self.limit).await?;
+                lent.begin().await?;
+                Inner::MySql(lent)
             }
         };
         Ok(Tx {
@@ -295,6 +307,28 @@ impl Db {
             about: About::default(),
             keeper: Keeper::default(),
         })
+    }
+
+    /// What is asked of the database, if it has come to its end within `limit`; else it is given up, as if the connection had
+    /// broken. A file has no limit.
+    ///
+    /// # Errors
+    /// Those of what is asked; see also [`Db::rows`].
+    pub async fn within<T>(
+        &self,
+        limit: Duration,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Pools::MySql(servers) = &self.pools else { return asked.await };
+        let turn = servers.turn();
+        match tokio::time::timeout(limit, asked).await {
+            Ok(done) => done,
+            Err(_) => {
+                let cause = lent::unanswered();
+                servers.note(&cause, turn);
+                Err(cause.into())
+            }
+        }
     }
 
     /// Finds out what became of a transaction whose connection broke during its commit: true when it was committed, false
@@ -347,7 +381,7 @@ impl Db {
                 writer.close().await;
             }
             Pools::MySql(servers) => {
-                // A statement that was given up in the middle may keep its connection for ever.
+                // A statement that nobody answers keeps its connection as long as it may take.
                 if tokio::time::timeout(CLOSING, servers.pool().close()).await.is_err() {
                     tracing::debug!("not all connections to the database ended as they should");
                 }
@@ -377,6 +411,13 @@ impl Tx {
         matches!(self.about, About::Job(_))
     }
 
+    /// Says that it changes very many rows: its statements and its commit may take longer than others.
+    pub fn may_take_long(&mut self) {
+        if let Inner::MySql(lent) = &mut self.inner {
+            lent.may_take_long();
+        }
+    }
+
     /// Says that all that it writes about jobs and their motions is known to those who watch them.
     pub(super) fn tells_nothing_new(&mut self) {
         self.about = About::Known;
@@ -390,7 +431,7 @@ impl Tx {
         let sql = self.db.schema.read(sql);
         match &mut self.inner {
             Inner::Sqlite(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, sqlite_value),
-            Inner::MySql(tx) => rows_of(&bound!(sql, args).fetch_all(&mut **tx).await?, mysql_value),
+            Inner::MySql(lent) => rows_of(&lent.fetch_all(bound!(sql, args)).await?, mysql_value),
         }
     }
 
@@ -414,8 +455,8 @@ impl Tx {
                 let done = bound!(sql, args).execute(&mut **tx).await?;
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
             }
-            Inner::MySql(tx) => {
-                let done = bound!(sql, args).execute(&mut **tx).await?;
+            Inner::MySql(lent) => {
+                let done = lent.execute(bound!(sql, args)).await?;
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 })
             }
         }
@@ -424,14 +465,14 @@ impl Tx {
     /// See [`Tx::commit`].
     pub(super) async fn commit_now(self) -> Result<(), StoreError> {
         let _noticed = self.db.once_done(self.touched, self.about);
-        let mut tx = match self.inner {
+        let mut lent = match self.inner {
             Inner::Sqlite(tx) => return Ok(tx.commit().await?),
-            Inner::MySql(tx) => tx,
+            Inner::MySql(lent) => lent,
         };
         let witness = uuid::Uuid::new_v4().to_string();
         let sql = format!("INSERT INTO motion_commit (id, at) VALUES (?, {})", self.db.clock());
-        sqlx::query(AssertSqlSafe(sql)).bind(&witness).execute(&mut *tx).await?;
-        let Err(error) = tx.commit().await else { return Ok(()) };
+        lent.execute(sqlx::query(AssertSqlSafe(sql)).bind(&witness)).await?;
+        let Err(error) = lent.commit().await else { return Ok(()) };
         if !is_doubtful_commit(&error) {
             return Err(error.into());
         }
@@ -447,7 +488,7 @@ impl Tx {
     pub async fn roll_back(self) {
         let undone = match self.inner {
             Inner::Sqlite(tx) => tx.rollback().await,
-            Inner::MySql(tx) => tx.rollback().await,
+            Inner::MySql(lent) => lent.roll_back().await,
         };
         if let Err(cause) = undone {
             tracing::debug!(%cause, "a transaction could not be undone by its own connection");

@@ -33,6 +33,7 @@ mod jobs;
 mod journal;
 mod kept;
 mod leftovers;
+mod lent;
 mod lists;
 mod locks;
 mod migrations;
@@ -136,6 +137,12 @@ impl Store {
             ids: ids::KnownIds::default(),
             known_settings: installation::KnownSettings::default(),
         }
+    }
+
+    /// The same with another limit for a statement on a server: an answer that has not come then is not waited for any more.
+    #[must_use]
+    pub fn with_statement_limit(self, limit: std::time::Duration) -> Self {
+        Self { db: self.db.with_limit(limit), ..self }
     }
 
     /// The connection, for statements that have no word of their own.

@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: one server, or several of a cluster that a gateway goes on with when one is gone.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlPool, Row a
 
 use super::StoreError;
 use super::error::is_connection;
-use super::transact::Attempts;
+use super::lent::{Lent, in_time};
 
 /// How long a caller waits for a connection before it is given another server, or an error.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,6 +19,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 32;
 /// How long a connection may lie unused and still be taken for one that works.
 const UNASKED: Duration = Duration::from_secs(1);
+/// How long one that has lain longer may take to show that it works. It leaves time to open another one, perhaps to another
+/// server: of one that is gone without a word all connections are silent.
+const ANSWER: Duration = Duration::from_secs(1);
+/// How long a statement waits for a lock at the most, where nothing else was said.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(50);
 /// How long another gateway may take to bring the tables of a cluster up to date, where the two cannot lock each other out.
 const OTHERS_MIGRATION: Duration = Duration::from_secs(60);
 /// Every statement sees what any server of the cluster has committed: `READ`, `UPDATE`/`DELETE` and `INSERT`/`REPLACE`. A
@@ -47,7 +53,7 @@ fn urls(url: &str) -> Vec<String> {
 
 impl Servers {
     /// Opens the servers that `url` names. With `lock_wait`, statements wait so long for a lock on a row or table; else as long
-    /// as the server says.
+    /// as the server says, for one on a row no longer than [`LOCK_WAIT`].
     pub async fn open(url: &str, lock_wait: Option<Duration>) -> Result<Self, StoreError> {
         let options = |url: &String| {
             MySqlConnectOptions::from_str(url).map(|options| {
@@ -56,12 +62,16 @@ impl Servers {
             })
         };
         let servers: Vec<_> = urls(url).iter().map(options).collect::<Result<_, _>>().map_err(StoreError::open)?;
-        let (current, is_cluster) = first_that_answers(&servers).await?;
+        let First { number: current, is_cluster, lock_wait: servers_own } = first_that_answers(&servers).await?;
         let options = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-        let patience = lock_wait.map(|wait| {
-            let wait = wait.as_secs().max(1);
-            format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}")
-        });
+        let patience = match lock_wait.map(|wait| wait.as_secs().max(1)) {
+            Some(wait) => Some(format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}")),
+            // A statement would be given up while it waits.
+            None if servers_own > LOCK_WAIT.as_secs() => {
+                Some(format!("SET SESSION innodb_lock_wait_timeout = {}", LOCK_WAIT.as_secs()))
+            }
+            None => None,
+        };
         let options = options.after_connect(move |connection, _| {
             let patience = patience.clone();
             Box::pin(async move {
@@ -79,14 +89,16 @@ impl Servers {
         });
         let options = if is_cluster {
             // Takes the place of the ping: a server that has lost its cluster answers pings, and nothing else.
-            options.test_before_acquire(false).before_acquire(|connection, _| Box::pin(is_ready(connection)))
+            options
+                .test_before_acquire(false)
+                .before_acquire(|connection, _| Box::pin(in_time(ANSWER, is_ready(connection))))
         } else {
             // Every connection is asked when it comes back. One that was used a moment ago is not asked again: that would be a
             // third of all that goes to the database. A server that is started anew is away for longer than a moment.
             options.test_before_acquire(false).before_acquire(|connection, seen| {
                 Box::pin(async move {
                     if seen.idle_for >= UNASKED {
-                        connection.ping().await?;
+                        in_time(ANSWER, connection.ping()).await?;
                     }
                     Ok(true)
                 })
@@ -101,6 +113,15 @@ impl Servers {
         &self.pool
     }
 
+    /// Lends a connection to the server that is used now, whose statements may each take as long as `limit`.
+    pub async fn lend(self: &Arc<Self>, limit: Duration) -> Result<Lent, sqlx::Error> {
+        let turn = self.turn();
+        // What it takes to open a connection would be part of every job as long as the job lasts.
+        let opened = Box::pin(self.pool.acquire()).await;
+        let connection = opened.inspect_err(|cause| self.note(cause, turn))?;
+        Ok(Lent::new(connection, Arc::clone(self), turn, limit))
+    }
+
     /// Which server is used now, for [`Servers::note`]. Counts up from turn to turn.
     pub fn turn(&self) -> usize {
         self.current.load(Ordering::Relaxed)
@@ -108,8 +129,7 @@ impl Servers {
 
     /// Turns to the next server after an error that says that the one of this turn is away. Of many that find it away, one
     /// turns.
-    pub fn note(&self, error: &StoreError, turn: usize) {
-        let StoreError::Database(cause) = error else { return };
+    pub fn note(&self, cause: &sqlx::Error, turn: usize) {
         if self.servers.len() < 2 || !is_connection(cause) {
             return;
         }
@@ -119,13 +139,6 @@ impl Servers {
         let server = &self.servers[(turn + 1) % self.servers.len()];
         tracing::warn!(%cause, next = server.get_host(), port = server.get_port(), "turning to another server of the database");
         self.pool.set_connect_options(server.clone());
-    }
-
-    /// Waits for the next attempt after an error that had no effect, at another server if that of this turn is away; false
-    /// when there is no next attempt.
-    pub async fn go_on(&self, error: &StoreError, attempts: &mut Attempts, turn: usize) -> bool {
-        self.note(error, turn);
-        attempts.again(error).await
     }
 
     /// Brings the tables up to date. One gateway does it, the others wait: by a lock of the server, or in a cluster, which has
@@ -150,20 +163,37 @@ fn may_be_others(error: &MigrateError) -> bool {
     matches!(error, MigrateError::Dirty(_) | MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
 }
 
-/// The first server that can be spoken to, and whether it is one of a cluster.
-async fn first_that_answers(servers: &[MySqlConnectOptions]) -> Result<(usize, bool), StoreError> {
+/// The first server that can be spoken to.
+struct First {
+    /// Its place among all.
+    number: usize,
+    /// Whether it is one of a cluster.
+    is_cluster: bool,
+    /// How long it lets a statement wait for a lock on a row, in seconds.
+    lock_wait: u64,
+}
+
+async fn first_that_answers(servers: &[MySqlConnectOptions]) -> Result<First, StoreError> {
     let mut last = None;
     for (number, server) in servers.iter().enumerate() {
         let asked = async {
             let mut connection = server.connect().await?;
-            let variable = sqlx::query("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'").fetch_optional(&mut connection).await?;
-            let is_cluster = variable.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|value| value == "ON"));
-            let is_ready = !is_cluster || is_ready(&mut connection).await?;
+            let sql = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_on', 'innodb_lock_wait_timeout')";
+            let mut found = First { number, is_cluster: false, lock_wait: 0 };
+            for row in sqlx::query(sql).fetch_all(&mut connection).await? {
+                let text = |at: usize| row.try_get::<String, _>(at).unwrap_or_default();
+                if text(0) == "wsrep_on" {
+                    found.is_cluster = text(1) == "ON";
+                } else {
+                    found.lock_wait = text(1).parse().unwrap_or_default();
+                }
+            }
+            let is_ready = !found.is_cluster || is_ready(&mut connection).await?;
             connection.close().await?;
-            Ok::<_, sqlx::Error>((is_cluster, is_ready))
+            Ok::<_, sqlx::Error>((found, is_ready))
         };
         match tokio::time::timeout(ACQUIRE_TIMEOUT, asked).await {
-            Ok(Ok((is_cluster, true))) => return Ok((number, is_cluster)),
+            Ok(Ok((found, true))) => return Ok(found),
             Ok(Ok((_, false))) => {
                 last = Some(sqlx::Error::Protocol("the server is not part of its cluster".to_owned()))
             }

@@ -1,4 +1,4 @@
-//! A line to a MariaDB that a test can cut, or let lose a commit.
+//! A line to a MariaDB that a test can cut, let fall silent, or let lose a commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,10 +18,13 @@ pub enum Fault {
     Unanswered,
     /// The client's side is cut at once, the server gets the commit only a while later.
     Late,
+    /// The server commits, and all connections fall silent before its answer.
+    Silent,
 }
 
-/// All of them.
+/// Those that the client notices.
 pub const FAULTS: [Fault; 3] = [Fault::Lost, Fault::Unanswered, Fault::Late];
+const ALL: [Fault; 4] = [Fault::Lost, Fault::Unanswered, Fault::Late, Fault::Silent];
 const LATE: Duration = Duration::from_millis(400);
 
 /// A line to a server of a database. Armed, it does what the fault says to one commit. Cut, it is down for everybody until it is
@@ -30,6 +33,7 @@ pub struct Line {
     /// The database's URL by way of the line.
     pub url: String,
     is_up: watch::Sender<bool>,
+    hush: watch::Sender<()>,
     armed: Arc<AtomicU8>,
 }
 
@@ -42,24 +46,25 @@ impl Line {
         let address = listener.local_addr().expect("its address");
         let armed = Arc::new(AtomicU8::new(0));
         let (is_up, seen) = watch::channel(true);
-        let shared = Arc::clone(&armed);
+        let (hush, _) = watch::channel(());
+        let (shared, hushing) = (Arc::clone(&armed), hush.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (armed, mut seen) = (Arc::clone(&shared), seen.clone());
+                let (armed, mut seen, hush) = (Arc::clone(&shared), seen.clone(), hushing.clone());
                 if !*seen.borrow() {
                     continue;
                 }
                 let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the server");
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = carry(client, server, armed) => {}
+                        () = carry(client, server, armed, hush) => {}
                         // An error means that the line itself is gone.
                         _ = seen.wait_for(|is_up| !is_up) => {}
                     }
                 });
             }
         });
-        Self { url: format!("mysql://root@{address}/{name}"), is_up, armed }
+        Self { url: format!("mysql://root@{address}/{name}"), is_up, hush, armed }
     }
 
     /// Cuts all connections, and lets no new one be, until it is mended.
@@ -70,6 +75,11 @@ impl Line {
     /// Carries again.
     pub fn mend(&self) {
         self.is_up.send_replace(true);
+    }
+
+    /// Carries nothing any more over the connections that there are, which stay open; new ones work.
+    pub fn hush(&self) {
+        self.hush.send_replace(());
     }
 
     /// The next commit meets this fault.
@@ -88,23 +98,34 @@ fn is_commit(packet: &[u8]) -> bool {
     packet.get(4) == Some(&3) && packet.get(5..).is_some_and(|text| text.eq_ignore_ascii_case(b"COMMIT"))
 }
 
-async fn carry(client: TcpStream, server: TcpStream, armed: Arc<AtomicU8>) {
+async fn carry(client: TcpStream, server: TcpStream, armed: Arc<AtomicU8>, hush: watch::Sender<()>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     // Ends with this future.
     let mut answers = JoinSet::new();
+    let mut hushed = hush.subscribe();
     answers.spawn(async move {
-        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+        tokio::select! {
+            // What comes after it is not carried, not even what is there already.
+            biased;
+            _ = hushed.changed() => std::future::pending::<()>().await,
+            _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+        }
     });
+    let mut hushed = hush.subscribe();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let read = from_client.read(&mut buffer).await.unwrap_or_default();
+        let read = tokio::select! {
+            biased;
+            _ = hushed.changed() => std::future::pending::<usize>().await,
+            read = from_client.read(&mut buffer) => read.unwrap_or_default(),
+        };
         if read == 0 {
             break;
         }
         let packet = &buffer[..read];
         let fault = if is_commit(packet) { armed.swap(0, Ordering::SeqCst) } else { 0 };
-        let fault = FAULTS.into_iter().find(|known| *known as u8 + 1 == fault);
+        let fault = ALL.into_iter().find(|known| *known as u8 + 1 == fault);
         match fault {
             None => {
                 if to_server.write_all(packet).await.is_err() {
@@ -119,6 +140,11 @@ async fn carry(client: TcpStream, server: TcpStream, armed: Arc<AtomicU8>) {
                 // It has this long to commit; then both sides are cut.
                 tokio::time::sleep(LATE).await;
                 return;
+            }
+            Some(Fault::Silent) => {
+                hush.send_replace(());
+                to_server.write_all(packet).await.expect("the server");
+                std::future::pending::<()>().await;
             }
             Some(Fault::Late) => {
                 answers.shutdown().await;

@@ -228,6 +228,7 @@ impl Store {
     async fn put_away(&self, change: &str, table: &str, which: &PutAway, time_column: &str) -> Result<u64, StoreError> {
         let condition = which.condition(time_column);
         transact!(self, StoreError, |tx| {
+            tx.may_take_long();
             if let Some(ids) = &which.ids {
                 let sql = format!("SELECT COUNT(*) FROM {table} t WHERE {}", condition.shown());
                 let found: i64 = tx.row(&sql, condition.args.clone()).await?.map_or(Ok(0), |row| row.at(0))?;
