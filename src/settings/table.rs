@@ -117,7 +117,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new("log.level", Kind::Text, "info", "What is logged: error, warn, info, debug, trace, or a filter such as `info,stackmotion=debug`."),
     Setting::new("agent.port", Kind::Number { min: 1, max: 65_535 }, "8250", "The port of the agents on the hosts."),
     Setting::new("agent.tls", Kind::Choice(&["auto", "rustls", "openssl"]), "auto", "The TLS library for agents: `rustls`, the system's `openssl` for hosts with old ciphers, or `auto`: rustls first."),
-    Setting::new("agent.connect_timeout_ms", Kind::Number { min: 1, max: 600_000 }, "10000", "How long connecting to an agent may take, in milliseconds. Answers have no such limit."),
+    Setting::new("agent.connect_timeout_ms", Kind::Number { min: 1, max: 600_000 }, "10000", "How long connecting to an agent may take, in milliseconds. A question has to be answered within 60 seconds; a command that moves or changes something has no limit."),
     Setting::new("agent.ping_interval_s", Kind::Number { min: 1, max: 86_400 }, "60", "How often each agent is asked whether it is there, in seconds."),
     Setting::new("agent.pin_on_first_use", Kind::Switch, "true", "Whether the certificate an agent shows first is remembered and demanded ever after. Off: only hosts in `agent.pins` are talked to."),
     Setting::new("motion.poll_ms", Kind::Number { min: 10, max: 600_000 }, "1000", "How often a host is asked how far a motion is, in milliseconds."),
