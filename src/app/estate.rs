@@ -50,8 +50,7 @@ impl Inventory for Estate {
             let pools =
                 self.store.pools_around(host.place.zone_id, Some(host.place.cluster_id)).await.map_err(words)?;
             let reached = pools.iter().filter(|pool| match pool.scope {
-                Scope::Zone => true,
-                Scope::Cluster => pool.cluster_id == Some(host.place.cluster_id),
+                Scope::Zone | Scope::Cluster => pool.is_shared_with(Some(host.place.cluster_id), HYPERV),
                 Scope::Host | Scope::Other => connected.contains(&pool.id),
             });
             Ok(reached.map(pool_ref).collect())

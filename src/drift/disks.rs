@@ -147,8 +147,6 @@ fn is_on(pool: &Pool, host: &Host) -> bool {
 pub(super) fn is_for(pool: &Pool, host: &Host) -> bool {
     match pool.scope {
         Scope::Host => is_on(pool, host),
-        Scope::Cluster => pool.cluster_id == host.cluster_id,
-        Scope::Zone => true,
-        Scope::Other => false,
+        Scope::Cluster | Scope::Zone | Scope::Other => pool.is_shared_with(host.cluster_id, &host.hypervisor),
     }
 }

@@ -202,11 +202,7 @@ impl Estate {
     /// The shares that hosts at a place are to reach.
     async fn shares_of(&self, place: Place) -> Result<Vec<PoolRef>, StoreError> {
         let pools = self.store.pools_around(place.zone_id, Some(place.cluster_id)).await?;
-        let reached = pools.iter().filter(|pool| match pool.scope {
-            Scope::Zone => pool.hypervisor.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case(HYPERV)),
-            Scope::Cluster => pool.cluster_id == Some(place.cluster_id),
-            Scope::Host | Scope::Other => false,
-        });
+        let reached = pools.iter().filter(|pool| pool.is_shared_with(Some(place.cluster_id), HYPERV));
         Ok(reached.map(pool_ref).collect())
     }
 

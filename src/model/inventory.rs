@@ -7,6 +7,8 @@ use super::text::Dump;
 
 /// The hypervisor type of Hyper-V, as the database spells it.
 pub const HYPERV: &str = "Hyperv";
+/// What a pool of a whole zone has for a hypervisor type when it is for all of them.
+const ANY: &str = "Any";
 
 /// CloudStack's system user, in whose name is done what nobody has asked for; internal number.
 pub const SYSTEM_USER: i64 = 1;
@@ -131,6 +133,20 @@ impl Pool {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.scope == Scope::Host
+    }
+
+    /// True when the pool is there for every host of a cluster and hypervisor type: it is the cluster's, or the whole zone's and
+    /// not for another type. A pool of one host is not; whose that is, the rows say, or its address.
+    #[must_use]
+    pub fn is_shared_with(&self, cluster_id: Option<i64>, hypervisor: &str) -> bool {
+        match self.scope {
+            Scope::Zone => self
+                .hypervisor
+                .as_deref()
+                .is_none_or(|kind| kind.eq_ignore_ascii_case(hypervisor) || kind.eq_ignore_ascii_case(ANY)),
+            Scope::Cluster => cluster_id.is_some() && self.cluster_id == cluster_id,
+            Scope::Host | Scope::Other => false,
+        }
     }
 
     /// True while the pool is in, or on its way into or out of, maintenance.
@@ -328,5 +344,49 @@ impl Pool {
     #[must_use]
     pub fn short_dump(&self) -> String {
         Dump::bare().text("name", Some(&self.name)).text("uuid", Some(&self.uuid)).end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(scope: Scope, cluster_id: Option<i64>, hypervisor: Option<&str>) -> Pool {
+        Pool {
+            id: 1,
+            uuid: "pool".to_owned(),
+            name: "pool".to_owned(),
+            kind: "SMB".to_owned(),
+            host_address: "fs".to_owned(),
+            port: 445,
+            path: "/share".to_owned(),
+            status: "Up".to_owned(),
+            scope,
+            zone_id: 1,
+            pod_id: None,
+            cluster_id,
+            hypervisor: hypervisor.map(str::to_owned),
+            managed: false,
+            capacity_bytes: 0,
+            used_bytes: 0,
+            tags: Vec::new(),
+            tag_is_rule: false,
+            removed: false,
+        }
+    }
+
+    #[test]
+    fn a_pool_is_there_for_its_cluster_or_for_the_hosts_of_its_type_in_the_zone() {
+        let is_shared = |pool: Pool| pool.is_shared_with(Some(1), HYPERV);
+        for hypervisor in [None, Some("Hyperv"), Some("HyperV"), Some("Any")] {
+            assert!(is_shared(pool(Scope::Zone, None, hypervisor)), "{hypervisor:?}");
+        }
+        assert!(!is_shared(pool(Scope::Zone, None, Some("KVM"))));
+        assert!(is_shared(pool(Scope::Cluster, Some(1), None)));
+        assert!(!is_shared(pool(Scope::Cluster, Some(2), Some("Hyperv"))));
+        assert!(!is_shared(pool(Scope::Cluster, None, None)));
+        assert!(!pool(Scope::Cluster, None, None).is_shared_with(None, HYPERV));
+        assert!(!is_shared(pool(Scope::Host, Some(1), Some("Hyperv"))));
+        assert!(!is_shared(pool(Scope::Other, Some(1), Some("Hyperv"))));
     }
 }
