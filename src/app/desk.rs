@@ -5,17 +5,24 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::Map;
 
-use crate::api::{ApiError, Args, Ids, Node};
+use crate::api::{ApiError, Args, Ids, Name, Node};
 use crate::auth::{Caller, Credentials};
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Means, Policy, find};
 use crate::estate::Estate;
 use crate::feed::Feed;
 use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
+use crate::model::text::shortened;
 use crate::motion::Motion;
 use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError, Submission};
 
 /// CloudStack's package of the objects in answers, which a stored result names.
 const RESPONSES: &str = "org.apache.cloudstack.api.response";
+
+/// The most bytes of a result: its column is a `text`, which holds no more on MySQL. A job whose result is refused would not end.
+const LONGEST_RESULT: usize = 65_535;
+
+/// The most characters of an error's text in a result. Each may take six bytes there, and all of them fit.
+const LONGEST_TEXT: usize = 10_000;
 
 /// Where commands hand their jobs in.
 #[derive(Debug)]
@@ -195,9 +202,37 @@ fn stored(node: &Node) -> String {
             "userkeys" => "ApiKeyPairResponse",
             _ => "ObjectResponse",
         };
-        return format!("{RESPONSES}.{class}/{object}/{}", inner.to_json());
+        return fitted(&format!("{RESPONSES}.{class}/{object}/"), inner);
     }
-    format!("{RESPONSES}.SuccessResponse/{}", node.to_json())
+    fitted(&format!("{RESPONSES}.SuccessResponse/"), node)
+}
+
+/// An object behind `head`, in no more bytes than are stored. What was done was done, whatever there is to tell of it: of one that is
+/// too long the longest fields are left out, and never its id, by which a list tells the rest.
+fn fitted(head: &str, node: &Node) -> String {
+    let whole = format!("{head}{}", node.to_json());
+    if whole.len() <= LONGEST_RESULT {
+        return whole;
+    }
+    let mut fields = match node {
+        Node::Object(fields) => fields.clone(),
+        _ => Vec::new(),
+    };
+    while let Some(at) = longest(&fields) {
+        let (name, _) = fields.remove(at);
+        tracing::warn!(field = %name, "a result is too long to be stored; a field of it is left out");
+        let text = format!("{head}{}", Node::Object(fields.clone()).to_json());
+        if text.len() <= LONGEST_RESULT {
+            return text;
+        }
+    }
+    format!("{head}{{}}")
+}
+
+/// Where the longest field is that may be left out.
+fn longest(fields: &[(Name, Node)]) -> Option<usize> {
+    let others = fields.iter().enumerate().filter(|(_, (name, _))| name != "id");
+    others.max_by_key(|(_, (_, value))| value.to_json().len()).map(|(at, _)| at)
 }
 
 /// An error as CloudStack stores it.
@@ -205,7 +240,52 @@ fn failure(error: &ApiError) -> Failure {
     let code = i64::from(error.job_code().number());
     let node = Node::Object(vec![
         ("errorcode".into(), Node::Int(code)),
-        ("errortext".into(), Node::Text(error.text.clone().into())),
+        ("errortext".into(), shortened(&error.text, LONGEST_TEXT).into_owned().into()),
     ]);
     Failure::Final { code, result: format!("{RESPONSES}.ExceptionResponse/{}", node.to_json()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_text_of_an_error_is_stored() {
+        // The letters that take most: six bytes in JSON, four in UTF-8.
+        for letter in ["\u{1}", "\u{1f600}", "\"", "x"] {
+            let error = ApiError::command_failed(format!("Failed: {}", letter.repeat(100_000)));
+            let Failure::Final { code, result } = failure(&error) else { panic!("{letter:?}: it has not failed") };
+            assert_eq!(code, 530);
+            assert!(result.len() <= LONGEST_RESULT, "{letter:?}: {} bytes", result.len());
+            let json = result.strip_prefix("org.apache.cloudstack.api.response.ExceptionResponse/").expect("its class");
+            let told: serde_json::Value = serde_json::from_str(json).expect("JSON");
+            let text = told["errortext"].as_str().expect("a text");
+            assert!(text.starts_with("Failed: ") && text.ends_with('\u{2026}'), "{letter:?}");
+            assert_eq!(text.chars().count(), LONGEST_TEXT, "{letter:?}");
+        }
+    }
+
+    #[test]
+    fn a_result_that_is_too_long_is_told_in_part() {
+        let long = |letters: usize| Node::from("x".repeat(letters));
+        let fields = vec![
+            ("name".into(), "v".into()),
+            ("details".into(), Node::Map(vec![("a".into(), long(60_000))])),
+            ("id".into(), "7".into()),
+            ("path".into(), long(50_000)),
+            ("state".into(), "Ready".into()),
+        ];
+        let class = "org.apache.cloudstack.api.response.VolumeResponse/volume/";
+        let kept = stored(&Node::wrap("volume", Node::Object(fields.clone())));
+        assert!(kept.len() <= LONGEST_RESULT);
+        let path = "x".repeat(50_000);
+        assert_eq!(kept, format!(r#"{class}{{"name":"v","id":"7","path":"{path}","state":"Ready"}}"#));
+        let short: Vec<_> = fields.into_iter().filter(|(name, _)| name != "details").collect();
+        assert_eq!(stored(&Node::wrap("volume", Node::Object(short))), kept, "what fits is stored whole");
+
+        let said = vec![("success".into(), Node::Bool(true)), ("displaytext".into(), long(70_000))];
+        let class = "org.apache.cloudstack.api.response.SuccessResponse/";
+        assert_eq!(stored(&Node::Object(said)), format!(r#"{class}{{"success":true}}"#));
+        assert_eq!(stored(&Node::List(vec![long(70_000)])), format!("{class}{{}}"), "it has succeeded all the same");
+    }
 }

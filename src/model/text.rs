@@ -3,6 +3,8 @@
 //! Clients and operators search logs for these texts, so the form is kept: a word, a blank, an object whose members are
 //! in alphabetical order, `null` for what is missing, `/` escaped (`contract/migration.md` 0.4, `corrections.md` 30).
 
+use std::borrow::Cow;
+
 /// Builds one such text, member by member; the caller adds them in alphabetical order.
 #[derive(Debug)]
 pub struct Dump {
@@ -60,6 +62,16 @@ pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('/', "\\/")
 }
 
+/// The text, or as much of it as so many characters hold with an ellipsis at its end.
+#[must_use]
+pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
+    if text.char_indices().nth(characters).is_none() {
+        return text.into();
+    }
+    let kept: String = text.chars().take(characters.saturating_sub(1)).collect();
+    format!("{kept}\u{2026}").into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +80,13 @@ mod tests {
     fn members_stand_in_order_and_nothing_is_null() {
         let text = Dump::new("Volume").number("id", Some(5)).number("instanceId", None).text("name", Some("a/b")).end();
         assert_eq!(text, r#"Volume {"id":5,"instanceId":null,"name":"a\/b"}"#);
+    }
+
+    #[test]
+    fn what_is_too_long_says_that_it_goes_on() {
+        for (text, shown) in [("", ""), ("abc", "abc"), ("äöü", "äöü"), ("abcd", "ab\u{2026}"), ("äöüß", "äö\u{2026}")]
+        {
+            assert_eq!(shortened(text, 3), shown);
+        }
     }
 }

@@ -243,7 +243,7 @@ impl Motion {
             tracing::warn!(motion = %order.uuid, cause = %crate::telemetry::chain(&error), "the last progress was not noted");
         }
         self.probe(Step::Judge, true).await;
-        let verdict = self.judge(&order, hypervisor, &said).await;
+        let verdict = self.judge(&order, hypervisor, &said).await.in_short();
         let verdict = self.explained(order.job_id, verdict).await?;
         self.probe(Step::Judge, false).await;
         tracing::info!(motion = %order.uuid, outcome = verdict.outcome.word(), verified = %verdict.verified, "judged");

@@ -8,6 +8,10 @@ use std::borrow::Cow;
 
 use super::hypervisor::{Answer, Effect, Told};
 use super::order::{Kind, Order};
+use crate::model::text::shortened;
+
+/// As many characters of a reason as the journal keeps.
+const REASON: usize = 4096;
 
 /// The ends of a motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,13 @@ pub struct Verdict {
     pub verified: String,
     /// Why it was not done, or what is not known: the agent's own words where there are some.
     pub reason: Option<String>,
+}
+
+impl Verdict {
+    /// The same with a reason that leaves room for what is said behind it. An agent may say megabytes.
+    pub(super) fn in_short(self) -> Self {
+        Self { reason: self.reason.map(|reason| shortened(&reason, REASON).into_owned()), ..self }
+    }
 }
 
 /// What one look at the hosts gave.

@@ -14,6 +14,8 @@ mod http_storm;
 mod killed;
 mod late;
 mod ledger;
+#[cfg(debug_assertions)]
+mod long;
 mod many;
 #[cfg(debug_assertions)]
 mod places;
