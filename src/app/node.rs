@@ -58,19 +58,19 @@ pub(super) async fn beat(
 /// Between two looks for jobs that are to be forgotten.
 const FORGETTING: Duration = Duration::from_secs(60);
 
-/// Forgets jobs that have been over for long enough.
+/// How many of them are looked at, and forgotten, at once.
+const FORGOTTEN_AT_ONCE: i64 = 1000;
+
+/// Forgets jobs that have been over for long enough, one part of them after the other: some in between may run for days.
 pub(super) async fn forget_jobs(store: Store, lead: Lead) {
     loop {
         tokio::time::sleep(FORGETTING).await;
-        while lead.is_mine() {
-            match store.jobs_forget().await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::warn!(cause = %crate::telemetry::chain(&error), "old jobs could not be deleted");
-                    break;
-                }
-            }
+        let mut next = Some(0);
+        while let Some(after) = next.filter(|_| lead.is_mine()) {
+            next = store.jobs_forget(after, FORGOTTEN_AT_ONCE).await.unwrap_or_else(|error| {
+                tracing::warn!(cause = %crate::telemetry::chain(&error), "old jobs could not be deleted");
+                None
+            });
         }
     }
 }

@@ -4,7 +4,7 @@ use super::lists::below;
 use super::value::Row;
 use super::{Claim, Server, Store, StoreError, Submission, Tx, transact};
 use crate::args;
-use crate::model::{JobEvent, JobStatus, Machine as _, Timestamp, signed};
+use crate::model::{JobEvent, JobStatus, Machine as _, Timestamp};
 
 /// A job to be written.
 #[derive(Clone, Debug)]
@@ -269,9 +269,6 @@ pub(super) fn jobs_accepting(event: JobEvent) -> String {
     format!("job_status IN ({})", numbers.join(", "))
 }
 
-/// How many jobs are looked at, and forgotten, at once.
-const FORGOTTEN_AT_ONCE: i64 = 1000;
-
 impl Store {
     /// Takes a job away from whoever runs it: nothing more is written under a claim of it that was made before.
     ///
@@ -280,35 +277,6 @@ impl Store {
     pub async fn job_fence(&self, job_id: i64) -> Result<(), StoreError> {
         self.db().run("UPDATE motion_job SET epoch = epoch + 1 WHERE job_id = ?", args![job_id]).await?;
         Ok(())
-    }
-
-    /// Deletes finished jobs of gateways when `job.expire.minutes` have gone since their end (`contract/api-protocol.md` 7.7):
-    /// the oldest ones, and not too many at once; true when there may be more. Jobs of management servers are left to them,
-    /// and a job that is not over stays however old it is: a copy may take days. What was moved stays in the journal.
-    ///
-    /// # Errors
-    /// See [`super::Db::rows`]; the same holds for all functions of this file.
-    pub async fn jobs_forget(&self) -> Result<bool, StoreError> {
-        let minutes = self.setting_number("job.expire.minutes", 1440.0).await?;
-        let until = Timestamp::from_unix(Timestamp::now().unix() - (minutes * 60.0) as i64);
-        let sql = format!(
-            "SELECT j.id FROM (SELECT job_id FROM motion_job ORDER BY job_id LIMIT {FORGOTTEN_AT_ONCE}) m \
-             JOIN async_job j ON j.id = m.job_id WHERE j.job_status <> 0 AND j.removed < ?"
-        );
-        let rows = self.db().rows(&sql, args![until]).await?;
-        let ids = rows.iter().map(|row| row.at::<i64>(0).map(|id| id.to_string())).collect::<Result<Vec<_>, _>>()?;
-        if ids.is_empty() {
-            return Ok(false);
-        }
-        let list = ids.join(", ");
-        transact!(self, StoreError, |tx| {
-            tx.run(&format!("DELETE FROM async_job WHERE id IN ({list})"), vec![]).await?;
-            tx.run(&format!("DELETE FROM motion_job WHERE job_id IN ({list})"), vec![]).await?;
-            tx.run(&format!("DELETE FROM motion_submission WHERE job_id IN ({list})"), vec![]).await?;
-            tx.run(&format!("DELETE FROM motion_cancel WHERE job_id IN ({list})"), vec![]).await?;
-            Ok(())
-        })?;
-        Ok(signed(ids.len()) == FORGOTTEN_AT_ONCE)
     }
 
     /// Claims a job for a gateway. Nothing when it has ended, when another gateway that is alive has it, or when this one is

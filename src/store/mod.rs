@@ -24,6 +24,7 @@ mod error;
 mod estate;
 mod evacuation;
 mod events;
+mod expiry;
 mod guards;
 mod identities;
 mod ids;
