@@ -10,9 +10,9 @@ use crate::auth::{Caller, Credentials};
 use crate::commands::{Action, Ctx, JobCtx, JobDesk, JobDraft, Means, Policy, find};
 use crate::estate::Estate;
 use crate::feed::Feed;
-use crate::jobs::{Ended, Failure, Jobs, Runner, SubmitError};
+use crate::jobs::{Ended, Failure, Jobs, Place, Runner, SubmitError};
 use crate::model::text::shortened;
-use crate::motion::Motion;
+use crate::motion::{self, Motion};
 use crate::store::{Claim, NewEvent, NewJob, QueuedJob, Store, StoreCause as _, StoreError, Submission};
 
 /// CloudStack's package of the objects in answers, which a stored result names.
@@ -88,6 +88,19 @@ fn not_written(error: SubmitError) -> ApiError {
     }
 }
 
+/// The place of a job, as the room `motion` knows it.
+struct Lent(Place);
+
+impl motion::Place for Lent {
+    fn give(&self) {
+        self.0.give();
+    }
+
+    fn take(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.take())
+    }
+}
+
 /// Runs the command that a job names.
 pub(super) struct CommandRunner {
     /// What all jobs share. Each has the store that writes under its claim besides.
@@ -96,9 +109,9 @@ pub(super) struct CommandRunner {
 }
 
 impl Runner for CommandRunner {
-    fn run<'a>(&'a self, job: &'a QueuedJob, claim: Claim) -> BoxFuture<'a, Result<Ended, Failure>> {
+    fn run<'a>(&'a self, job: &'a QueuedJob, claim: Claim, place: &'a Place) -> BoxFuture<'a, Result<Ended, Failure>> {
         Box::pin(async move {
-            match self.run_command(job, claim).await {
+            match self.run_command(job, claim, place).await {
                 Ok(node) => Ok(Ended { result: stored(&node) }),
                 Err(error) => {
                     if let Some(cause) = error.store_cause().filter(|cause| cause.had_no_effect())
@@ -141,14 +154,14 @@ impl CommandRunner {
             && self.means.store.motions_of_job(job.id).await.is_ok_and(|motions| motions.is_empty())
     }
 
-    async fn run_command(&self, job: &QueuedJob, claim: Claim) -> Result<Node, ApiError> {
+    async fn run_command(&self, job: &QueuedJob, claim: Claim, place: &Place) -> Result<Node, ApiError> {
         let store = self.means.store.under(claim);
         let command = find(&job.command).ok_or_else(|| unreadable(job))?;
         let Action::Async { run, .. } = command.entry.action else { return Err(unreadable(job)) };
         let args = args_of(job)?;
         // What is over before the command runs should not take room as long as it runs.
         let caller = Box::pin(self.caller_of(job)).await?;
-        let motion = Arc::new(self.means.motion.on(store.clone()));
+        let motion = Arc::new(self.means.motion.on(store.clone()).with_place(Arc::new(Lent(place.clone()))));
         let means = Means { store, motion, ..self.means.clone() };
         let ctx = Ctx {
             means: Arc::new(means),
@@ -157,7 +170,7 @@ impl CommandRunner {
             resume_after: None,
             request_id: job.request_id.as_str().into(),
         };
-        let ctx = JobCtx { ctx, job_id: job.id, start_event_id: job.start_event_id };
+        let ctx = JobCtx { ctx, job_id: job.id, start_event_id: job.start_event_id, place: place.clone() };
         run(&args, &ctx).await
     }
 

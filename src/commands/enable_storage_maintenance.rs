@@ -53,6 +53,8 @@ impl AsyncCommand for EnableStorageMaintenance {
                 return Err(not_ready(&pool));
             }
         }
+        // It waits for moves, which are jobs and need places to run. What comes afterwards are a few reads.
+        ctx.place.give();
         loop {
             let pool = self::pool(store, id).await?;
             match PoolState::parse(&pool.status) {

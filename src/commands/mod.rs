@@ -12,6 +12,7 @@ use crate::auth::Caller;
 use crate::auth::limit::CallCounter;
 use crate::estate::Estate;
 use crate::feed::Feed;
+use crate::jobs::Place;
 use crate::model::SYSTEM_USER;
 use crate::model::entity::EntityKind;
 use crate::motion::{Motion, Mover};
@@ -368,6 +369,8 @@ pub struct JobCtx {
     pub job_id: i64,
     /// The internal number of the event that announced the job.
     pub start_event_id: i64,
+    /// Its place among those that run at the same time.
+    pub place: Place,
 }
 
 impl JobCtx {

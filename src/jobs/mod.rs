@@ -5,8 +5,10 @@
 //! another one: what it runs has to find out by itself how far it had come. Every claim has a higher epoch, and what runs under
 //! an earlier one can write nothing any more ([`Store::under`]).
 
+mod place;
 mod worker;
 
+pub use place::Place;
 pub use worker::{Ended, Failure, Runner, work};
 
 use std::collections::HashSet;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{Jobs, Moment, Woken};
+use super::{Jobs, Moment, Place, Woken};
 use crate::model::JobStatus;
 use crate::store::{Claim, QueuedJob, StoreError, transact};
 
@@ -39,27 +39,28 @@ pub enum Failure {
 
 /// Runs what a job says. It must find out by itself whether an earlier process has begun the job.
 pub trait Runner: Send + Sync {
-    /// Runs the job to its end, writing only what is written under this claim.
-    fn run<'a>(&'a self, job: &'a QueuedJob, claim: Claim) -> BoxFuture<'a, Result<Ended, Failure>>;
+    /// Runs the job to its end, writing only what is written under this claim. It has this place, and may give it away while it
+    /// waits for other jobs.
+    fn run<'a>(&'a self, job: &'a QueuedJob, claim: Claim, place: &'a Place) -> BoxFuture<'a, Result<Ended, Failure>>;
 }
 
-/// Runs jobs as they come, at most `workers` at a time, until the sender is gone. What runs ends with this future.
+/// Runs jobs as they come, at most `workers` at a time, until the sender is gone; those that wait for others are not counted. What
+/// runs ends with this future.
 pub async fn work(jobs: Arc<Jobs>, mut all: UnboundedReceiver<Woken>, runner: Arc<dyn Runner>, workers: usize) {
     let places = Arc::new(Semaphore::new(workers.max(1)));
     let mut running = JoinSet::new();
     while let Some(woken) = all.recv().await {
         while running.try_join_next().is_some() {}
-        // A semaphore that is never closed always gives a place.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let place = Place::of(&places).await;
         let (jobs, runner) = (Arc::clone(&jobs), Arc::clone(&runner));
         running.spawn(async move {
             // A job that was accepted is run, however long the database is away.
-            while let Err(error) = run_one(&jobs, runner.as_ref(), woken).await {
+            while let Err(error) = run_one(&jobs, runner.as_ref(), woken, &place).await {
                 tracing::error!(job = woken.job_id, cause = %crate::telemetry::chain(&error), "a job could not be begun; trying again");
                 tokio::time::sleep(RETRY).await;
             }
             jobs.here().remove(&woken.job_id);
-            drop(place);
+            place.give();
         });
     }
     while running.join_next().await.is_some() {}
@@ -77,14 +78,16 @@ async fn take(jobs: &Jobs, woken: Woken) -> Result<Option<(Claim, QueuedJob)>, S
     Ok(claim?.zip(job?))
 }
 
-async fn run_one(jobs: &Jobs, runner: &dyn Runner, woken: Woken) -> Result<(), StoreError> {
+async fn run_one(jobs: &Jobs, runner: &dyn Runner, woken: Woken, place: &Place) -> Result<(), StoreError> {
     // What is over before the job runs, or comes after it, should not take room as long as it runs.
     let Some((claim, job)) = Box::pin(take(jobs, woken)).await? else { return Ok(()) };
     let span = tracing::info_span!("job", id = %job.uuid, command = %job.command, request = %job.request_id);
     async {
         jobs.probe(Moment::Taken).await;
         let end = loop {
-            match runner.run(&job, claim).await {
+            // It may have given its place away before it was interrupted.
+            place.take().await;
+            match runner.run(&job, claim, place).await {
                 Ok(ended) => {
                     tracing::info!("the job succeeded");
                     break Ok(ended);

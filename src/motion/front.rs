@@ -230,9 +230,27 @@ impl Motion {
     }
 
     /// Waits for the turn of a job: nobody else moves this VM or volume, neither here nor through another gateway, also no
-    /// motion that an earlier process left and that its own job has not taken up yet. Gateways tell each other by a row, which
-    /// the job holds until it ends. A job that has begun something waits also when it is cancelled.
+    /// motion that an earlier process left and that its own job has not taken up yet: that one may be waiting for a place to run.
+    /// Gateways tell each other by a row, which the job holds until it ends. A job that has begun something waits also when it is
+    /// cancelled.
     pub(super) async fn turn(
+        &self,
+        job_id: i64,
+        vm_id: Option<i64>,
+        volume_id: Option<i64>,
+        has_begun: bool,
+    ) -> Result<Held, Refusal> {
+        if !has_begun && let Some(cancelled) = self.unwanted(job_id).await? {
+            return Err(cancelled);
+        }
+        match self.turn_at_once(job_id, vm_id, volume_id).await? {
+            Some(held) => Ok(held),
+            None => Box::pin(self.aside(self.turn_later(job_id, vm_id, volume_id, has_begun))).await,
+        }
+    }
+
+    /// The turn of a job for which somebody is in the way.
+    async fn turn_later(
         &self,
         job_id: i64,
         vm_id: Option<i64>,

@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod aside;
 mod cancel;
 pub mod candidates;
 mod clean;
@@ -30,6 +31,7 @@ mod volume_checks;
 mod watch;
 
 pub use access::Mover;
+pub use aside::Place;
 pub use clock::{Clock, WallClock};
 pub use front::key_of;
 pub use ledger::is_superfluous;

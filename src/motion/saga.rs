@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::join;
 use tokio::sync::Semaphore;
 
+use super::aside::Place;
 use super::cancel::Wishes;
 use super::clean;
 use super::clock::{Clock, WallClock};
@@ -102,6 +103,8 @@ pub struct Motion {
     pub(super) clock: Arc<dyn Clock>,
     /// See [`Patience::open_commands`].
     pub(super) open_commands: Arc<Semaphore>,
+    /// That of the job that the room works for, if it works for one.
+    pub(super) place: Option<Arc<dyn Place>>,
     probe: Option<Probe>,
 }
 
@@ -118,7 +121,8 @@ impl Motion {
         let (hypervisors, strategies) = (BTreeMap::new(), strategy::all().into());
         let (locks, wishes, clock) = (Arc::default(), Arc::default(), Arc::new(WallClock));
         let open_commands = Arc::new(Semaphore::new(patience.open_commands.min(Semaphore::MAX_PERMITS)));
-        Self { store, hypervisors, strategies, patience, locks, wishes, clock, open_commands, probe: None }
+        let (place, probe) = (None, None);
+        Self { store, hypervisors, strategies, patience, locks, wishes, clock, open_commands, place, probe }
     }
 
     /// The same room, with another store: that of a job, which writes under its claim.
@@ -455,7 +459,11 @@ impl Motion {
 
     /// Waits for the turn of a motion that is in the journal.
     pub(super) async fn hold(&self, row: &MotionRow) -> Result<Held, Refusal> {
-        Ok(self.locks.hold(&self.key_of_row(row).await?).await)
+        let key = self.key_of_row(row).await?;
+        match self.locks.try_hold(&key) {
+            Some(held) => Ok(held),
+            None => self.aside(async { Ok(self.locks.hold(&key).await) }).await,
+        }
     }
 
     /// The turn of a motion that is in the journal, if nobody has it.

@@ -112,7 +112,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting::new("upstream.max_requests", Kind::Number { min: 1, max: 100_000 }, "128", "Requests that may be with the management server at the same time. One address gets half of them."),
     Setting::new("node.name", Kind::Text, "", "The name of this gateway among those on the same database. Empty: the name of the machine. A gateway that starts under the name of another one takes its place."),
     Setting::new("node.lease_s", Kind::Number { min: 3, max: 3600 }, "15", "How long after its last sign of life a gateway is taken for dead by the others on the same database, which then take its jobs over, in seconds by the database's clock."),
-    Setting::new("jobs.workers", Kind::Number { min: 1, max: 100_000 }, "64", "How many jobs run at the same time. The others wait."),
+    Setting::new("jobs.workers", Kind::Number { min: 1, max: 100_000 }, "64", "How many jobs run at the same time. The others wait; those that wait for another job are not counted."),
     Setting::new("log.format", Kind::Choice(&["text", "json"]), "text", "How log lines look: `text` for people, `json` for machines."),
     Setting::new("log.level", Kind::Text, "info", "What is logged: error, warn, info, debug, trace, or a filter such as `info,stackmotion=debug`."),
     Setting::new("agent.port", Kind::Number { min: 1, max: 65_535 }, "8250", "The port of the agents on the hosts."),

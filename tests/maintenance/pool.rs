@@ -1,8 +1,9 @@
 //! `enableStorageMaintenance` and `cancelStorageMaintenance`.
 
-use super::{count, done, gateway, jobs_end, plan, pool_state};
-use crate::motion::bench::{Bench, wait_for};
+use super::{SETTINGS, count, done, gateway, jobs_end, plan, pool_state};
+use crate::motion::bench::{Bench, LONG, wait_for};
 use crate::support::database;
+use crate::support::gateway::{Ambush, Gateway};
 
 /// What the recorded server tells of a pool here, but for operations per second, of which Hyper-V's pools have none.
 const FIELDS: [&str; 26] = [
@@ -62,6 +63,26 @@ async fn a_pool_is_emptied_and_taken_back() {
         let (code, text) = done(&gateway, "cancelStorageMaintenance", &id).await.expect_err(kind);
         assert_eq!(code, 530, "{kind}");
         assert!(text.ends_with("is not ready to complete migration, as the status is:Up"), "{kind}: {text}");
+        bench.world.stop().await;
+    }
+}
+
+/// Where one job runs at a time, those that move the disks run all the same: the one that waits for them is not in their way.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_worker_empties_a_pool() {
+    for (kind, database) in database::each().await {
+        let (folder, url) = (tempfile::tempdir().expect("a folder"), database.url.clone());
+        let bench = Bench::start(&plan(225), database).await;
+        let settings = [&SETTINGS[..], &["jobs.workers=1"]].concat();
+        let gateway = Gateway::start(&bench, folder.path(), &url, &settings, Ambush::None).await;
+        let id = bench.estate.pool("c1-p1").expect("a pool").uuid.clone();
+        let emptied = tokio::time::timeout(LONG, done(&gateway, "enableStorageMaintenance", &id)).await;
+        let answer = emptied.unwrap_or_else(|_| panic!("{kind}: it waits for ever")).expect(kind);
+        assert_eq!(answer["storagepool"]["state"], "Maintenance", "{kind}");
+        for disk in ["ROOT-web", "ROOT-both"] {
+            assert_eq!(bench.pool_of(disk).await, "c1-p2", "{kind}: {disk}");
+        }
+        bench.check(kind).await;
         bench.world.stop().await;
     }
 }

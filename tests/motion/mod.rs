@@ -1,5 +1,6 @@
 //! Motions end to end: real images, simulated hosts, real databases.
 
+mod aside;
 pub mod bench;
 mod cancel;
 mod crash;
