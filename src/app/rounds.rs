@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::node::Lead;
@@ -44,14 +45,19 @@ pub(super) async fn hear_wishes(motion: Arc<Motion>, interval: Duration) {
     }
 }
 
-/// Ends motions that nobody ends. One that goes on may take days, so nothing else waits for it.
+/// Ends motions that nobody ends. One that goes on may take days, so nothing else waits for it, not even the next round.
 pub(super) async fn take_up_orphans(motion: Arc<Motion>, lead: Lead, interval: Duration) {
     let mut rounds = Rounds::new(interval, Some(lead));
+    let mut under_way = JoinSet::new();
     loop {
         rounds.next().await;
-        if let Err(refusal) = motion.take_up_orphans().await {
-            tracing::warn!(reason = %refusal.text, "motions that nobody ends could not be looked for");
-        }
+        while under_way.try_join_next().is_some() {}
+        let motion = Arc::clone(&motion);
+        under_way.spawn(async move {
+            if let Err(refusal) = motion.take_up_orphans().await {
+                tracing::warn!(reason = %refusal.text, "motions that nobody ends could not be looked for");
+            }
+        });
     }
 }
 

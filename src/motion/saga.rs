@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use super::aside::Place;
@@ -29,6 +30,9 @@ use super::verdict::{self, Look, Said, Verdict};
 use super::watch::{self, Seen, Watch};
 use super::{mark, settle};
 use crate::store::{MotionRow, Store, StoreError};
+
+/// How many motions that nobody ends are taken up at once.
+const ORPHANS_AT_ONCE: usize = 64;
 
 /// How long something may take.
 #[derive(Clone, Debug)]
@@ -430,16 +434,18 @@ impl Motion {
     }
 
     /// Ends motions whose job has ended and that nobody has settled: a row was in its way that is gone, or somebody has ended the
-    /// job in the database. As long as they are open, everything else of the same VM waits for them.
+    /// job in the database. As long as they are open, everything else of the same VM waits for them. One that its host is still at
+    /// work on is followed to its end; the others are ended beside it, and by later rounds, which leave it alone.
     ///
     /// # Errors
     /// See [`Store::motions_orphaned`]. A motion that cannot be ended now is logged, and does not keep the others waiting.
     pub async fn take_up_orphans(&self) -> Result<(), Refusal> {
-        for row in self.store.motions_orphaned().await? {
+        let end = |row: MotionRow| async move {
             if let Err(refusal) = self.end_orphan(&row).await {
                 tracing::warn!(motion = %row.uuid, reason = %refusal.text, "a motion that nobody ends could not be ended");
             }
-        }
+        };
+        stream::iter(self.store.motions_orphaned().await?).for_each_concurrent(ORPHANS_AT_ONCE, end).await;
         Ok(())
     }
 

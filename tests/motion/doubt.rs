@@ -33,6 +33,11 @@ fn meddling(bench: &Bench, at: Step, sql: &'static str) -> Arc<Motion> {
 
 /// A process that dies when a step begins.
 async fn dies_at(bench: &Bench, at: Step, what: What) {
+    dies_as(bench, at, what, 1).await;
+}
+
+/// The same, with its motion as this job.
+async fn dies_as(bench: &Bench, at: Step, what: What, job_id: i64) {
     let reached = Arc::new(tokio::sync::Notify::new());
     let told = Arc::clone(&reached);
     let probe: Probe = Arc::new(move |step, before| -> BoxFuture<'static, ()> {
@@ -45,7 +50,7 @@ async fn dies_at(bench: &Bench, at: Step, what: What) {
     let motion = bench.another_motion(Some(probe));
     tokio::select! {
         () = reached.notified() => {}
-        result = run_as(bench, &motion, what, 1) => panic!("{what:?} never came to {at:?}: {result:?}"),
+        result = run_as(bench, &motion, what, job_id) => panic!("{what:?} never came to {at:?}: {result:?}"),
     }
 }
 
@@ -216,6 +221,34 @@ async fn motions_that_nobody_ends_are_ended() {
     let gone = bench.motion.forget_leftover(left, "admin").await.expect("a person looked");
     assert!(gone.starts_with("admin stated that it is gone."), "{gone}");
     bench.world.stop().await;
+}
+
+/// One that goes on for days does not keep the others waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn motions_that_nobody_ends_are_ended_side_by_side() {
+    for (kind, database) in database::each().await {
+        let bench = Bench::start(&plan(226), database).await;
+        let stands = bench.fault(FaultRule::on("MigrateVolumeCommand", Fault::Stall { fraction: 0.5 }));
+        tokio::select! {
+            () = bench.struck(stands) => {}
+            result = run_as(&bench, &bench.motion, What::Volume, 1) => panic!("{kind}: it is over: {result:?}"),
+        }
+        dies_as(&bench, Step::Judge, What::Cold, 2).await;
+        let release = async {
+            wait_for("the second to be ended", async || phases(&bench).await == ["sent", "settled"]).await;
+            // The next round leaves the first one alone.
+            bench.motion.take_up_orphans().await.expect("the database answers");
+            assert_eq!(phases(&bench).await, ["sent", "settled"], "{kind}");
+            bench.world.world().faults.release(Some(stands));
+        };
+        let (ended, ()) = tokio::join!(bench.motion.take_up_orphans(), release);
+        ended.expect("the hosts answer");
+        for job_id in [1, 2] {
+            assert_eq!(bench.outcome(job_id).await.as_deref(), Some("done"), "{kind}: job {job_id}");
+        }
+        bench.check(kind).await;
+        bench.world.stop().await;
+    }
 }
 
 /// As a checkpoint or somebody at the host does it.
