@@ -4,6 +4,8 @@
 //! file that is not the disk itself: it is gone, or it is left and listed until somebody removes it. A file whose host does not
 //! answer stays open, and is asked for again.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::clean;
 use super::hypervisor::{DiskRef, HostRef, Hypervisor, MotionState, PoolRef, VmDisk, same_folder};
 use super::order::{Kind, Order, OrderDisk, host_ref, pool_ref, port};
@@ -11,10 +13,26 @@ use super::refusal::Refusal;
 use super::saga::Motion;
 use super::settle;
 use super::verdict::{Outcome, Verdict, sentence};
+use crate::model::{Timestamp, signed};
 use crate::store::{FileRole, FileState, MotionFileRow, MotionRow, NewMotionFile, Row, Store, StoreError};
 
 /// How many motions with open files are looked at in one go.
 const AT_ONCE: i64 = 100;
+
+/// The motion with open files that was looked at last, by when it was last heard of and its number. The next look goes on behind it,
+/// or begins with the oldest where there is none.
+#[derive(Debug, Default)]
+pub(super) struct Bookmark(Mutex<Option<(Timestamp, i64)>>);
+
+impl Bookmark {
+    fn get(&self) -> Option<(Timestamp, i64)> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, last: Option<(Timestamp, i64)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+}
 
 /// The files of an order that are to be written down with it.
 pub(super) fn files_of(order: &Order) -> Vec<NewMotionFile> {
@@ -130,12 +148,17 @@ impl Found {
 }
 
 impl Motion {
-    /// Cleans up again after motions of which a file is still open: its host did not answer.
+    /// Cleans up again after motions of which a file is still open: its host did not answer. Not after too many in one go: the next
+    /// one goes on where this one has ended, and begins anew when it has come to the end.
     ///
     /// # Errors
     /// A [`Refusal`] when the database fails. A motion whose rows are gone is logged, and does not keep the others waiting.
     pub async fn close_ledger(&self) -> Result<(), Refusal> {
-        for row in self.store.motions_with_open_files(AT_ONCE).await? {
+        let rows = self.store.motions_with_open_files(self.bookmark.get(), AT_ONCE).await?;
+        // Hosts that are gone for good keep their files open, and should not hide those of others for ever.
+        let is_part = signed(rows.len()) == AT_ONCE;
+        self.bookmark.set(rows.last().filter(|_| is_part).map(|row| (row.updated, row.id)));
+        for row in rows {
             let closed = async {
                 // What moves now, here or through another gateway, is looked at another time.
                 let Some(_held) = self.try_hold(&row).await? else { return Ok(()) };

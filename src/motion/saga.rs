@@ -20,6 +20,7 @@ use super::clock::{Clock, WallClock};
 use super::cold;
 use super::front::key_of;
 use super::hypervisor::{Hypervisor, Stopping, Told};
+use super::ledger::Bookmark;
 use super::locks::{Held, Locks};
 use super::look;
 use super::order::Order;
@@ -109,6 +110,7 @@ pub struct Motion {
     pub(super) open_commands: Arc<Semaphore>,
     /// That of the job that the room works for, if it works for one.
     pub(super) place: Option<Arc<dyn Place>>,
+    pub(super) bookmark: Arc<Bookmark>,
     probe: Option<Probe>,
 }
 
@@ -125,8 +127,8 @@ impl Motion {
         let (hypervisors, strategies) = (BTreeMap::new(), strategy::all().into());
         let (locks, wishes, clock) = (Arc::default(), Arc::default(), Arc::new(WallClock));
         let open_commands = Arc::new(Semaphore::new(patience.open_commands.min(Semaphore::MAX_PERMITS)));
-        let (place, probe) = (None, None);
-        Self { store, hypervisors, strategies, patience, locks, wishes, clock, open_commands, place, probe }
+        let (place, bookmark, probe) = (None, Arc::default(), None);
+        Self { store, hypervisors, strategies, patience, locks, wishes, clock, open_commands, place, bookmark, probe }
     }
 
     /// The same room, with another store: that of a job, which writes under its claim.

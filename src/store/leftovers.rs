@@ -1,6 +1,7 @@
 //! The ledger of files: every file that a motion may make or leave behind, and what became of it.
 
 use super::changes::clipped;
+use super::journal::{MOTION, MotionRow};
 use super::value::Row;
 use super::{Store, StoreError, Tx, transact};
 use crate::args;
@@ -123,6 +124,19 @@ impl MotionFileRow {
     }
 }
 
+/// Motions whose end is known while that of a file is not, of those for which this holds as well. Takes how many at the most.
+///
+/// They are read in an order that no index has: in that of their numbers the whole history would be gone through for a few.
+fn with_open_files(which: &str) -> String {
+    format!(
+        "{MOTION} WHERE id IN (SELECT migration_id FROM motion_file WHERE state = 'expected') AND phase = 'settled' \
+         AND outcome <> 'unknown'{which} ORDER BY updated, id LIMIT ?"
+    )
+}
+
+/// Holds for the motions behind one in that order: takes its time twice, and its number.
+const BEHIND: &str = " AND (updated > ? OR (updated = ? AND id > ?))";
+
 impl Tx {
     /// Writes a file down that a motion may make or leave behind.
     ///
@@ -186,16 +200,36 @@ impl Store {
         })
     }
 
-    /// Motions whose end is known while that of a file is not, oldest first, at most `limit`.
+    /// Motions whose end is known while that of a file is not, oldest first, at most `limit`: those behind the one that was last
+    /// heard of at this time and has this number, where one is given.
     ///
     /// # Errors
     /// See [`Tx::motion_file_insert`].
-    pub async fn motions_with_open_files(&self, limit: i64) -> Result<Vec<super::MotionRow>, StoreError> {
-        let sql = format!(
-            "{} WHERE id IN (SELECT migration_id FROM motion_file WHERE state = 'expected') AND phase = 'settled' \
-             AND outcome <> 'unknown' ORDER BY updated LIMIT ?",
-            super::journal::MOTION
-        );
-        self.db().rows(&sql, args![limit]).await?.iter().map(super::MotionRow::read).collect()
+    pub async fn motions_with_open_files(
+        &self,
+        behind: Option<(Timestamp, i64)>,
+        limit: i64,
+    ) -> Result<Vec<MotionRow>, StoreError> {
+        let (sql, args) = match behind {
+            Some((updated, id)) => (with_open_files(BEHIND), args![updated, updated, id, limit]),
+            None => (with_open_files(""), args![limit]),
+        };
+        self.db().rows(&sql, args).await?.iter().map(MotionRow::read).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn motions_with_open_files_are_found_without_the_history() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}/t.db", folder.path().display())).await.unwrap();
+        let now = Timestamp::now();
+        for (sql, args) in [(with_open_files(""), args![100]), (with_open_files(BEHIND), args![now, now, 7, 100])] {
+            let plan = store.plan(&sql, args).await;
+            assert!(plan.contains("i_motion_file__state") && plan.contains("rowid=?"), "{plan}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! nobody needs it.
 
 use stackmotion::agent::faults::{Fault, FaultRule};
-use stackmotion::store::{FileState, LeftoverFilter};
+use stackmotion::args;
+use stackmotion::store::{FileState, LeftoverFilter, Value};
 
 use super::bench::{Bench, plan};
 use super::crash::{What, run_as};
@@ -170,4 +171,50 @@ async fn an_original_is_kept_when_its_copy_cannot_be_shown() {
     let spare: i64 = bench.store.db().row(sql, vec![]).await.unwrap().unwrap().at(0).unwrap();
     assert_eq!((listed(&bench).await.len(), spare), (1, 0), "it is listed, and no row stands for it");
     bench.world.stop().await;
+}
+
+async fn change(bench: &Bench, sql: &str, args: Vec<Value>) {
+    bench.store.db().run(sql, args).await.expect("a change");
+}
+
+/// More motions of hosts that nobody serves any more than are looked at in one go: the files of others are closed all the same,
+/// wherever they stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_stay_open_do_not_hide_others() {
+    for (kind, database) in database::each().await {
+        let bench = Bench::start(&plan(227), database).await;
+        assert_eq!(run_as(&bench, &bench.motion, What::Volume, 1).await, Ok(()), "{kind}");
+        let own = bench.store.motions_of_job(1).await.expect("the journal").pop().expect("a motion").id;
+
+        let gone = bench.host_id("c2-h2");
+        change(&bench, "UPDATE host SET hypervisor_type = 'KVM' WHERE id = ?", args![gone]).await;
+        for number in 1..=100_i64 {
+            let id = own + number;
+            let motion = "INSERT INTO motion_migration (id, uuid, job_id, kind, strategy, phase, outcome, source_host_id, \
+                created, updated) VALUES (?, ?, 9, 'live-volume', 'none', 'settled', 'done', ?, '2020-01-01 00:00:00', \
+                '2020-01-01 00:00:00')";
+            change(&bench, motion, args![id, format!("motion-{number}"), gone]).await;
+            let file = "INSERT INTO motion_file (uuid, migration_id, volume_id, role, host_id, pool_id, stem, state, created, \
+                updated) VALUES (?, ?, 1, 'source', ?, 1, 'gone', 'expected', '2020-01-01 00:00:00', '2020-01-01 00:00:00')";
+            change(&bench, file, args![format!("file-{number}"), id, gone]).await;
+        }
+        let open = async || {
+            let sql = "SELECT COUNT(*) FROM motion_file WHERE state = 'expected' AND migration_id = ?";
+            let row = bench.store.db().row(sql, args![own]).await.expect("the database").expect("a row");
+            row.at::<i64>(0).expect("a number")
+        };
+        let look = async || bench.motion.close_ledger().await.expect("the database");
+
+        change(&bench, "UPDATE motion_file SET state = 'expected' WHERE migration_id = ?", args![own]).await;
+        look().await;
+        assert_eq!(open().await, 2, "{kind}: there are as many older ones as are looked at in one go");
+        look().await;
+        assert_eq!(open().await, 0, "{kind}: the second look goes on behind them");
+
+        change(&bench, "UPDATE motion_file SET state = 'expected' WHERE migration_id = ?", args![own]).await;
+        change(&bench, "UPDATE motion_migration SET updated = '2019-01-01 00:00:00' WHERE id = ?", args![own]).await;
+        look().await;
+        assert_eq!(open().await, 0, "{kind}: the third one begins anew");
+        bench.world.stop().await;
+    }
 }
