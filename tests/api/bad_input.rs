@@ -96,7 +96,7 @@ fn called_by_key() -> impl Iterator<Item = &'static CommandSpec> {
 /// refused is an event.
 async fn dump(world: &World) -> String {
     let db = world.store.db();
-    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('hypervisor_capabilities', 'event', \
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('hypervisor_capabilities', 'event', 'motion_turn', \
         'account', 'account_details', 'resource_count', 'user', 'user_details', 'data_center', 'host', 'host_details', \
         'host_tags', 'storage_pool', 'storage_pool_tags', 'disk_offering', 'disk_offering_details', \
         'service_offering', 'service_offering_details') \

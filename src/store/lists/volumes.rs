@@ -86,7 +86,10 @@ impl VolumeFilter {
             );
         }
         // What a cold move has left behind gave its public id to the copy: it is listed as a leftover and not as a disk.
-        condition.hide("t.uuid IS NOT NULL", "t.uuid IS NULL");
+        condition.hide(
+            "t.id NOT IN (SELECT id FROM volumes WHERE state = 'Expunging' AND removed IS NULL AND uuid IS NULL)",
+            "t.id IN (SELECT id FROM volumes WHERE state = 'Expunging' AND removed IS NULL AND uuid IS NULL)",
+        );
         if self.hide_expunged && self.state.is_none() {
             condition.and("t.state <> 'Expunged'", []);
         }
