@@ -136,8 +136,8 @@ impl Evacuation {
     pub(super) fn wait_for(&self, from: Thing, id: i64, reason: String) -> Standing {
         let (key, now) = ((from, (STATE, id)), Instant::now());
         let Manner { again_after, attempts, .. } = self.manner;
-        // One that was not looked at lately was in another state meanwhile.
-        let known = self.tries.get(key).filter(|tried| now < tried.again + again_after);
+        // One that was not looked at for long was in another state meanwhile.
+        let known = self.tries.get(key).filter(|tried| now < tried.again + 10 * again_after);
         let mut tried = known.unwrap_or(Tried { times: 0, again: now + again_after, reason: None });
         if now >= tried.again {
             tried = Tried { times: tried.times + 1, again: now + again_after, reason: None };

@@ -412,9 +412,11 @@ async fn children_are_shown_of_the_own_domain_and_of_those_below_it() {
             }
         }
         // A role of somebody's own may let users ask. They are shown nothing below their domain, as by `listDomains`.
-        let rule = "INSERT INTO role_permissions (uuid, role_id, rule, permission, sort_order) \
-            VALUES ('v', 4, 'listDomainChildren', 'ALLOW', -1)";
-        database.store.db().run(rule, vec![]).await.expect("a rule");
+        let first = "INSERT INTO role_permissions (uuid, role_id, rule, permission, sort_order) \
+            VALUES ('v', 4, 'listDomainChildren', 'ALLOW', 0)";
+        for sql in ["UPDATE role_permissions SET sort_order = sort_order + 1 WHERE role_id = 4", first] {
+            database.store.db().run(sql, vec![]).await.expect("a rule");
+        }
         let user = &estate.callers[3];
         for args in [&[all][..], &[("id", eng), all]] {
             let answer = estate.direct.call(user, COMMAND, args).await;

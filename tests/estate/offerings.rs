@@ -69,13 +69,13 @@ async fn offerings_are_made_and_listed() {
             (Some(2), Some(1024), Some("gpu")),
             "{kind}"
         );
-        assert_eq!(bench.count("SELECT COUNT(*) FROM disk_offering WHERE compute_only = 1").await, 1);
+        assert_eq!(bench.count("SELECT COUNT(*) FROM disk_offering WHERE compute_only = 1").await, 2);
         let with =
             bench.done("createServiceOffering", &[&size[..], &[("diskofferingid", &id_of(disk))]].concat()).await;
         assert_eq!(with["serviceoffering"]["diskofferingname"], "ten");
         assert_eq!(
             bench.count("SELECT COUNT(*) FROM disk_offering WHERE compute_only = 1").await,
-            1,
+            2,
             "{kind}: none was made for it"
         );
         let custom = [("name", "own"), ("customized", "true"), ("mincpunumber", "1"), ("maxcpunumber", "8")];
