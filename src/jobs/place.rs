@@ -7,15 +7,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The place of a job among those that run at the same time. While a job only waits for others it gives its place away: they may
 /// be the very ones that wait for a place.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Place(Arc<One>);
+
+#[derive(Debug)]
+struct One {
     places: Arc<Semaphore>,
-    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    held: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Place {
     /// One of these places, as soon as it is free.
     pub(super) async fn of(places: &Arc<Semaphore>) -> Self {
-        let place = Self { places: Arc::clone(places), held: Arc::default() };
+        let place = Self(Arc::new(One { places: Arc::clone(places), held: Mutex::default() }));
         place.take().await;
         place
     }
@@ -31,13 +34,13 @@ impl Place {
             return;
         }
         // A semaphore that is never closed always gives one.
-        if let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
+        if let Ok(place) = Arc::clone(&self.0.places).acquire_owned().await {
             *self.held() = Some(place);
         }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -36,8 +36,6 @@ const NEVER_COMMITTED: i64 = -1;
 #[derive(Clone, Debug)]
 pub struct Db {
     pools: Pools,
-    /// How long a statement may take on a server.
-    limit: Duration,
     schema: Arc<Schema>,
     writes: Arc<Writes>,
     sights: Arc<Sights>,
@@ -45,8 +43,12 @@ pub struct Db {
 
 #[derive(Clone, Debug)]
 enum Pools {
-    Sqlite { readers: Readers, writer: SqlitePool },
-    MySql(Arc<Servers>),
+    Sqlite {
+        readers: Readers,
+        writer: SqlitePool,
+    },
+    /// With how long a statement may take.
+    MySql(Arc<Servers>, Duration),
 }
 
 /// What a statement that changes rows did.
@@ -101,17 +103,11 @@ impl Db {
             let (readers, writer) = sqlite::open(url).await?;
             Pools::Sqlite { readers, writer }
         } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
-            Pools::MySql(Arc::new(Servers::open(url, None).await?))
+            Pools::MySql(Arc::new(Servers::open(url, None).await?), lent::limit(None))
         } else {
             return Err(StoreError::Url);
         };
-        let db = Self {
-            pools,
-            limit: lent::limit(None),
-            schema: Arc::default(),
-            writes: Arc::default(),
-            sights: Arc::default(),
-        };
+        let db = Self { pools, schema: Arc::default(), writes: Arc::default(), sights: Arc::default() };
         if db.is_cloudstacks().await? {
             return Err(StoreError::NotOurs);
         }
@@ -138,8 +134,7 @@ impl Db {
     pub(super) async fn reach(url: &str, lock_wait: Duration) -> Result<Self, StoreError> {
         let servers = Servers::open(url, Some(lock_wait)).await?;
         Ok(Self {
-            pools: Pools::MySql(Arc::new(servers)),
-            limit: lent::limit(Some(lock_wait)),
+            pools: Pools::MySql(Arc::new(servers), lent::limit(Some(lock_wait))),
             schema: Arc::default(),
             writes: Arc::default(),
             sights: Arc::default(),
@@ -151,7 +146,7 @@ impl Db {
     /// # Errors
     /// [`StoreError::Open`] when a table cannot be made.
     pub(super) async fn settle_in(mut self, schema: Schema) -> Result<Self, StoreError> {
-        if let Pools::MySql(servers) = &self.pools {
+        if let Pools::MySql(servers, _) = &self.pools {
             servers.migrate(migrations::for_attached()).await?;
         }
         self.schema = Arc::new(schema);
@@ -159,8 +154,11 @@ impl Db {
     }
 
     /// See [`super::Store::with_statement_limit`].
-    pub(super) fn with_limit(self, limit: Duration) -> Self {
-        Self { limit, ..self }
+    pub(super) fn with_limit(mut self, limit: Duration) -> Self {
+        if let Pools::MySql(_, known) = &mut self.pools {
+            *known = limit;
+        }
+        self
     }
 
     /// What the database has of the tables that the SQL is written for.
@@ -195,7 +193,7 @@ impl Db {
     async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pools {
             Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await.map_err(StoreError::open),
-            Pools::MySql(servers) => servers.migrate(migrations::for_mysql()).await,
+            Pools::MySql(servers, _) => servers.migrate(migrations::for_mysql()).await,
         }
     }
 
@@ -205,7 +203,7 @@ impl Db {
     pub fn clock(&self) -> &'static str {
         match &self.pools {
             Pools::Sqlite { .. } => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
-            Pools::MySql(_) => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+            Pools::MySql(..) => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
         }
     }
 
@@ -217,11 +215,11 @@ impl Db {
         let sql = self.schema.read(sql);
         match &self.pools {
             Pools::Sqlite { readers, .. } => rows_of(&readers.all(bound!(sql, args)).await?, sqlite_value),
-            Pools::MySql(servers) => {
+            Pools::MySql(servers, limit) => {
                 let mut attempts = self.attempts();
                 loop {
                     let read = async {
-                        let rows = servers.lend(self.limit).await?.fetch_all(bound!(sql, args)).await?;
+                        let rows = servers.lend(*limit).await?.fetch_all(bound!(sql, args)).await?;
                         rows_of(&rows, mysql_value)
                     };
                     match read.await {
@@ -237,7 +235,7 @@ impl Db {
     pub(super) fn sqlite(&self) -> Option<&Readers> {
         match &self.pools {
             Pools::Sqlite { readers, .. } => Some(readers),
-            Pools::MySql(_) => None,
+            Pools::MySql(..) => None,
         }
     }
 
@@ -251,7 +249,7 @@ impl Db {
                 let row = readers.first(bound!(sql, args)).await?;
                 Ok(rows_of(row.as_slice(), sqlite_value)?.pop())
             }
-            Pools::MySql(_) => Ok(self.rows(sql, args).await?.into_iter().next()),
+            Pools::MySql(..) => Ok(self.rows(sql, args).await?.into_iter().next()),
         }
     }
 
@@ -268,10 +266,10 @@ impl Db {
                 let done = bound!(sql, args).execute(writer).await?;
                 Ok(Done { rows: done.rows_affected(), id: done.last_insert_rowid() })
             }
-            Pools::MySql(servers) => {
+            Pools::MySql(servers, limit) => {
                 let mut attempts = self.attempts();
                 loop {
-                    let tried = async { servers.lend(self.limit).await?.execute(bound!(sql, args)).await };
+                    let tried = async { servers.lend(*limit).await?.execute(bound!(sql, args)).await };
                     let error = match tried.await {
                         Ok(done) => return Ok(Done { rows: done.rows_affected(), id: done.last_insert_id() as i64 }),
                         Err(error) => error,
@@ -294,8 +292,8 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::MySql(servers) => {
-                let mut lent = servers.lend(self.limit).await?;
+            Pools::MySql(servers, limit) => {
+                let mut lent = servers.lend(*limit).await?;
                 lent.begin().await?;
                 Inner::MySql(lent)
             }
@@ -319,7 +317,7 @@ impl Db {
         limit: Duration,
         asked: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let Pools::MySql(servers) = &self.pools else { return asked.await };
+        let Pools::MySql(servers, _) = &self.pools else { return asked.await };
         let turn = servers.turn();
         match tokio::time::timeout(limit, asked).await {
             Ok(done) => done,
@@ -369,7 +367,7 @@ impl Db {
         let sql = format!("DELETE FROM motion_commit WHERE at < {} - {KEPT_COMMITS_MS} LIMIT 10000", self.clock());
         match &self.pools {
             Pools::Sqlite { .. } => Ok(0),
-            Pools::MySql(_) => Ok(self.run(&sql, vec![]).await?.rows),
+            Pools::MySql(..) => Ok(self.run(&sql, vec![]).await?.rows),
         }
     }
 
@@ -380,7 +378,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::MySql(servers) => {
+            Pools::MySql(servers, _) => {
                 // A statement that nobody answers keeps its connection as long as it may take.
                 if tokio::time::timeout(CLOSING, servers.pool().close()).await.is_err() {
                     tracing::debug!("not all connections to the database ended as they should");
