@@ -39,11 +39,9 @@ async fn a_transaction_that_nobody_answers_is_given_up_with_its_connection() {
     let begun = Instant::now();
     let error = tx.run(sql, args!["b", "f", Timestamp::now()]).await.expect_err("nobody answers");
     assert!(begun.elapsed() >= LIMIT && error.had_no_effect(), "{error:?} after {:?}", begun.elapsed());
-    let begun = Instant::now();
     let error = tx.run(sql, args!["c", "f", Timestamp::now()]).await.expect_err("it is not used again");
     assert!(error.had_no_effect(), "{error:?}");
     tx.roll_back().await;
-    assert!(begun.elapsed() < LIMIT, "what was given up is not waited for again: {:?}", begun.elapsed());
     assert!(answers_soon(&store).await, "over another connection");
     let rows = store.db().rows("SELECT address FROM motion_pin", vec![]).await.expect("rows");
     assert!(rows.is_empty(), "{rows:?}");
@@ -72,10 +70,8 @@ async fn what_was_given_up_takes_no_place_among_the_connections() {
     assert!(asking.join_all().await.into_iter().all(|is_given_up| is_given_up));
     assert!(answers_soon(&store).await, "after statements that nobody waited for");
 
-    let begun = Instant::now();
     let asked = store.db().within(LIMIT / 2, store.db().rows("SELECT SLEEP(30)", vec![])).await;
     assert!(asked.is_err_and(|error| error.had_no_effect()));
-    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
