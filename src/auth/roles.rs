@@ -87,10 +87,10 @@ fn verdicts(inner: &[Rule], outer: &[Rule]) -> impl Iterator<Item = Verdict> {
         // what is not denied within as well. A star in the text of a pattern can only be taken by one in the other, so
         // whatever it stands for is taken as well.
         let mut speaking = outer.iter().filter(|known| overlap(known.pattern.as_bytes(), rule.pattern.as_bytes()));
-        let decides = speaking
-            .by_ref()
-            .find(|known| if known.allow { known.matches(&rule.pattern) } else { !denied_before(&known.pattern) });
-        match decides {
+        let decides = |known: &&Rule| {
+            if known.allow { known.matches(&rule.pattern) } else { !denied_before(&known.pattern) }
+        };
+        match speaking.find(decides) {
             Some(known) if known.allow => Verdict::Allowed,
             Some(_) => Verdict::Denied,
             None => Verdict::Silent,

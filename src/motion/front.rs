@@ -71,10 +71,7 @@ impl Motion {
     async fn volume_order(&self, job_id: i64, plan: VolumePlan) -> Result<Order, Refusal> {
         let Some(Running { vm, host, port, volume_in_snapshot }) = plan.running else {
             if let Some(limit) = pools::crowded(&self.store, &plan.target).await? {
-                return Err(Refusal::failed(format!(
-                    "Number of concurrent migration jobs per datastore exceeded the threshold [{limit}]. Please try again after \
-                     a few minutes."
-                )));
+                return Err(pools::too_many(limit));
             }
             let vm = match plan.volume.vm_id {
                 Some(id) => self.store.vm_by_id(id).await?,

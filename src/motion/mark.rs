@@ -1,5 +1,6 @@
 //! Mark: the motion is written down and its rows go to `Migrating`, in one transaction.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::try_join;
@@ -33,43 +34,41 @@ async fn take_turns(tx: &mut Tx, order: &Order) -> Result<(), Refusal> {
     if let Some(target) = order.target.as_ref().filter(|_| order.kind.moves_vm()) {
         tx.host_hold(target.id).await?;
     }
-    let pools: BTreeSet<i64> = arriving(order).map(|disk| disk.target.id).collect();
+    let pools: BTreeSet<i64> = order.disks.iter().filter(|disk| disk.moves()).map(|disk| disk.target.id).collect();
     for pool_id in pools {
         tx.pool_hold(pool_id).await?;
     }
     Ok(())
 }
 
-/// The disks that come into another pool.
-fn arriving(order: &Order) -> impl Iterator<Item = &OrderDisk> {
-    order.disks.iter().filter(|disk| disk.source.id != disk.target.id)
-}
-
 /// Where others are on their way to a pool already, there must still be room for all: the checks of two that began together have
 /// seen the same room. One that goes alone is judged by the checks, which ask for no more than CloudStack's do.
 async fn find_room(tx: &mut Tx, order: &Order, limits: &SpaceLimits, at_once: Option<i64>) -> Result<(), Refusal> {
-    let mut asked: BTreeMap<i64, i64> = BTreeMap::new();
-    for disk in arriving(order) {
-        let pool = &disk.target;
-        let incoming = tx.pool_incoming(pool.id).await?;
-        if incoming.motions == 0 {
-            continue;
+    // What each pool has promised; nothing where nobody else is on the way.
+    let mut known: BTreeMap<i64, Option<i64>> = BTreeMap::new();
+    for disk in order.disks.iter().filter(|disk| disk.moves()) {
+        let (pool, bytes) = (&disk.target, disk.volume.size_bytes);
+        let promised = match known.entry(pool.id) {
+            Entry::Occupied(looked_up) => looked_up.into_mut(),
+            Entry::Vacant(unknown) => {
+                let incoming = tx.pool_incoming(pool.id).await?;
+                if let Some(limit) =
+                    at_once.filter(|limit| order.kind == Kind::ColdVolume && incoming.motions >= *limit)
+                {
+                    return Err(pools::too_many(limit));
+                }
+                let promised = match incoming.motions {
+                    0 => None,
+                    _ => Some(tx.pool_allocated_bytes(pool.id).await? + incoming.bytes),
+                };
+                unknown.insert(promised)
+            }
+        };
+        let Some(promised) = promised else { continue };
+        if !pools::fits(limits, pool, *promised, bytes) {
+            return Err(pools::no_room(pool, &disk.volume));
         }
-        if let Some(limit) = at_once.filter(|limit| order.kind == Kind::ColdVolume && incoming.motions >= *limit) {
-            return Err(Refusal::failed(format!(
-                "Number of concurrent migration jobs per datastore exceeded the threshold [{limit}]. Please try again after a few \
-                 minutes."
-            )));
-        }
-        let asked = asked.entry(pool.id).or_default();
-        *asked += disk.volume.size_bytes;
-        let promised = tx.pool_allocated_bytes(pool.id).await? + incoming.bytes;
-        if !pools::fits(limits, pool, promised, *asked) {
-            return Err(Refusal::failed(format!(
-                "Storage pool {} does not have enough space to migrate volume {}",
-                pool.name, disk.volume.name
-            )));
-        }
+        *promised += bytes;
     }
     Ok(())
 }
@@ -114,7 +113,7 @@ async fn look_again(tx: &mut Tx, order: &Order) -> Result<(), Refusal> {
             });
         }
     }
-    for disk in arriving(order) {
+    for disk in order.disks.iter().filter(|disk| disk.moves()) {
         let now = tx.pool_status(disk.target.id).await?;
         if !matches!(now.as_deref(), Some("Up" | "Disabled")) {
             return Err(Refusal::parameter(maintenance_text(&disk.volume, &disk.target)));

@@ -57,6 +57,18 @@ pub async fn most_at_once(store: &Store) -> Result<Option<i64>, StoreError> {
     Ok(limit.and_then(|value| value.trim().parse::<i64>().ok()).filter(|limit| *limit > 0))
 }
 
+/// The refusal of a single disk that would be one too many on its way to a pool.
+pub(super) fn too_many(limit: i64) -> Refusal {
+    Refusal::failed(format!(
+        "Number of concurrent migration jobs per datastore exceeded the threshold [{limit}]. Please try again after a few minutes."
+    ))
+}
+
+/// The refusal of a disk for which a pool has no room.
+pub(super) fn no_room(pool: &Pool, volume: &Volume) -> Refusal {
+    Refusal::failed(format!("Storage pool {} does not have enough space to migrate volume {}", pool.name, volume.name))
+}
+
 /// Bytes that a pool has promised: to the disks in it, and to those on their way to it.
 ///
 /// # Errors

@@ -324,10 +324,7 @@ impl<'a> Case<'a> {
             return Err(Refusal::failed(text));
         }
         if !pools::takes(&self.limits, target, volume, self.promised) {
-            return Err(Refusal::failed(format!(
-                "Storage pool {} does not have enough space to migrate volume {}",
-                target.name, volume.name
-            )));
+            return Err(pools::no_room(target, volume));
         }
         if let Some((host_cluster, pool_cluster)) = host.and_then(|host| host.cluster_id).zip(target.cluster_id)
             && host_cluster != pool_cluster
