@@ -94,18 +94,23 @@ impl Reply {
 }
 
 /// The fields of an object that is answered more than once by the same command to callers who are known: its body is printed
-/// the first time it is asked for in a format.
-#[derive(Debug)]
+/// the first time it is asked for in a format. Thousands of them are held, so only what was printed is, without room to grow.
 pub struct Shared {
-    node: Node,
+    node: Box<dyn Fn() -> Node + Send + Sync>,
     json: OnceLock<Bytes>,
     xml: OnceLock<Bytes>,
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Shared").field("json", &self.json).field("xml", &self.xml).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
-    /// The fields of a view without an object name.
-    pub fn bare<V: Response>(view: V) -> Self {
-        Self { node: view.into_node(), json: OnceLock::new(), xml: OnceLock::new() }
+    /// The fields of a view without an object name. It is made for each format that is asked for.
+    pub fn bare<V: Response>(view: impl Fn() -> V + Send + Sync + 'static) -> Self {
+        Self { node: Box::new(move || view().into_node()), json: OnceLock::new(), xml: OnceLock::new() }
     }
 
     fn body(&self, envelope: &Envelope<'_>) -> Bytes {
@@ -113,7 +118,15 @@ impl Shared {
             Format::Json => &self.json,
             Format::Xml => &self.xml,
         };
-        body.get_or_init(|| envelope.print(|format, out| write_bare(&self.node, format, out))).clone()
+        let print = || {
+            let printed = envelope.print(|format, out| self.write(format, out));
+            printed.into_boxed_slice().into()
+        };
+        body.get_or_init(print).clone()
+    }
+
+    fn write(&self, format: Format, out: &mut Vec<u8>) {
+        write_bare(&(self.node)(), format, out);
     }
 }
 
@@ -177,10 +190,11 @@ impl Envelope<'_> {
         if let Reply::Shared(shared) = reply {
             return shared.body(self);
         }
-        self.print(|format, out| match format {
+        let print = |format, out: &mut Vec<u8>| match format {
             Format::Json => write_json_reply(reply, out),
             Format::Xml => write_xml_reply(reply, out),
-        })
+        };
+        self.print(print).into()
     }
 
     /// What stands before the entries of a list that has some, and behind them.
@@ -198,16 +212,17 @@ impl Envelope<'_> {
 
     /// The body of an error.
     pub fn error(&self, error: &ApiError) -> Bytes {
-        self.print(|format, out| match format {
+        let print = |format, out: &mut Vec<u8>| match format {
             Format::Json => json_error_node(error).write_json(out),
             Format::Xml => write_xml_error(error, out),
-        })
+        };
+        self.print(print).into()
     }
 
-    fn print(&self, inside: impl FnOnce(Format, &mut Vec<u8>)) -> Bytes {
+    fn print(&self, inside: impl FnOnce(Format, &mut Vec<u8>)) -> Vec<u8> {
         let mut out = self.start();
         inside(self.format, &mut out);
-        self.end(out).into()
+        self.end(out)
     }
 
     fn start(&self) -> Vec<u8> {
@@ -263,7 +278,7 @@ fn write_json_reply(reply: &Reply, out: &mut Vec<u8>) {
             out.push(b'}');
         }
         Reply::Bare(node) => write_bare(node, Format::Json, out),
-        Reply::Shared(shared) => write_bare(&shared.node, Format::Json, out),
+        Reply::Shared(shared) => shared.write(Format::Json, out),
         Reply::Flow(_) | Reply::Long(_) => out.extend_from_slice(b"{}"),
     }
 }
@@ -289,7 +304,7 @@ fn write_xml_reply(reply: &Reply, out: &mut Vec<u8>) {
         }
         Reply::One { object, node } => xml::write_element(object, node, out),
         Reply::Bare(node) => write_bare(node, Format::Xml, out),
-        Reply::Shared(shared) => write_bare(&shared.node, Format::Xml, out),
+        Reply::Shared(shared) => shared.write(Format::Xml, out),
         Reply::Flow(_) | Reply::Long(_) => {}
     }
 }

@@ -42,7 +42,11 @@ impl JobAnswers {
             Look::Known(_) => None,
             Look::Read(reading) => Some(reading),
         };
-        let shared = Arc::new(Shared::bare(views::job(sight.job.clone(), sight.motion.as_ref(), caller)));
+        let view = {
+            let (sight, caller) = (Arc::clone(&sight), Arc::clone(caller));
+            move || views::job(sight.job.clone(), sight.motion.as_ref(), &caller)
+        };
+        let shared = Arc::new(Shared::bare(view));
         let answered = Answered { sight, caller: Arc::clone(caller), shared: Arc::clone(&shared) };
         match reading {
             Some(reading) => reading.keep(answered, REMEMBERED),

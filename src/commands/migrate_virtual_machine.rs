@@ -49,14 +49,8 @@ impl AsyncCommand for MigrateVirtualMachine {
 
     async fn run(self, ctx: &JobCtx) -> Result<Node, ApiError> {
         let vm_id = self.virtual_machine_id.number();
-        let store = &ctx.ctx.store;
-        if self.host_id.is_some() && self.storage_id.is_some() {
-            return Err(ApiError::bad_parameter("Only one of hostId and storageId can be specified"));
-        }
-        let vm = store.vm_by_id(vm_id).await?;
-        if !vm.is_some_and(|vm| !vm.removed && vm.is_user()) {
-            return Err(ApiError::invalid_parameter(format!("Unable to find the Instance by id={vm_id}")));
-        }
+        // Here and below: what is over before the motion is under way, or comes after it, should not take room as long as that lasts.
+        let description = Box::pin(self.check(ctx)).await?;
         let motion = &ctx.ctx.motion;
         if let Some(pool) = self.storage_id {
             let request = OfflineRequest { vm_id, to: OfflineTarget::Pool(pool.number()) };
@@ -64,22 +58,32 @@ impl AsyncCommand for MigrateVirtualMachine {
             Box::pin(motion.migrate_stopped_vm(ctx.job_id, &ctx.mover(), &request)).await?;
             return vm_node(ctx, vm_id).await;
         }
-        self.check_host(ctx).await?;
-        let host_id = self.host_id.map(|host| host.number());
-        let description = match host_id {
-            Some(host_id) => {
-                let host = ctx.ctx.public_id(EntityKind::Host, host_id).await?;
-                format!("migrating VM. Instance Id: {vm_id} to host with ID: {host}")
-            }
-            None => "migrating VM".to_owned(),
-        };
         ctx.begin(&description).await?;
+        let host_id = self.host_id.map(|host| host.number());
         motion.migrate_vm(ctx.job_id, &ctx.mover(), PlainRequest { vm_id, host_id }).await?;
         vm_node(ctx, vm_id).await
     }
 }
 
 impl MigrateVirtualMachine {
+    /// Checks 1 to 7 of `contract/migration.md` 2.2. Gives what the event says that is done.
+    async fn check(&self, ctx: &JobCtx) -> Result<String, ApiError> {
+        if self.host_id.is_some() && self.storage_id.is_some() {
+            return Err(ApiError::bad_parameter("Only one of hostId and storageId can be specified"));
+        }
+        let vm_id = self.virtual_machine_id.number();
+        let vm = ctx.ctx.store.vm_by_id(vm_id).await?;
+        if !vm.is_some_and(|vm| !vm.removed && vm.is_user()) {
+            return Err(ApiError::invalid_parameter(format!("Unable to find the Instance by id={vm_id}")));
+        }
+        if self.storage_id.is_none() {
+            self.check_host(ctx).await?;
+        }
+        let Some(host_id) = self.host_id.map(|host| host.number()) else { return Ok("migrating VM".to_owned()) };
+        let host = ctx.ctx.public_id(EntityKind::Host, host_id).await?;
+        Ok(format!("migrating VM. Instance Id: {vm_id} to host with ID: {host}"))
+    }
+
     /// Checks 5 to 7 of `contract/migration.md` 2.2.
     async fn check_host(&self, ctx: &JobCtx) -> Result<(), ApiError> {
         let Some(host_id) = self.host_id.map(|host| host.number()) else {
@@ -118,7 +122,7 @@ pub(super) async fn vm_event(ctx: &Ctx, vm_id: i64, description: String) -> Resu
 
 /// The VM as a job's result shows it.
 pub(super) async fn vm_node(ctx: &JobCtx, vm_id: i64) -> Result<Node, ApiError> {
-    let views = views::virtual_machines(&ctx.ctx.store, &ctx.ctx.caller, &[vm_id]).await?;
+    let views = Box::pin(views::virtual_machines(&ctx.ctx.store, &ctx.ctx.caller, &[vm_id])).await?;
     let mut view = views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to migrate Instance"))?;
     // User data may hold secrets; it is shown only to those who ask for it.
     view.user_data = None;

@@ -55,7 +55,8 @@ impl AsyncCommand for MigrateVolume {
             new_offering_id: self.new_disk_offering_id.map(|id| id.number()),
         };
         let volume_id = ctx.ctx.motion.migrate_volume(ctx.job_id, &ctx.mover(), &request).await?;
-        let views = views::volumes(&ctx.ctx.store, &ctx.ctx.caller, &[volume_id]).await?;
+        // What comes after the motion should not take room as long as that lasts.
+        let views = Box::pin(views::volumes(&ctx.ctx.store, &ctx.ctx.caller, &[volume_id])).await?;
         let view = views.into_iter().next().ok_or_else(|| ApiError::command_failed("Failed to migrate volume"))?;
         Ok(Node::wrap(VolumeView::SPEC.object, view.into_node()))
     }

@@ -398,7 +398,8 @@ impl JobCtx {
     /// # Errors
     /// See [`JobCtx::begin`].
     pub async fn take_up(&self) -> Result<(), ApiError> {
-        transact!(self.ctx.store, ApiError, |tx| { Ok(tx.job_begin(self.job_id).await?) })
+        let written = async { transact!(self.ctx.store, ApiError, |tx| { Ok(tx.job_begin(self.job_id).await?) }) };
+        Box::pin(written).await
     }
 
     /// Who moves, as the room `motion` asks.

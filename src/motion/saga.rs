@@ -100,7 +100,7 @@ pub type Probe = Arc<dyn Fn(Step, bool) -> futures_util::future::BoxFuture<'stat
 #[derive(Clone)]
 pub struct Motion {
     pub(super) store: Store,
-    hypervisors: BTreeMap<String, Arc<dyn Hypervisor>>,
+    hypervisors: Arc<BTreeMap<String, Arc<dyn Hypervisor>>>,
     strategies: Arc<[Box<dyn Strategy>]>,
     pub(super) patience: Patience,
     pub(super) locks: Arc<Locks>,
@@ -124,7 +124,7 @@ impl Motion {
     /// A room without any hypervisor: add them with [`Motion::with_hypervisor`].
     #[must_use]
     pub fn new(store: Store, patience: Patience) -> Self {
-        let (hypervisors, strategies) = (BTreeMap::new(), strategy::all().into());
+        let (hypervisors, strategies) = (Arc::default(), strategy::all().into());
         let (locks, wishes, clock) = (Arc::default(), Arc::default(), Arc::new(WallClock));
         let open_commands = Arc::new(Semaphore::new(patience.open_commands.min(Semaphore::MAX_PERMITS)));
         let (place, bookmark, probe) = (None, Arc::default(), None);
@@ -140,7 +140,7 @@ impl Motion {
     /// Serves hosts of this hypervisor type (`host.hypervisor_type`, compared without regard to case).
     #[must_use]
     pub fn with_hypervisor(mut self, kind: &str, hypervisor: Arc<dyn Hypervisor>) -> Self {
-        self.hypervisors.insert(kind.to_lowercase(), hypervisor);
+        Arc::make_mut(&mut self.hypervisors).insert(kind.to_lowercase(), hypervisor);
         self
     }
 
