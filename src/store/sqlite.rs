@@ -19,6 +19,9 @@ use super::StoreError;
 
 /// How long a statement waits for SQLite's lock before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Rows that the thread of a connection hands over before it waits for who reads them: those of one part of a long list. Each time
+/// that one waits for the other costs more than a row does.
+const ROWS_AHEAD: usize = 512;
 /// How long a caller waits for a free connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -38,7 +41,8 @@ pub(super) async fn open(url: &str) -> Result<(Readers, SqlitePool), StoreError>
         .map_err(StoreError::open)?
         .create_if_missing(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true);
+        .foreign_keys(true)
+        .row_buffer_size(ROWS_AHEAD);
     if !memory {
         // FULL: a job that was accepted must survive a power cut, not only a crash of the process.
         options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
