@@ -30,6 +30,12 @@ pub enum SecretsError {
     /// The database or the key file cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The settings name CloudStack's own database.
+    #[error(
+        "database.attach names a CloudStack database that is used in place; nothing in it is sealed with a key of stackmotion's. \
+         Leave database.attach out, and name a database of stackmotion's own with data_dir or database.url"
+    )]
+    Attached,
     /// Some secrets cannot be read.
     #[error(
         "{0} secrets do not open: whoever needs them is refused. Where a key is missing, put its line back into the key \
@@ -54,6 +60,9 @@ pub async fn run(command: SecretsCommand) -> Result<(), SecretsError> {
         SecretsCommand::Forget { settings, .. } => settings,
     };
     let settings = Settings::from_effective(&Effective::load(&Sources::of_process(flags.clone()))?)?;
+    if settings.attach.is_some() {
+        return Err(SecretsError::Attached);
+    }
     let store = Store::open(&settings.database_url).await?;
     let done = match command {
         SecretsCommand::Check(_) => check(&store, &settings).await,

@@ -126,10 +126,7 @@ impl App {
         std::fs::create_dir_all(&settings.data_dir).map_err(folder)?;
         let (store, attached) = open(settings).await?;
         // What is CloudStack's gets no administrator of ours.
-        let first_key = if attached.is_some() { None } else { store.bootstrap().await? };
-        if let Some(key) = &first_key {
-            write_first_key(&settings.data_dir, key).map_err(folder)?;
-        }
+        let first_key = if attached.is_some() { None } else { first_key(&store, &settings.data_dir).await? };
         if attached.is_none() {
             vault::verify(&store, &settings.secrets_key_file).await?;
         }
@@ -278,22 +275,38 @@ async fn policy(settings: &Settings, store: &Store) -> Result<Policy, StoreError
     Ok(settings.policy_with(&store.settings(&names).await?))
 }
 
+/// Makes the administrator of a new installation and gives the key. It is in its file before the database knows it: a process that
+/// is killed, or a disk that is full, would else leave an installation that nobody gets into.
+async fn first_key(store: &Store, folder: &Path) -> Result<Option<KeyPair>, StartError> {
+    if !store.is_new().await? {
+        return Ok(None);
+    }
+    let unusable = |cause| StartError::DataFolder { path: folder.to_owned(), cause };
+    let keys = KeyPair::random();
+    write_first_key(folder, &keys).map_err(unusable)?;
+    if store.bootstrap_with(&keys).await? {
+        tracing::info!(file = %folder.join(FIRST_KEY_FILE).display(), "a new installation: the administrator's API key is in this file");
+        return Ok(Some(keys));
+    }
+    // Another gateway did it in the same moment, and has told its key.
+    std::fs::remove_file(folder.join(FIRST_KEY_FILE)).map_err(unusable)?;
+    Ok(None)
+}
+
 /// The administrator's first key goes into a file that only the owner can read, never into a log.
 fn write_first_key(folder: &Path, key: &KeyPair) -> std::io::Result<()> {
     use std::io::Write as _;
     let path = folder.join(FIRST_KEY_FILE);
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
     writeln!(file, "apikey = {}\nsecretkey = {}", key.api_key, key.secret_key.expose())?;
-    tracing::info!(file = %path.display(), "a new installation: the administrator's API key is in this file");
-    Ok(())
+    file.sync_all()
 }
 
 fn hyperv(settings: &AgentSettings, store: &Store) -> Result<hyperv::HyperV, StartError> {
     let mut fixed = BTreeMap::new();
     for (address, text) in &settings.pins {
         let fingerprint = text.parse().map_err(|_| StartError::Pin { address: address.clone() })?;
-        let address = if address.contains(':') { address.clone() } else { format!("{address}:{}", settings.port) };
-        fixed.insert(address, fingerprint);
+        fixed.insert(client::written_address(address, settings.port), fingerprint);
     }
     let kept = Arc::new(pin::RememberedPins::of(Arc::new(store.clone())));
     let pins = pin::PinPolicy { fixed, trust_first_use: settings.pin_on_first_use, kept };
@@ -356,13 +369,18 @@ fn patience(settings: &AgentSettings) -> Patience {
     }
 }
 
+/// How long the database may take to answer whoever asks whether the gateway is well: balancers and supervisors wait for seconds,
+/// other calls for longer.
+const HEALTH_LIMIT: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 struct Health(Store);
 
 impl Probe for Health {
     fn check(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            let asked = self.0.db().row("SELECT 1", vec![]).await;
+            let db = self.0.db();
+            let asked = db.within(HEALTH_LIMIT, db.row("SELECT 1", vec![])).await;
             asked.map(|_| ()).map_err(|error| crate::telemetry::chain(&error))
         })
     }

@@ -95,7 +95,13 @@ impl VolumeChoice {
 
     async fn looked_up(self, ctx: &Ctx) -> Result<(i64, Vec<i64>), ApiError> {
         let window = filters::window(&self.page, self.count_only);
-        let filter = self.filter(ctx).await?;
+        let asked = self.id.map(|id| id.number());
+        let mut filter = self.filter(ctx).await?;
+        let found = ctx.store.volumes_page(&filter, window).await?;
+        let Some(asked) = asked.filter(|_| found.0 == 0) else { return Ok(found) };
+        // A cold move that ended after the public id was looked up has given the disk another row, and it is not gone.
+        let Some(now) = ctx.store.volume_since_copy(asked).await? else { return Ok(found) };
+        filter.ids = Some(vec![now]);
         Ok(ctx.store.volumes_page(&filter, window).await?)
     }
 }

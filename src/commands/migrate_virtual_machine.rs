@@ -66,18 +66,21 @@ impl AsyncCommand for MigrateVirtualMachine {
 }
 
 impl MigrateVirtualMachine {
-    /// Checks 1 to 7 of `contract/migration.md` 2.2. Gives what the event says that is done.
+    /// Checks 1 to 7 of `contract/migration.md` 2.2, unless the job goes on with what it has begun. Gives what the event says that is
+    /// done.
     async fn check(&self, ctx: &JobCtx) -> Result<String, ApiError> {
         if self.host_id.is_some() && self.storage_id.is_some() {
             return Err(ApiError::bad_parameter("Only one of hostId and storageId can be specified"));
         }
         let vm_id = self.virtual_machine_id.number();
-        let vm = ctx.ctx.store.vm_by_id(vm_id).await?;
-        if !vm.is_some_and(|vm| !vm.removed && vm.is_user()) {
-            return Err(ApiError::invalid_parameter(format!("Unable to find the Instance by id={vm_id}")));
-        }
-        if self.storage_id.is_none() {
-            self.check_host(ctx).await?;
+        if !ctx.ctx.motion.has_begun(ctx.job_id, vm_id).await? {
+            let vm = ctx.ctx.store.vm_by_id(vm_id).await?;
+            if !vm.is_some_and(|vm| !vm.removed && vm.is_user()) {
+                return Err(ApiError::invalid_parameter(format!("Unable to find the Instance by id={vm_id}")));
+            }
+            if self.storage_id.is_none() {
+                self.check_host(ctx).await?;
+            }
         }
         let Some(host_id) = self.host_id.map(|host| host.number()) else { return Ok("migrating VM".to_owned()) };
         let host = ctx.ctx.public_id(EntityKind::Host, host_id).await?;

@@ -54,7 +54,7 @@ impl AsyncCommand for MigrateVirtualMachineWithVolume {
             ));
         }
         // Here and below: what is over before the motion is under way should not take room as long as that lasts.
-        Box::pin(self.check_vm(ctx)).await?;
+        Box::pin(self.check(ctx)).await?;
         let motion = &ctx.ctx.motion;
         if host_id.is_none() && !auto_select {
             let request = OfflineRequest { vm_id, to: OfflineTarget::Map(map) };
@@ -62,7 +62,6 @@ impl AsyncCommand for MigrateVirtualMachineWithVolume {
             Box::pin(motion.migrate_stopped_vm(ctx.job_id, &ctx.mover(), &request)).await?;
             return vm_node(ctx, vm_id).await;
         }
-        Box::pin(self.check_host(ctx)).await?;
         ctx.begin("migrating VM").await?;
         motion.migrate_vm_with_volumes(ctx.job_id, &ctx.mover(), &StorageRequest { vm_id, host_id, map }).await?;
         vm_node(ctx, vm_id).await
@@ -79,14 +78,16 @@ impl MigrateVirtualMachineWithVolume {
             .collect()
     }
 
-    /// The VM exists and is in the right state. What an earlier life of the job has begun goes on whatever the state is now.
-    async fn check_vm(&self, ctx: &JobCtx) -> Result<(), ApiError> {
-        let (store, vm_id) = (&ctx.ctx.store, self.virtual_machine_id.number());
-        let vm = store.vm_by_id(vm_id).await?.filter(|vm| !vm.removed);
+    /// VM and host exist, and the VM is in the right state, unless the job goes on with what it has begun.
+    async fn check(&self, ctx: &JobCtx) -> Result<(), ApiError> {
+        let vm_id = self.virtual_machine_id.number();
+        if ctx.ctx.motion.has_begun(ctx.job_id, vm_id).await? {
+            return Ok(());
+        }
+        let vm = ctx.ctx.store.vm_by_id(vm_id).await?.filter(|vm| !vm.removed);
         let vm = vm.ok_or_else(|| ApiError::invalid_parameter(format!("Unable to find the VM by ID {vm_id}")))?;
-        let is_resumed = !store.motions_of_job(ctx.job_id).await?.is_empty()
-            || store.stopped_vm_job(vm_id).await? == Some(ctx.job_id);
-        if is_resumed { Ok(()) } else { self.check_state(&vm) }
+        self.check_state(&vm)?;
+        self.check_host(ctx).await
     }
 
     /// Checks 2 and 3 of `contract/migration.md` 2.5.

@@ -54,16 +54,28 @@ pub async fn work(jobs: Arc<Jobs>, mut all: UnboundedReceiver<Woken>, runner: Ar
         let place = Place::of(&places).await;
         let (jobs, runner) = (Arc::clone(&jobs), Arc::clone(&runner));
         running.spawn(async move {
+            let _here = Here { jobs: &jobs, job_id: woken.job_id };
             // A job that was accepted is run, however long the database is away.
             while let Err(error) = run_one(&jobs, runner.as_ref(), woken, &place).await {
                 tracing::error!(job = woken.job_id, cause = %crate::telemetry::chain(&error), "a job could not be begun; trying again");
                 tokio::time::sleep(RETRY).await;
             }
-            jobs.here().remove(&woken.job_id);
             place.give();
         });
     }
     while running.join_next().await.is_some() {}
+}
+
+/// A job is run here for as long as this lives. It goes also when a job breaks off in the middle, and the job is found again then.
+struct Here<'a> {
+    jobs: &'a Jobs,
+    job_id: i64,
+}
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.jobs.here().remove(&self.job_id);
+    }
 }
 
 /// The job and the claim under which it is run here; none when it has ended, or is another gateway's.

@@ -59,13 +59,18 @@ pub(super) async fn corrected(store: &Store, order: &Order, verdict: &Verdict) -
 }
 
 /// The alert of a move that nobody can see: it has been going on for so long, and neither its agent nor the size of its files says
-/// whether it moves at all.
-pub(super) async fn unseen(store: &Store, order: &Order, since: Duration) -> Result<Alert, Refusal> {
+/// whether it moves at all; or the agent says that it goes on, and that nothing is left to copy (`is_told`).
+pub(super) async fn unseen(store: &Store, order: &Order, since: Duration, is_told: bool) -> Result<Alert, Refusal> {
     let (what, host) = (what(order), &order.source.name);
     let zone = zone_of(store, order).await?;
     let vm = order.vm.as_ref().map_or("NAME", |vm| vm.instance_name.as_str());
+    let tells = if is_told {
+        "says that all is copied and that it is not over"
+    } else {
+        "tells nothing of it before it is over"
+    };
     let content = format!(
-        "Host {host} has been at work on migration {} for {} s, and its agent tells nothing of it before it is over. It may move or \
+        "Host {host} has been at work on migration {} for {} s without a sign of it, and its agent {tells}. It may move or \
          stand still: nothing is stopped by the clock. Look at the host: Get-VM {vm} | Format-List Status, OperationalStatus shows \
          what Hyper-V does with it, and the size of the target's files whether they grow. To end it, cancel the move there; what \
          became of it is then found out and written by itself.",

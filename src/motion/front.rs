@@ -184,10 +184,11 @@ impl Motion {
         mover: &Mover,
         request: &offline::OfflineRequest,
     ) -> Result<(), Refusal> {
-        mover.must_be_root()?;
         // What an earlier life of the job has begun is finished first, also when it is cancelled.
-        let has_begun =
-            self.begun(job_id).await?.is_some() || self.store.stopped_vm_job(request.vm_id).await? == Some(job_id);
+        let has_begun = self.has_begun(job_id, request.vm_id).await?;
+        if !has_begun {
+            mover.must_be_root()?;
+        }
         let _held = self.turn(job_id, Some(request.vm_id), None, has_begun).await?;
         offline::run(self, job_id, request).await
     }
@@ -292,6 +293,15 @@ impl Motion {
             Some(row) => Ok(Some(Box::pin(self.resume(&row)).await?)),
             None => Ok(None),
         }
+    }
+
+    /// Whether this job has begun to move this VM or its disks in an earlier life: that is gone on with, whatever would be
+    /// refused now.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the database fails.
+    pub async fn has_begun(&self, job_id: i64, vm_id: i64) -> Result<bool, Refusal> {
+        Ok(self.begun(job_id).await?.is_some() || self.store.stopped_vm_job(vm_id).await? == Some(job_id))
     }
 
     /// The motion that this job began in an earlier life, if it did.

@@ -39,7 +39,12 @@ pub(super) async fn before(order: &Order, hypervisor: &dyn Hypervisor) -> Before
     Before { is_there, astray: asked.astray().await, facts }
 }
 
+/// Letters of a disk's identity that the journal holds (`motion_disk.identity`). The ids of images have 36.
+const IDENTITY_LETTERS: usize = 64;
+
 fn seen(identity: Option<String>, size_bytes: u64) -> DiskFacts {
+    // As much as the journal holds: what is compared later has been there meanwhile.
+    let identity = identity.map(|text| text.chars().take(IDENTITY_LETTERS).collect());
     DiskFacts { identity, size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX) }
 }
 

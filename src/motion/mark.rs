@@ -7,9 +7,9 @@ use tokio::try_join;
 
 use super::ledger;
 use super::order::{Kind, Order, OrderDisk};
+use super::patience::Patience;
 use super::pools::{self, SpaceLimits};
 use super::refusal::Refusal;
-use super::saga::Patience;
 use super::settle::step;
 use super::volume_checks::maintenance_text;
 use crate::model::{Vm, VmEvent, VmState, Volume, VolumeEvent};
@@ -59,7 +59,7 @@ async fn find_room(tx: &mut Tx, order: &Order, limits: &SpaceLimits, at_once: Op
                 }
                 let promised = match incoming.motions {
                     0 => None,
-                    _ => Some(tx.pool_allocated_bytes(pool.id).await? + incoming.bytes),
+                    _ => Some(tx.pool_allocated_bytes(pool.id).await?.saturating_add(incoming.bytes)),
                 };
                 unknown.insert(promised)
             }
@@ -68,7 +68,7 @@ async fn find_room(tx: &mut Tx, order: &Order, limits: &SpaceLimits, at_once: Op
         if !pools::fits(limits, pool, *promised, bytes) {
             return Err(pools::no_room(pool, &disk.volume));
         }
-        *promised += bytes;
+        *promised = promised.saturating_add(bytes);
     }
     Ok(())
 }

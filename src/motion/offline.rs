@@ -4,7 +4,7 @@
 //! says so; the VM is `Stopped` again in either case.
 
 use super::cold;
-use super::front::told;
+use super::front::{key_of, told};
 use super::pools;
 use super::refusal::{Refusal, refuse_unknown};
 use super::saga::Motion;
@@ -39,18 +39,19 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
     let missing = || Refusal::parameter(format!("Unable to find the VM by id={}", request.vm_id));
     let vm = store.vm_by_id(request.vm_id).await?.filter(|vm| !vm.removed).ok_or_else(missing)?;
     let begun = store.motions_of_job(job_id).await?;
-    if store.stopped_vm_job(vm.id).await? != Some(job_id) {
+    let is_marked = store.stopped_vm_job(vm.id).await? == Some(job_id);
+    if !is_marked {
         check_vm(store, &vm).await?;
     }
-    let moves = moves(store, &vm, &request.to).await?;
-    if begun.is_empty() {
-        check_crowds(store, &moves).await?;
-    }
+    let moves = match plan(store, &vm, &request.to, begun.is_empty()).await {
+        Err(refusal) if !is_marked || refusal.cause.is_some() => return Err(refusal),
+        moves => moves,
+    };
     let vm = if vm.state == VmState::Stopped { mark(store, &vm, job_id).await? } else { vm };
     let moved = move_all(motion, job_id, &vm, &begun, moves).await;
     // Whatever became of the disks, the VM leaves `Migrating`, also when the database is away for a while.
-    while let Err(refusal) = unmark(store, &vm, moved.as_ref().ok().copied()).await {
-        if !matches!(refusal.cause, Some(StoreError::Database(_))) {
+    while let Err(refusal) = let_go(store, &vm, moved.as_ref().ok().copied()).await {
+        if !matches!(refusal.cause, Some(StoreError::Database(_) | StoreError::InDoubt(_))) {
             return Err(refusal);
         }
         tracing::error!(vm = %vm.instance_name, "the VM's row could not be written; trying again");
@@ -60,19 +61,53 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
     moved.map(|_| ()).map_err(|refusal| Refusal::failed(format!("Failed to migrate VM: {}. {}", vm.uuid, refusal.text)))
 }
 
-/// Moves one disk after the other, after those that an earlier life of the job has begun. Gives the pod of the ROOT disk.
+/// Which volume goes where, when that may be. `is_first` of a job that has moved nothing yet.
+async fn plan(store: &Store, vm: &Vm, to: &OfflineTarget, is_first: bool) -> Result<Vec<(Volume, Pool)>, Refusal> {
+    let moves = moves(store, vm, to).await?;
+    if is_first {
+        check_crowds(store, &moves).await?;
+    }
+    Ok(moves)
+}
+
+/// Lets go of stopped VMs that a job has put into `Migrating` which has ended since or is not there any more: it was refused when it
+/// was run again, or somebody has ended it in the database. What moves of them is settled first.
+///
+/// # Errors
+/// See [`Store::stopped_vms_orphaned`]. A VM that cannot be let go is logged, and does not keep the others waiting.
+pub(super) async fn let_orphans_go(motion: &Motion) -> Result<(), Refusal> {
+    let store = &motion.store;
+    for (vm_id, job_id) in store.stopped_vms_orphaned().await? {
+        // Who is at work on it here has the lock; who is at work on it elsewhere writes nothing more from now on.
+        let Some(_held) = motion.locks.try_hold(&key_of(Some(vm_id), None)) else { continue };
+        let done = async {
+            store.job_fence(job_id).await?;
+            match store.vm_by_id(vm_id).await? {
+                Some(vm) if vm.state == VmState::Migrating => let_go(store, &vm, None).await,
+                _ => Ok(transact!(store, StoreError, |tx| { tx.stopped_vm_unmark(vm_id).await })?),
+            }
+        };
+        if let Err(refusal) = done.await {
+            tracing::warn!(vm_id, reason = %refusal.text, "a stopped VM whose job has ended could not be let go");
+        }
+    }
+    Ok(())
+}
+
+/// Moves one disk after the other, after those that an earlier life of the job has begun, which are ended also when it is refused to
+/// move more. Gives the pod of the ROOT disk.
 async fn move_all(
     motion: &Motion,
     job_id: i64,
     vm: &Vm,
     begun: &[MotionRow],
-    moves: Vec<(Volume, Pool)>,
+    moves: Result<Vec<(Volume, Pool)>, Refusal>,
 ) -> Result<Option<i64>, Refusal> {
     let mut pod_id = vm.pod_id;
     for row in begun {
         motion.resume_held(row).await?;
     }
-    for (volume, target) in moves {
+    for (volume, target) in moves? {
         pod_id = one(motion, job_id, vm, volume, target).await?.or(pod_id);
     }
     Ok(pod_id)
@@ -187,6 +222,17 @@ async fn mark(store: &Store, vm: &Vm, job_id: i64) -> Result<Vm, Refusal> {
         tx.stopped_vm_mark(vm.id, job_id).await?;
         Ok(vm)
     })
+}
+
+/// The VM leaves `Migrating`. Where somebody else has taken it out of that, such as a management server that heard from its host, it
+/// stays as they left it.
+async fn let_go(store: &Store, vm: &Vm, moved: Option<Option<i64>>) -> Result<(), Refusal> {
+    match unmark(store, vm, moved).await {
+        Err(Refusal { cause: Some(StoreError::Conflict { .. }), .. }) => {
+            Ok(transact!(store, StoreError, |tx| { tx.stopped_vm_unmark(vm.id).await })?)
+        }
+        done => done,
+    }
 }
 
 /// `moved` is the pod of the ROOT disk when all disks were moved.

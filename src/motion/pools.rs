@@ -75,7 +75,7 @@ pub(super) fn no_room(pool: &Pool, volume: &Volume) -> Refusal {
 /// See [`Store::pool_allocated_bytes`].
 pub async fn promised(store: &Store, pool_id: i64) -> Result<i64, StoreError> {
     let (allocated, incoming) = try_join!(store.pool_allocated_bytes(pool_id), store.pool_incoming(pool_id))?;
-    Ok(allocated + incoming.bytes)
+    Ok(allocated.saturating_add(incoming.bytes))
 }
 
 /// True when the pool has room for the volume, counting what is promised and what is on its way.
@@ -103,7 +103,7 @@ pub(super) fn fits(limits: &SpaceLimits, pool: &Pool, allocated: i64, asked: i64
         return false;
     }
     let factor = if OVERPROVISIONED.contains(&pool.kind.as_str()) { limits.overprovisioning } else { 1.0 };
-    let promised = (allocated + asked) as f64;
+    let promised = allocated.saturating_add(asked) as f64;
     promised / (capacity * factor) <= limits.allocated
 }
 

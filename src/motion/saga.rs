@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join;
 use futures_util::stream::{self, StreamExt as _};
@@ -24,74 +23,17 @@ use super::ledger::Bookmark;
 use super::locks::{Held, Locks};
 use super::look;
 use super::order::Order;
+use super::patience::Patience;
 use super::refusal::Refusal;
 use super::steps::Step;
 use super::strategy::{self, Strategy};
 use super::verdict::{self, Look, Said, Verdict};
 use super::watch::{self, Seen, Watch};
-use super::{mark, settle};
+use super::{mark, offline, settle};
 use crate::store::{MotionRow, Store, StoreError};
 
 /// How many motions that nobody ends are taken up at once.
 const ORPHANS_AT_ONCE: usize = 64;
-
-/// How long something may take.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    /// The limit.
-    pub limit: Duration,
-    /// Where the limit came from, as the job shows it.
-    pub origin: String,
-}
-
-/// A limit that nobody has set elsewhere.
-impl From<Duration> for Limit {
-    fn from(limit: Duration) -> Self {
-        Self { limit, origin: "default".to_owned() }
-    }
-}
-
-impl Limit {
-    /// Whole seconds, and where they came from.
-    pub(super) fn in_seconds(&self) -> (i64, &str) {
-        (i64::try_from(self.limit.as_secs()).unwrap_or(i64::MAX), &self.origin)
-    }
-}
-
-/// How patient the gateway is. None of these ends a copy that goes on.
-#[derive(Clone, Debug)]
-pub struct Patience {
-    /// Between two questions to a host.
-    pub poll: Duration,
-    /// How long a host that does not answer is asked again before the outcome is called unknown.
-    pub unreachable: Limit,
-    /// How long an answer may be late after the host has said that the motion is over, and how long a request may lie
-    /// unread in an agent that says that it has not heard of the motion.
-    pub late_answer: Duration,
-    /// How long a motion may stand still before it is told to stop.
-    pub stall: Limit,
-    /// How long a motion of which nothing can be seen goes on before an operator is told; none: nobody is.
-    pub unseen: Option<Duration>,
-    /// How long who cancels waits for what the host says to it.
-    pub cancel_answer: Duration,
-    /// How many commands at once wait for their answers on the connections that they were sent on. Of more than these, those whose
-    /// hosts can tell how far they are are asked about instead.
-    pub open_commands: usize,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            poll: Duration::from_secs(1),
-            unreachable: Duration::from_secs(300).into(),
-            late_answer: Duration::from_secs(5),
-            stall: Duration::from_secs(600).into(),
-            unseen: Some(Duration::from_secs(4 * 60 * 60)),
-            cancel_answer: Duration::from_secs(10),
-            open_commands: 100,
-        }
-    }
-}
 
 /// Called before (`true`) and after (`false`) every step. A test that never returns from it has killed the gateway there.
 pub type Probe = Arc<dyn Fn(Step, bool) -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>;
@@ -276,20 +218,37 @@ impl Motion {
                 Ok(verdict) => return Ok(verdict),
                 Err(problem) => problem,
             };
-            let Some(StoreError::Database(cause)) = &problem.cause else { return Err(problem) };
-            tracing::error!(motion = %order.uuid, %cause, "the verdict could not be written; trying again");
+            // Whether it was written is found out by writing it again: the second time changes nothing.
+            let Some(cause @ (StoreError::Database(_) | StoreError::InDoubt(_))) = &problem.cause else {
+                return Err(problem);
+            };
+            if cause.is_of_values() {
+                return Err(problem);
+            }
+            tracing::error!(
+                motion = %order.uuid,
+                cause = %crate::telemetry::chain(cause),
+                "the verdict could not be written; trying again"
+            );
             self.clock.sleep(self.patience.poll).await;
         }
     }
 
     async fn settle_or_doubt(&self, order: &Order, verdict: &Verdict) -> Result<Verdict, Refusal> {
-        let what = match settle::settle(&self.store, order, verdict).await {
+        let changed = |what: &str| format!("{what} was changed by somebody else while the motion was under way");
+        let why = match settle::settle(&self.store, order, verdict).await {
             Ok(()) => return Ok(verdict.clone()),
-            Err(Refusal { cause: Some(StoreError::Conflict { what }), .. }) => what,
-            Err(Refusal { cause: None, text, .. }) => format!("A row of it ({text})"),
+            Err(Refusal { cause: Some(StoreError::Conflict { what }), .. }) => changed(&what),
+            Err(Refusal { cause: None, text, .. }) => changed(&format!("A row of it ({text})")),
+            Err(Refusal { cause: Some(cause), .. }) if cause.is_of_values() => {
+                format!(
+                    "The database does not take what would stand in a row of it ({})",
+                    crate::telemetry::chain(&cause)
+                )
+            }
             Err(problem) => return Err(problem),
         };
-        let doubt = settle::in_doubt(verdict.clone(), &what);
+        let doubt = settle::in_doubt(verdict.clone(), &why);
         settle::give_over(&self.store, order, &doubt).await?;
         Ok(doubt)
     }
@@ -315,12 +274,15 @@ impl Motion {
                 Look::Unheard(verdict) if barred => return verdict,
                 Look::Unheard(_) => {
                     let until = *unheard_until.get_or_insert_with(|| self.clock.now() + self.patience.late_answer);
-                    if self.clock.now() >= until && is_barred(order, hypervisor).await {
+                    if self.clock.now() < until {
+                        None
+                    } else if is_barred(order, hypervisor).await {
                         // It may have come, ended and been forgotten between the questions: from here on it cannot.
                         barred = true;
                         continue;
+                    } else {
+                        Some("it has not begun the motion, and does not say that it will not".to_owned())
                     }
-                    None
                 }
                 Look::Running => {
                     unheard_until = None;
@@ -448,7 +410,7 @@ impl Motion {
             }
         };
         stream::iter(self.store.motions_orphaned().await?).for_each_concurrent(ORPHANS_AT_ONCE, end).await;
-        Ok(())
+        offline::let_orphans_go(self).await
     }
 
     async fn end_orphan(&self, row: &MotionRow) -> Result<(), Refusal> {

@@ -32,12 +32,9 @@ pub(super) async fn settle(store: &Store, order: &Order, verdict: &Verdict) -> R
     })
 }
 
-/// The verdict on a motion whose rows somebody else changed while it was under way.
-pub(super) fn in_doubt(verdict: Verdict, what: &str) -> Verdict {
-    let reason = format!(
-        "{what} was changed by somebody else while the motion was under way, so its place was not written. The motion itself: {}.",
-        verdict.outcome.word()
-    );
+/// The verdict on a motion whose rows could not be written, for this reason.
+pub(super) fn in_doubt(verdict: Verdict, why: &str) -> Verdict {
+    let reason = format!("{why}, so its place was not written. The motion itself: {}.", verdict.outcome.word());
     Verdict { outcome: Outcome::Unknown, reason: Some(reason), ..verdict }
 }
 
@@ -161,7 +158,7 @@ async fn place(tx: &mut Tx, volume: &Volume, disk: &OrderDisk) -> Result<(), Ref
 }
 
 async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusal> {
-    let (Some(vm), Some(target), Some(offering)) = (&order.vm, &order.target, &order.offering) else { return Ok(()) };
+    let (Some(vm), Some(target)) = (&order.vm, &order.target) else { return Ok(()) };
     let (event, host, other) = if moved {
         (VmEvent::OperationSucceeded, target, &order.source)
     } else {
@@ -170,7 +167,10 @@ async fn settle_vm(tx: &mut Tx, order: &Order, moved: bool) -> Result<(), Refusa
     let transition = vm.state.on(event)?;
     let place = VmPlace { host_id: Some(host.id), last_host_id: Some(order.source.id), pod_id: host.pod_id };
     tx.vm_transition(vm, transition, place).await?;
-    tx.host_release(other.id, offering).await?;
+    // Somebody may have deleted the offering's row since.
+    if let Some(offering) = &order.offering {
+        tx.host_release(other.id, offering).await?;
+    }
     Ok(())
 }
 

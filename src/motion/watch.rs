@@ -2,7 +2,7 @@
 //!
 //! No clock ends a motion that moves, however long it takes. The agent's answer ends it, or the agent's word (where it has our
 //! extension) that it is over although the answer has not come. An agent's word is as good as its answer, so where there are very
-//! many, only some wait for answers ([`Patience::open_commands`](super::saga::Patience::open_commands)): a connection that is
+//! many, only some wait for answers ([`Patience::open_commands`](super::patience::Patience::open_commands)): a connection that is
 //! open costs more than all else that there is of a motion. One that stands still for longer than the stall limit is told
 //! to stop, as is one whose job was cancelled; what became of it is then found out as always.
 
@@ -155,6 +155,9 @@ impl<'a> Watch<'a> {
         let (store, job_id) = (&self.motion.store, self.order.job_id);
         let wished = transact!(store, StoreError, |tx| { tx.cancel_wish(job_id, None, &still).await });
         if let Err(error) = wished {
+            if matches!(error, StoreError::Superseded { .. }) {
+                return Seen::Still(format!("{still} Another gateway has taken its job over."));
+            }
             tracing::warn!(motion = %self.order.uuid, %error, "the wish to stop could not be written down; trying again");
             return Seen::Running;
         }
@@ -180,6 +183,7 @@ impl<'a> Watch<'a> {
         let (state, answer) = match &said {
             Some(Stopping::Told | Stopping::Barred) => {
                 self.stop = Stop::Told;
+                self.pulse.must_move = true;
                 tracing::info!(motion = %self.order.uuid, host = %source.name, "the host was told to stop");
                 return Ok(said);
             }
@@ -204,7 +208,12 @@ impl<'a> Watch<'a> {
         match told {
             Ok(Some(status)) => match status.state {
                 MotionState::Running => {
-                    self.note(&status, "host");
+                    if self.note(&status, "host") {
+                        self.unseen = self.unseen.map(|_| self.motion.clock.now());
+                    } else {
+                        // With bytes left the stall limit comes first.
+                        self.tell_unseen().await;
+                    }
                     None
                 }
                 MotionState::Done | MotionState::Failed => {
@@ -242,7 +251,7 @@ impl<'a> Watch<'a> {
         }
         let store = &self.motion.store;
         let told = async {
-            let alert = alerts::unseen(store, self.order, gone).await?;
+            let alert = alerts::unseen(store, self.order, gone, self.is_at_work).await?;
             transact!(store, Refusal, |tx| { Ok(tx.alert_insert(&alert).await?) })
         };
         match told.await {
@@ -269,13 +278,13 @@ impl<'a> Watch<'a> {
         Some(MotionStatus { state: MotionState::Running, phase, bytes_total, bytes_done, end: None })
     }
 
-    /// Writes down how far it is, when that has changed.
-    fn note(&mut self, status: &MotionStatus, source: &'static str) {
+    /// Writes down how far it is, when that has changed; true then.
+    fn note(&mut self, status: &MotionStatus, source: &'static str) -> bool {
         let planned = self.order.bytes_total() > 0;
         let is_new = self.pulse.beat(status, planned, self.motion.clock.now());
         // An agent that has not begun to count says nothing about what was planned.
         if !is_new || (status.bytes_total == 0 && planned) {
-            return;
+            return is_new;
         }
         let whole = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let (done, total) = (whole(status.bytes_done), whole(status.bytes_total));
@@ -288,6 +297,7 @@ impl<'a> Watch<'a> {
         };
         let moving = Moving { job_id: self.order.job_id, motion_id: self.order.id };
         self.motion.store.motion_progress(moving, progress);
+        true
     }
 }
 
@@ -298,12 +308,14 @@ struct Pulse {
     last: Option<(u64, u64, String)>,
     /// When it was last seen to move, or was given another chance.
     since: Instant,
+    /// Whether it has to be seen to move, also with nothing left to copy: it was told to stop.
+    must_move: bool,
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Pulse {
     fn new(limit: Duration, now: Instant) -> Self {
-        Self { limit, last: None, since: now, samples: VecDeque::new() }
+        Self { limit, last: None, since: now, must_move: false, samples: VecDeque::new() }
     }
 
     /// Takes what it looks like now; true when that is something new. `planned` says that there are bytes to be moved.
@@ -315,7 +327,7 @@ impl Pulse {
             self.last.as_ref().is_none_or(|(done, _, phase)| (*done, phase) != (status.bytes_done, &status.phase));
         // With all copied, or nothing to copy, there is nothing left that would be seen to move: a machine's memory, say.
         let nothing_left = status.bytes_done >= status.bytes_total && (status.bytes_total > 0 || !planned);
-        if has_moved || nothing_left {
+        if has_moved || (nothing_left && !self.must_move) {
             self.since = now;
         }
         self.last = Some(looks);
@@ -388,6 +400,19 @@ mod tests {
             assert!(!pulse.is_still(now));
         }
         assert!(pulse.is_still(now + LIMIT), "but one of which nothing is heard any more is");
+    }
+
+    #[test]
+    fn what_was_told_to_stop_has_to_be_seen_to_move() {
+        let mut now = Instant::now();
+        let mut pulse = Pulse::new(LIMIT, now);
+        pulse.beat(&status(100, "switch"), true, now);
+        pulse.must_move = true;
+        now += LIMIT;
+        pulse.beat(&status(100, "switch"), true, now);
+        assert!(pulse.is_still(now), "the host says that it is at work and does not end");
+        pulse.beat(&status(100, "undo"), true, now);
+        assert!(!pulse.is_still(now), "but it does something else now");
     }
 
     #[test]

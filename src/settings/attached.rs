@@ -39,8 +39,13 @@ impl Settings {
             // Spelled in any letter case there.
             let word = ["true", "false"].into_iter().find(|word| word.eq_ignore_ascii_case(value));
             let value = word.unwrap_or(value).to_owned();
-            if let Err(error) = effective.lay(ours, value, Origin::Database(theirs)) {
-                tracing::warn!(cause = %crate::telemetry::chain(&error), "a setting of the database is not gone by");
+            match effective.lay(ours, value.clone(), Origin::Database(theirs)) {
+                Ok(()) => {
+                    tracing::info!(setting = ours, database = theirs, value, "a setting of the database is gone by")
+                }
+                Err(error) => {
+                    tracing::warn!(cause = %crate::telemetry::chain(&error), "a setting of the database is not gone by");
+                }
             }
         }
         Reader(&effective).policy()

@@ -140,19 +140,37 @@ const PATTERNS: [(i64, &str, bool); 19] = [
 ];
 
 impl Store {
-    /// Gives a new database what it needs to be used at all. A database that has accounts, or is
-    /// imported into, is left as it is.
+    /// Gives a new database what it needs to be used at all, and tells the administrator's key. One that is not new is left as
+    /// it is.
     ///
     /// # Errors
     /// See [`super::Db::rows`].
     pub async fn bootstrap(&self) -> Result<Option<KeyPair>, StoreError> {
-        // What is being imported brings its accounts.
-        for rows in ["SELECT id FROM account LIMIT 1", "SELECT row_id FROM motion_import LIMIT 1"] {
-            if self.db().row(rows, vec![]).await?.is_some() {
-                return Ok(None);
-            }
+        if !self.is_new().await? {
+            return Ok(None);
         }
         let keys = KeyPair::random();
+        Ok(self.bootstrap_with(&keys).await?.then_some(keys))
+    }
+
+    /// Whether the database has no accounts, and is not being imported into, which brings them.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn is_new(&self) -> Result<bool, StoreError> {
+        for rows in ["SELECT id FROM account LIMIT 1", "SELECT row_id FROM motion_import LIMIT 1"] {
+            if self.db().row(rows, vec![]).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives a new database what it needs, with this key for its administrator; false when another gateway was first.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn bootstrap_with(&self, keys: &KeyPair) -> Result<bool, StoreError> {
         let uuid = new_id();
         let secret = self.seal_api_secret(&uuid, &keys.secret_key)?;
         let made = transact!(self, StoreError, |tx| {
@@ -162,9 +180,8 @@ impl Store {
             insert_key(tx, &uuid, &keys.api_key, &secret).await
         });
         match made {
-            Ok(()) => Ok(Some(keys)),
-            // Another gateway has done it in the same moment, and has told its key.
-            Err(error) if error.is_duplicate() => Ok(None),
+            Ok(()) => Ok(true),
+            Err(error) if error.is_duplicate() => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -54,9 +54,12 @@ pub(super) fn mysql_value(row: &MySqlRow, index: usize) -> Result<Value, sqlx::E
         name if name.contains("INT") => Value::Int(row.try_get_unchecked(index)?),
         "FLOAT" => Value::Real(f64::from(row.try_get_unchecked::<f32, _>(index)?)),
         "DOUBLE" => Value::Real(row.try_get_unchecked(index)?),
-        "DATETIME" | "TIMESTAMP" => Value::Text(
-            crate::model::Timestamp::from(row.try_get_unchecked::<time::PrimitiveDateTime, _>(index)?).sql(),
-        ),
+        // Servers that do not mind keep dates without a day or month; that is no time.
+        "DATETIME" | "TIMESTAMP" => match row.try_get_unchecked::<time::PrimitiveDateTime, _>(index) {
+            Ok(time) => Value::Text(crate::model::Timestamp::from(time).sql()),
+            Err(sqlx::Error::ColumnDecode { .. }) => Value::Null,
+            Err(error) => return Err(error),
+        },
         "VARBINARY" | "BINARY" | "BLOB" | "LONGBLOB" | "MEDIUMBLOB" | "TINYBLOB" => {
             Value::Bytes(row.try_get_unchecked(index)?)
         }

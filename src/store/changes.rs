@@ -194,8 +194,8 @@ impl Tx {
             alert.cluster_id,
             alert.pod_id,
             alert.zone_id,
-            clipped(&alert.subject, 999),
-            clipped(&alert.content, 5000),
+            self.fitting(&alert.subject, 999),
+            self.fitting(&alert.content, 5000),
             alert.name,
             now,
             now
@@ -228,7 +228,18 @@ impl Tx {
     }
 }
 
-/// The text, cut to what its column holds.
+impl Tx {
+    /// The text, cut to what its column of CloudStack's holds. A management server makes its tables for letters of three bytes at
+    /// the most (`utf8mb3`) and the database refuses a row with a longer one; what an agent says must not keep a motion from
+    /// being settled, so such letters are shown as unknown ones there.
+    pub(super) fn fitting(&self, text: &str, characters: usize) -> String {
+        let is_held = |letter: char| letter.len_utf8() <= 3 || !self.schema().is_attached();
+        let letters = text.chars().take(characters);
+        letters.map(|letter| if is_held(letter) { letter } else { char::REPLACEMENT_CHARACTER }).collect()
+    }
+}
+
+/// The text, cut to what its column of ours holds.
 pub(super) fn clipped(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }

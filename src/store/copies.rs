@@ -1,6 +1,6 @@
 //! The second row of a cold move, and the exchange of public ids at its end (`contract/migration.md` 3.5).
 
-use super::{ResourceKind, StoreError, Tx, VolumePlace};
+use super::{ResourceKind, Store, StoreError, Tx, VolumePlace};
 use crate::args;
 use crate::model::{Timestamp, Volume};
 
@@ -43,6 +43,19 @@ const COPIED: [(&str, &str); 36] = [
     ("kms_key_id", "kms_key_id"),
     ("kms_wrapped_key_id", "kms_wrapped_key_id"),
 ];
+
+impl Store {
+    /// The row that a volume has since a cold move, by the number of the one that it had before; none of a row that is its
+    /// volume's still.
+    ///
+    /// # Errors
+    /// See [`super::Db::rows`].
+    pub async fn volume_since_copy(&self, id: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT d.copy_volume_id FROM motion_disk d JOIN volumes v ON v.id = d.volume_id \
+            WHERE d.volume_id = ? AND v.uuid IS NULL AND d.copy_volume_id IS NOT NULL ORDER BY d.id DESC LIMIT 1";
+        self.db().row(sql, args![id]).await?.map(|row| row.at(0)).transpose()
+    }
+}
 
 impl Tx {
     /// Writes the row of the copy: everything of the original but its place, its VM and its public id.

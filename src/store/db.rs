@@ -192,7 +192,7 @@ impl Db {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await.map_err(StoreError::open),
+            Pools::Sqlite { writer, .. } => migrations::for_sqlite().run(writer).await.map_err(StoreError::migrating),
             Pools::MySql(servers, _) => servers.migrate(migrations::for_mysql()).await,
         }
     }

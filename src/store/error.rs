@@ -1,5 +1,8 @@
 //! What can go wrong in the store.
 
+use sqlx::error::ErrorKind;
+use sqlx::migrate::MigrateError;
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -9,6 +12,15 @@ pub enum StoreError {
     /// The database could not be opened or its tables could not be brought up to date.
     #[error("the database could not be opened; check the URL, the user's rights and whether the server runs")]
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A change of the tables was cut off in the middle, by a crash or a connection that broke. MySQL takes back no part of it.
+    #[error(
+        "change {version} of the tables was begun and cut off, so that they are neither old nor new, and nothing starts on them. \
+         Put the copy of the database from before in its place and start again; docs/operating.md says what to do without one"
+    )]
+    HalfChanged {
+        /// The number of the file in `migrations/`.
+        version: i64,
+    },
     /// The database is CloudStack's.
     #[error(
         "this is the database of a CloudStack, and not one of stackmotion's own; nothing was changed in it. To use it in place, \
@@ -78,6 +90,14 @@ impl StoreError {
         Self::Open(cause.into())
     }
 
+    /// What a failed change of the tables means.
+    pub(super) fn migrating(cause: MigrateError) -> Self {
+        match cause {
+            MigrateError::Dirty(version) => Self::HalfChanged { version },
+            cause => Self::open(cause),
+        }
+    }
+
     /// True when somebody else held a row or table so long that the statement was given up.
     #[must_use]
     pub fn is_locked_out(&self) -> bool {
@@ -95,6 +115,21 @@ impl StoreError {
         }
     }
 
+    /// True when the database refuses what was to stand in a row: out of range, too long, letters that it does not hold, nothing
+    /// where there must be something, a key that is nobody's. It will refuse the same again.
+    #[must_use]
+    pub fn is_of_values(&self) -> bool {
+        let Self::Database(error @ sqlx::Error::Database(cause)) = self else { return false };
+        let is_bound = matches!(
+            cause.kind(),
+            ErrorKind::NotNullViolation | ErrorKind::CheckViolation | ErrorKind::ForeignKeyViolation
+        );
+        // SQLSTATE's class of data that does not fit, and what MySQL says of letters without being as exact.
+        let does_not_fit =
+            || cause.code().is_some_and(|state| state.starts_with("22")) || number(error) == Some(LETTERS);
+        is_bound || number(error).is_some() && does_not_fit()
+    }
+
     /// True when a row was to be written whose key another row has.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
@@ -107,6 +142,9 @@ impl StoreError {
 /// what a cluster calls a lost certification), lock wait, a failed commit, a server that is not ready for its cluster, is
 /// shutting down or was made read-only.
 const COLLISIONS: [u16; 7] = [1213, LOCK_WAIT, DURING_COMMIT, 1047, 1053, 1290, 1927];
+
+/// The column does not hold such letters.
+const LETTERS: u16 = 1366;
 
 /// A commit failed inside the server; in a cluster, because the server lost the others meanwhile.
 const DURING_COMMIT: u16 = 1180;

@@ -1,6 +1,5 @@
 //! Events: what happened, in the order and the words of CloudStack (`contract/migration.md` 1.3, 1.4).
 
-use super::changes::clipped;
 use super::{StoreError, Tx};
 use crate::args;
 use crate::model::{ROOT_DOMAIN, SYSTEM_ACCOUNT, SYSTEM_USER, Timestamp};
@@ -64,7 +63,7 @@ impl Tx {
             uuid::Uuid::new_v4().to_string(),
             &event.kind,
             event.state,
-            clipped(&event.description, 1024),
+            self.fitting(&event.description, 1024),
             event.user_id,
             event.account_id,
             event.domain_id,

@@ -242,6 +242,7 @@ impl Tx {
              job_executing_msid = NULL, last_updated = ?, removed = ? WHERE id = ? AND {}",
             jobs_accepting(status.event())
         );
+        let result = self.fitting(result, usize::MAX);
         let done = self.run(&sql, args![status.number(), code, result, job_id, now, now, job_id]).await?;
         self.run("DELETE FROM motion_lock WHERE job_id = ?", args![job_id]).await?;
         self.submission_ended(job_id).await?;

@@ -286,6 +286,8 @@ impl Tx {
     /// # Errors
     /// See [`Tx::motion_insert`].
     pub async fn stopped_vm_mark(&mut self, vm_id: i64, job_id: i64) -> Result<(), StoreError> {
+        // The job may have been here before.
+        self.stopped_vm_unmark(vm_id).await?;
         self.run("INSERT INTO motion_stopped_vm (vm_id, job_id) VALUES (?, ?)", args![vm_id, job_id]).await?;
         Ok(())
     }
@@ -376,6 +378,18 @@ impl Store {
     pub async fn stopped_vm_job(&self, vm_id: i64) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT job_id FROM motion_stopped_vm WHERE vm_id = ?";
         self.db().row(sql, args![vm_id]).await?.map(|row| row.at(0)).transpose()
+    }
+
+    /// Stopped VMs that jobs have put into `Migrating` which have ended, or are not there any more, and the jobs; none of which
+    /// something moves.
+    ///
+    /// # Errors
+    /// See [`Tx::motion_insert`].
+    pub async fn stopped_vms_orphaned(&self) -> Result<Vec<(i64, i64)>, StoreError> {
+        let sql = "SELECT s.vm_id, s.job_id FROM motion_stopped_vm s LEFT JOIN async_job j ON j.id = s.job_id \
+            WHERE (j.id IS NULL OR j.job_status <> 0) AND NOT EXISTS (SELECT 1 FROM motion_migration m \
+            WHERE m.job_id = s.job_id AND m.phase <> 'settled')";
+        self.db().rows(sql, args![]).await?.iter().map(|row| Ok((row.at(0)?, row.at(1)?))).collect()
     }
 
     /// [`Tx::has_unsettled_motion`], as everybody sees it.

@@ -152,7 +152,7 @@ impl Servers {
                 Err(error) if self.is_cluster && may_be_others(&error) && Instant::now() < until => {
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
-                Err(error) => return Err(StoreError::open(error)),
+                Err(error) => return Err(StoreError::migrating(error)),
             }
         }
     }

@@ -370,16 +370,19 @@ async fn names_that_are_no_names() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_requests() {
     let bad = Bad::start().await;
-    for spec in called_by_key() {
+    for (at, spec) in called_by_key().enumerate() {
         let good = good_call(&bad.world, spec).await;
         let form = |padding: usize, salt: usize| {
             let pairs = with(&with(&good, "padding", Some(&"x".repeat(padding))), "salt", Some(&salt.to_string()));
             escape_pairs(&signed("admin", &pairs))
         };
-        // The signature's own escapes vary in length, so some attempts miss the size.
+        // The signature's own escapes vary in length, so an attempt misses the size by a few bytes. It is looked for once; to look
+        // for it again with each command would be most of the work.
+        let missed_by = if at == 0 { 0 } else { 32 };
         let fitting = |bytes: usize| {
-            let padding = bytes - form(0, 100).len();
-            let found = (101..1000).map(|salt| form(padding, salt)).find(|form| form.len() == bytes);
+            let padding = bytes - form(0, 100).len() - missed_by / 2;
+            let is_found = |form: &String| (bytes - missed_by..=bytes).contains(&form.len());
+            let found = (101..1000).map(|salt| form(padding, salt)).find(is_found);
             found.unwrap_or_else(|| panic!("{}: no form of {bytes} bytes", spec.name))
         };
         let largest = bad.send(&RawRequest::form("/client/api", fitting(MAX_BODY_BYTES))).await;

@@ -298,6 +298,20 @@ async fn a_running_machine_with_its_disks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_agent_says_in_letters_that_the_tables_do_not_hold() {
+    let call = [
+        ("command", "migrateVirtualMachine"),
+        ("virtualmachineid", "de1fe04e-f4e8-41c2-aee1-b986e4ef102e"),
+        ("hostid", "2772e184-59d0-42c2-a9b1-66a6d9d84406"),
+    ];
+    let (before, after) = moved(&rows(), &call, refusal("no room \u{1F4BE} in \u{20AC}")).await;
+    for (table, column) in [("async_job", "job_result"), ("alert", "content")] {
+        let [row] = &new_rows(&before, &after, table)[..] else { panic!("one row in {table}") };
+        assert!(row[column].contains("no room \u{FFFD} in \u{20AC}"), "{row:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_machine() {
     let call = [
         ("command", "migrateVirtualMachine"),

@@ -18,7 +18,7 @@ use crate::support::gateway::{Ambush, Gateway};
 const KINDS: [What; 4] = [What::Volume, What::VmWithVolumes, What::Vm, What::Cold];
 
 /// Runs a statement when a step begins.
-fn meddling(bench: &Bench, at: Step, sql: &'static str) -> Arc<Motion> {
+pub fn meddling(bench: &Bench, at: Step, sql: &'static str) -> Arc<Motion> {
     let db = bench.store.db().clone();
     let probe: Probe = Arc::new(move |step, before| -> BoxFuture<'static, ()> {
         let db = db.clone();
@@ -32,7 +32,7 @@ fn meddling(bench: &Bench, at: Step, sql: &'static str) -> Arc<Motion> {
 }
 
 /// A process that dies when a step begins.
-async fn dies_at(bench: &Bench, at: Step, what: What) {
+pub async fn dies_at(bench: &Bench, at: Step, what: What) {
     dies_as(bench, at, what, 1).await;
 }
 
@@ -62,7 +62,7 @@ fn says(found: Found) -> Statement {
     Statement { found, by: "admin".to_owned(), note: Some("looked myself".to_owned()) }
 }
 
-fn impatient(bench: &Bench) -> Motion {
+pub fn impatient(bench: &Bench) -> Motion {
     bench.motion_with(Patience { unreachable: std::time::Duration::from_millis(100).into(), ..patience() })
 }
 

@@ -48,7 +48,7 @@ impl Place {
 }
 
 /// Waits until it has died by the signal that cannot be caught.
-async fn dies(mut gateway: Gateway, case: &str) {
+pub async fn dies(mut gateway: Gateway, case: &str) {
     let mut end = None;
     wait_for(&format!("{case}: the gateway to die"), async || {
         end = gateway.end();

@@ -19,6 +19,8 @@ mod ledger;
 mod long;
 mod many;
 #[cfg(debug_assertions)]
+mod odd;
+#[cfg(debug_assertions)]
 mod places;
 mod qemu;
 mod stall;

@@ -9,9 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::motion::bench::{Bench, plan};
+use crate::secrets::support::start;
 use crate::support::database;
 use crate::support::gateway::{Ambush, Gateway};
 use crate::support::line::{Fault, Line};
+use crate::support::raw_http::RawRequest;
 
 /// As many connections as a gateway has at the most.
 const ALL: usize = 32;
@@ -134,4 +136,18 @@ async fn a_gateway_whose_connections_fall_silent_keeps_its_lease() {
     }
     drop(gateway);
     bench.world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_the_gateways_health_hears_of_it_before_others_are_answered() {
+    let database = database::mariadb().await;
+    let line = Line::to(&database.url).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = start(&line.url, folder.path()).await.expect("a gateway");
+    let health = RawRequest::get("/healthz");
+    line.freeze();
+    tokio::select! {
+        answer = health.send(app.address) => assert_eq!(answer.status, 503),
+        row = app.store.db().row("SELECT 1", vec![]) => panic!("{row:?}"),
+    }
 }

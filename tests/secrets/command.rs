@@ -21,6 +21,22 @@ fn texts(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+#[test]
+fn the_settings_of_an_attached_gateway_name_no_database_with_sealed_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_stackmotion"))
+        .args(["secrets", "rotate", "--set", "database.attach=mysql://127.0.0.1:1/cloud", "--data-dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let (told, error) = texts(&refused);
+    assert!(
+        !refused.status.success() && error.contains("database.attach names a CloudStack database"),
+        "{told}{error}"
+    );
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was made");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_looked_at_changed_and_given_up() {
     let database = database::sqlite().await;

@@ -1,5 +1,6 @@
 //! What a start does with secrets, and what it does without their key.
 
+use stackmotion::app::StartError;
 use stackmotion::store::{API_SECRET, Store, StoreError, Value, Vault, VaultError};
 
 use super::support::{WORD, fill, held, start, vault_error};
@@ -75,6 +76,43 @@ async fn without_its_key_file_a_gateway_does_not_start_and_changes_nothing() {
         std::fs::rename(&kept, &file).unwrap();
         start(&database.url, folder.path()).await.unwrap().stop().await;
         assert_eq!(held(&database.store).await, before, "{name}");
+    }
+}
+
+/// A key that only the database has is nobody's, and no other is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_key_is_told_before_it_is_good() {
+    for (name, database) in database::each().await {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("admin.key");
+        std::fs::create_dir(&file).unwrap();
+        let refused = start(&database.url, folder.path()).await.unwrap_err();
+        assert!(matches!(refused, StartError::DataFolder { .. }), "{name}: {refused}");
+        assert!(database.store.is_new().await.unwrap(), "{name}");
+        std::fs::remove_dir(&file).unwrap();
+        let app = start(&database.url, folder.path()).await.unwrap();
+        let key = app.first_key.clone().unwrap();
+        let told = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(told, format!("apikey = {}\nsecretkey = {}\n", key.api_key, key.secret_key.expose()), "{name}");
+        assert!(app.store.credential_by_api_key(&key.api_key).await.unwrap().is_some(), "{name}");
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_are_neither_old_nor_new_are_called_that() {
+    for (name, database) in database::each().await {
+        let db = database.store.db();
+        // As a gateway leaves them on MySQL that is killed before the change is over.
+        db.run("DELETE FROM _sqlx_migrations WHERE version > 24", vec![]).await.unwrap();
+        db.run("UPDATE _sqlx_migrations SET success = 0 WHERE version = 24", vec![]).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let refused = start(&database.url, folder.path()).await.unwrap_err();
+        assert!(matches!(refused, StartError::Store(StoreError::HalfChanged { version: 24 })), "{name}: {refused:?}");
+        // What docs/operating.md says.
+        db.run("DROP TABLE motion_turn", vec![]).await.unwrap();
+        db.run("DELETE FROM _sqlx_migrations WHERE success = 0", vec![]).await.unwrap();
+        start(&database.url, folder.path()).await.unwrap().stop().await;
     }
 }
 

@@ -12,6 +12,8 @@ const STOPPED: &str = "8a9c07de-7f0d-41c8-a52e-6bf0b538cc41";
 const ROOT: &str = "ad73e51b-a49e-42ed-83d7-85845b55f57b";
 const DATA: &str = "f448670d-90bd-4b89-bf09-448604ff8ed3";
 const UNUSED: &str = "74589b0c-4110-4528-9b34-60b46e8be525";
+/// The internal number of the latter.
+const UNUSED_NUMBER: &str = "168";
 
 async fn place_of(teller: &mut Teller, volume: &str) -> Json {
     let volumes = teller.ask("admin", &[("command", "listVolumes"), ("listall", "true"), ("id", volume)]).await;
@@ -70,6 +72,9 @@ async fn an_unused_disk(teller: &mut Teller) {
     let end = teller.job("admin", &call, Ok(())).await;
     assert_eq!(end["jobstatus"], 1, "{end}");
     assert_eq!(place_of(teller, UNUSED).await, target, "the copy has the id of what it was made from");
+    // As one who has looked its number up just before the end, and asks for what has it just after.
+    let volumes = teller.ask("admin", &[("command", "listVolumes"), ("listall", "true"), ("id", UNUSED_NUMBER)]).await;
+    assert_eq!((&volumes["count"], &volumes["volume"][0]["id"]), (&Json::from(1), &Json::from(UNUSED)), "{volumes}");
 }
 
 async fn a_running_machine(teller: &mut Teller) {

@@ -1,7 +1,7 @@
 //! A line to a MariaDB that a test can cut, let fall silent, or let lose a commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -34,6 +34,7 @@ pub struct Line {
     pub url: String,
     is_up: watch::Sender<bool>,
     hush: watch::Sender<()>,
+    is_frozen: Arc<AtomicBool>,
     armed: Arc<AtomicU8>,
 }
 
@@ -47,11 +48,17 @@ impl Line {
         let armed = Arc::new(AtomicU8::new(0));
         let (is_up, seen) = watch::channel(true);
         let (hush, _) = watch::channel(());
-        let (shared, hushing) = (Arc::clone(&armed), hush.clone());
+        let is_frozen = Arc::new(AtomicBool::new(false));
+        let (shared, hushing, freezing) = (Arc::clone(&armed), hush.clone(), Arc::clone(&is_frozen));
         tokio::spawn(async move {
+            let mut frozen = Vec::new();
             while let Ok((client, _)) = listener.accept().await {
                 let (armed, mut seen, hush) = (Arc::clone(&shared), seen.clone(), hushing.clone());
                 if !*seen.borrow() {
+                    continue;
+                }
+                if freezing.load(Ordering::SeqCst) {
+                    frozen.push(client);
                     continue;
                 }
                 let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the server");
@@ -64,7 +71,7 @@ impl Line {
                 });
             }
         });
-        Self { url: format!("mysql://root@{address}/{name}"), is_up, hush, armed }
+        Self { url: format!("mysql://root@{address}/{name}"), is_up, hush, is_frozen, armed }
     }
 
     /// Cuts all connections, and lets no new one be, until it is mended.
@@ -80,6 +87,12 @@ impl Line {
     /// Carries nothing any more over the connections that there are, which stay open; new ones work.
     pub fn hush(&self) {
         self.hush.send_replace(());
+    }
+
+    /// The same, and new ones are taken and carry nothing either.
+    pub fn freeze(&self) {
+        self.is_frozen.store(true, Ordering::SeqCst);
+        self.hush();
     }
 
     /// The next commit meets this fault.

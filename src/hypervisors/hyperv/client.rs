@@ -9,6 +9,7 @@ mod failure;
 mod kept;
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,17 @@ fn log(sent: &Sent<'_>, error: Option<&ClientError>) {
     }
 }
 
+/// `ip:port`; an IPv6 literal is put in brackets.
+fn address_at(ip: &str, port: u16) -> String {
+    if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+}
+
+/// The address that somebody has written down for an agent: one without a port means this one.
+pub fn written_address(text: &str, port: u16) -> String {
+    let has_port = text.contains(':') && text.parse::<IpAddr>().is_err();
+    if has_port { text.to_owned() } else { address_at(text, port) }
+}
+
 impl AgentClient {
     /// A client with these settings that trusts these certificates.
     pub fn new(settings: ClientSettings, pins: PinPolicy) -> Self {
@@ -113,8 +125,7 @@ impl AgentClient {
 
     /// `ip:port` of a host's agent; an IPv6 literal is put in brackets.
     pub fn address_of(&self, host: &HostRef) -> String {
-        let port = host.port.unwrap_or(self.settings.port);
-        if host.ip.contains(':') { format!("[{}]:{port}", host.ip) } else { format!("{}:{port}", host.ip) }
+        address_at(&host.ip, host.port.unwrap_or(self.settings.port))
     }
 
     /// Sends a command to a host's agent and reads the answer. An answer that says no is an error.
@@ -381,4 +392,23 @@ async fn read_body(mut response: Response) -> Result<Vec<u8>, BodyError> {
 /// The words of the error at the root of all, which says most.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_alone_means_the_usual_port() {
+        for (written, address) in [
+            ("192.0.2.21", "192.0.2.21:8250"),
+            ("192.0.2.21:9000", "192.0.2.21:9000"),
+            ("fd00::1", "[fd00::1]:8250"),
+            ("[fd00::1]:9000", "[fd00::1]:9000"),
+            ("hv01", "hv01:8250"),
+            ("hv01:9000", "hv01:9000"),
+        ] {
+            assert_eq!(written_address(written, 8250), address);
+        }
+    }
 }

@@ -103,11 +103,14 @@ pub enum MotionState {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VmDisk {
-    /// File name without folder and extension.
+    /// File name without folder and extension; empty of a disk that is no file, such as one that is passed through.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub stem: String,
     /// File name.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub file: String,
     /// Folder as the host names it: `\\host\share` or `D:\VHDs`.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub folder: String,
     /// Size that the guest sees.
     #[serde(default, deserialize_with = "lenient::number")]
@@ -116,7 +119,7 @@ pub struct VmDisk {
     #[serde(default, deserialize_with = "lenient::number")]
     pub allocated_bytes: Option<u64>,
     /// The disk's own id, kept across moves: the VHDX virtual disk id or the VHD unique id.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub identity: Option<String>,
 }
 
@@ -125,6 +128,7 @@ pub struct VmDisk {
 #[serde(rename_all = "camelCase")]
 pub struct FileFact {
     /// File name.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub file: String,
     /// Size that a guest would see; absent when the file is no whole image.
     #[serde(default, deserialize_with = "lenient::number")]
@@ -136,7 +140,7 @@ pub struct FileFact {
     #[serde(default, deserialize_with = "lenient::number")]
     pub allocated_bytes: Option<u64>,
     /// The disk's own id, see [`VmDisk::identity`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub identity: Option<String>,
     /// False for a copy that is not finished, or was left behind half done.
     #[serde(default, deserialize_with = "lenient::null_as_default")]

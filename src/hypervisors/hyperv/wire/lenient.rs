@@ -31,7 +31,7 @@ fn whole(number: Option<f64>) -> Option<u64> {
     Some(number as u64)
 }
 
-/// Reads a text that may also be written as a number.
+/// Reads a text that may also be written as a number. Anything else counts as absent.
 pub(super) fn text<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
 where
     D: Deserializer<'de>,
