@@ -361,3 +361,21 @@ async fn all_recorded_motions() {
     let untold = documented::untold(&found);
     assert!(untold.is_empty(), "{}", untold.join("\n"));
 }
+
+/// Servers that do not mind keep dates without a month; what such a row is shown as must not make a move that was done a failed one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_with_a_date_that_is_none() {
+    let tables = rows();
+    let cloud = Cloud::with(&tables, true).await;
+    cloud.0.sql("SET sql_mode = ''; UPDATE volumes SET created = '2016-00-10 00:00:00' WHERE id = 166;").await;
+    let gateway = Gateway::attached(&cloud.0.url(), tables, &[]).await;
+    gateway.answer(Ok(()));
+    let job = submit(&gateway, MOVE).await;
+    gateway.wait_for_job(&job).await;
+    let shown = cloud.0.sql(&format!("SELECT job_status, job_result FROM async_job WHERE uuid = '{job}'")).await;
+    let ended = shown.lines().nth(1).expect("a job");
+    assert!(ended.starts_with("1\t") && !ended.contains("2016"), "{ended}");
+    let kept = cloud.0.sql("SELECT created FROM volumes WHERE id = 166").await;
+    assert!(kept.contains("2016-00-10"), "{kept}");
+    gateway.stop().await;
+}
