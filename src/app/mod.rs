@@ -275,29 +275,48 @@ async fn policy(settings: &Settings, store: &Store) -> Result<Policy, StoreError
     Ok(settings.policy_with(&store.settings(&names).await?))
 }
 
-/// Makes the administrator of a new installation and gives the key. It is in its file before the database knows it: a process that
-/// is killed, or a disk that is full, would else leave an installation that nobody gets into.
+/// Makes the administrator of a new installation and gives the key. It is in a file before the database knows it: a process that is
+/// killed, or a disk that is full, would else leave an installation that nobody gets into. The file has a name of this process's
+/// until then, as others may do the same in the same folder.
 async fn first_key(store: &Store, folder: &Path) -> Result<Option<KeyPair>, StartError> {
     if !store.is_new().await? {
         return Ok(None);
     }
     let unusable = |cause| StartError::DataFolder { path: folder.to_owned(), cause };
     let keys = KeyPair::random();
-    write_first_key(folder, &keys).map_err(unusable)?;
-    if store.bootstrap_with(&keys).await? {
-        tracing::info!(file = %folder.join(FIRST_KEY_FILE).display(), "a new installation: the administrator's API key is in this file");
-        return Ok(Some(keys));
+    let (usual, file) = (folder.join(FIRST_KEY_FILE), folder.join(format!("{FIRST_KEY_FILE}.{}", std::process::id())));
+    write_key(&file, &keys).map_err(unusable)?;
+    match store.bootstrap_with(&keys).await {
+        Ok(true) => {}
+        // Another gateway did it in the same moment, and has told its key.
+        Ok(false) => {
+            std::fs::remove_file(&file).map_err(unusable)?;
+            return Ok(None);
+        }
+        // What is not known may be: the key may be needed.
+        Err(error @ StoreError::InDoubt(_)) => return Err(error.into()),
+        Err(error) => {
+            std::fs::remove_file(&file).map_err(unusable)?;
+            return Err(error.into());
+        }
     }
-    // Another gateway did it in the same moment, and has told its key.
-    std::fs::remove_file(folder.join(FIRST_KEY_FILE)).map_err(unusable)?;
-    Ok(None)
+    match std::fs::rename(&file, &usual) {
+        Ok(()) => {
+            tracing::info!(file = %usual.display(), "a new installation: the administrator's API key is in this file")
+        }
+        Err(cause) => tracing::warn!(
+            file = %file.display(),
+            %cause,
+            "a new installation: the administrator's API key is in this file, which could not be given its usual name"
+        ),
+    }
+    Ok(Some(keys))
 }
 
-/// The administrator's first key goes into a file that only the owner can read, never into a log.
-fn write_first_key(folder: &Path, key: &KeyPair) -> std::io::Result<()> {
+/// A key goes into a file that only the owner can read, never into a log.
+fn write_key(path: &Path, key: &KeyPair) -> std::io::Result<()> {
     use std::io::Write as _;
-    let path = folder.join(FIRST_KEY_FILE);
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     writeln!(file, "apikey = {}\nsecretkey = {}", key.api_key, key.secret_key.expose())?;
     file.sync_all()
 }

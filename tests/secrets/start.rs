@@ -84,15 +84,16 @@ async fn without_its_key_file_a_gateway_does_not_start_and_changes_nothing() {
 async fn the_first_key_is_told_before_it_is_good() {
     for (name, database) in database::each().await {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("admin.key");
-        std::fs::create_dir(&file).unwrap();
+        let in_the_way = folder.path().join(format!("admin.key.{}", std::process::id()));
+        std::fs::create_dir(&in_the_way).unwrap();
         let refused = start(&database.url, folder.path()).await.unwrap_err();
         assert!(matches!(refused, StartError::DataFolder { .. }), "{name}: {refused}");
         assert!(database.store.is_new().await.unwrap(), "{name}");
-        std::fs::remove_dir(&file).unwrap();
+        std::fs::remove_dir(&in_the_way).unwrap();
         let app = start(&database.url, folder.path()).await.unwrap();
         let key = app.first_key.clone().unwrap();
-        let told = std::fs::read_to_string(&file).unwrap();
+        let told = std::fs::read_to_string(folder.path().join("admin.key")).unwrap();
+        assert!(!in_the_way.exists(), "{name}");
         assert_eq!(told, format!("apikey = {}\nsecretkey = {}\n", key.api_key, key.secret_key.expose()), "{name}");
         assert!(app.store.credential_by_api_key(&key.api_key).await.unwrap().is_some(), "{name}");
         app.stop().await;
