@@ -222,9 +222,6 @@ impl Motion {
             let Some(cause @ (StoreError::Database(_) | StoreError::InDoubt(_))) = &problem.cause else {
                 return Err(problem);
             };
-            if cause.is_of_values() {
-                return Err(problem);
-            }
             tracing::error!(
                 motion = %order.uuid,
                 cause = %crate::telemetry::chain(cause),
