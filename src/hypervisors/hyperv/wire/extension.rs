@@ -206,3 +206,21 @@ commands! {
     VmDisksCommand = "stackmotion.VmDisksCommand" => VmDisksAnswer;
     FileFactsCommand = "stackmotion.FileFactsCommand" => FileFactsAnswer;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode;
+    use super::*;
+
+    /// One odd disk does not hide where the others are.
+    #[test]
+    fn a_disk_without_a_file_and_an_id_that_is_no_text_are_read() {
+        let body = br#"[{"stackmotion.VmDisksAnswer":{"result":true,"disks":[
+            {"stem":"a","file":"a.vhdx","folder":"D:\\VHDs","identity":17},
+            {"stem":null,"folder":null,"identity":{}}]}}]"#;
+        let answer = decode::<VmDisksCommand>(body).unwrap();
+        let [disk, passed_through] = answer.disks.as_slice() else { panic!("{answer:?}") };
+        assert_eq!((disk.folder.as_str(), disk.identity.as_deref()), (r"D:\VHDs", Some("17")));
+        assert_eq!(passed_through, &VmDisk::default());
+    }
+}
