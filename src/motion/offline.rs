@@ -51,7 +51,7 @@ pub(super) async fn run(motion: &Motion, job_id: i64, request: &OfflineRequest) 
     let moved = move_all(motion, job_id, &vm, &begun, moves).await;
     // Whatever became of the disks, the VM leaves `Migrating`, also when the database is away for a while.
     while let Err(refusal) = let_go(store, &vm, moved.as_ref().ok().copied()).await {
-        if !matches!(refusal.cause, Some(StoreError::Database(_) | StoreError::InDoubt(_))) {
+        if !refusal.cause.as_ref().is_some_and(StoreError::is_unwritten) {
             return Err(refusal);
         }
         tracing::error!(vm = %vm.instance_name, "the VM's row could not be written; trying again");

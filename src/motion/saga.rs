@@ -218,10 +218,7 @@ impl Motion {
                 Ok(verdict) => return Ok(verdict),
                 Err(problem) => problem,
             };
-            // Whether it was written is found out by writing it again: the second time changes nothing.
-            let Some(cause @ (StoreError::Database(_) | StoreError::InDoubt(_))) = &problem.cause else {
-                return Err(problem);
-            };
+            let Some(cause) = problem.cause.as_ref().filter(|cause| cause.is_unwritten()) else { return Err(problem) };
             tracing::error!(
                 motion = %order.uuid,
                 cause = %crate::telemetry::chain(cause),

@@ -115,6 +115,13 @@ impl StoreError {
         }
     }
 
+    /// True when the database did not take a change, or nobody knows whether it did: what has to be written, and does nothing the
+    /// second time, is written again.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::InDoubt(_))
+    }
+
     /// True when the database refuses what was to stand in a row: out of range, too long, letters that it does not hold, nothing
     /// where there must be something, a key that is nobody's. It will refuse the same again.
     #[must_use]
