@@ -193,9 +193,10 @@ impl Tx {
         ];
         let job_id = self.run(sql, args).await?.id;
         self.is_about_job(job_id);
+        // One that is not alive has no claim, and later ones, which count on, must not come to look like it.
         let sql = format!(
             "INSERT INTO motion_job (job_id, command, parameters, start_event_id, request_id, node_id, epoch) \
-             VALUES (?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM motion_node WHERE {}))",
+             VALUES (?, ?, ?, ?, ?, ?, (SELECT 2 - COUNT(*) FROM motion_node WHERE {}))",
             alive(self.clock())
         );
         let (command, request) = (&new.command, &new.request_id);

@@ -110,6 +110,7 @@ async fn only_who_is_alive_accepts_a_job_for_itself() {
         for left in [lapsed, replaced] {
             let claim = store.job_claim(left.job_id, &next).await.expect("the database").expect("a claim");
             assert!(may_write(claim).await, "{kind}: who is alive takes it up");
+            assert!(!may_write(left).await, "{kind}: and nobody else has it then");
         }
     }
 }
