@@ -29,9 +29,6 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// How long the witnesses of commits are kept: far longer than anybody asks for one.
 const KEPT_COMMITS_MS: i64 = 3_600_000;
 
-/// Stands in a witness where the time would, when it was written to keep its transaction from ever being committed.
-const NEVER_COMMITTED: i64 = -1;
-
 /// An open database.
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -334,21 +331,19 @@ impl Db {
     ///
     /// It is decided by the key of one row, which the transaction wrote and this function writes too: whoever comes second
     /// is refused by the database, also when the two went to different servers of a cluster, and also when the first is
-    /// still on its way. The row then tells whose it is.
+    /// still on its way. The row then tells whose it is: the time in one that was written here is negative.
     async fn was_committed(&self, witness: &str) -> Option<bool> {
         let mut attempts = self.attempts();
+        let never = format!("INSERT INTO motion_commit (id, at) VALUES (?, -({}))", self.clock());
         loop {
             let decided = async {
-                match self
-                    .run("INSERT INTO motion_commit (id, at) VALUES (?, ?)", args![witness, NEVER_COMMITTED])
-                    .await
-                {
+                match self.run(&never, args![witness]).await {
                     Ok(_) => return Ok(Some(false)),
                     Err(error) if error.is_duplicate() => {}
                     Err(error) => return Err(error),
                 }
                 let row = self.row("SELECT at FROM motion_commit WHERE id = ?", args![witness]).await?;
-                row.map(|row| Ok(row.at::<i64>(0)? != NEVER_COMMITTED)).transpose()
+                row.map(|row| Ok(row.at::<i64>(0)? > 0)).transpose()
             };
             match decided.await {
                 Ok(Some(was_committed)) => return Some(was_committed),
@@ -364,7 +359,10 @@ impl Db {
     /// # Errors
     /// As [`Db::rows`].
     pub async fn forget_commits(&self) -> Result<u64, StoreError> {
-        let sql = format!("DELETE FROM motion_commit WHERE at < {} - {KEPT_COMMITS_MS} LIMIT 10000", self.clock());
+        let clock = self.clock();
+        let sql = format!(
+            "DELETE FROM motion_commit WHERE at > {KEPT_COMMITS_MS} - {clock} AND at < {clock} - {KEPT_COMMITS_MS} LIMIT 10000"
+        );
         match &self.pools {
             Pools::Sqlite { .. } => Ok(0),
             Pools::MySql(..) => Ok(self.run(&sql, vec![]).await?.rows),

@@ -148,7 +148,10 @@ impl StoreError {
 /// Errors of MySQL and MariaDB after which the whole transaction was rolled back, or none was begun: deadlock (which is also
 /// what a cluster calls a lost certification), lock wait, a failed commit, a server that is not ready for its cluster, is
 /// shutting down or was made read-only.
-const COLLISIONS: [u16; 7] = [1213, LOCK_WAIT, DURING_COMMIT, 1047, 1053, 1290, 1927];
+const COLLISIONS: [u16; 8] = [1213, LOCK_WAIT, DURING_COMMIT, NOT_WHOLE, 1047, 1053, 1290, 1927];
+
+/// The savepoint that a transaction began with is gone: it was undone on its way, and nobody was told.
+pub(super) const NOT_WHOLE: u16 = 1305;
 
 /// The column does not hold such letters.
 const LETTERS: u16 = 1366;

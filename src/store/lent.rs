@@ -25,6 +25,27 @@ const LONG: Duration = Duration::from_secs(900);
 /// How long a connection that is given back may take to undo what was left open, and then to show that it works.
 const GIVING_BACK: Duration = Duration::from_secs(5);
 
+/// How transactions are begun, committed and undone: in one round trip each.
+#[derive(Debug)]
+pub(super) struct Words {
+    begin: &'static str,
+    commit: &'static str,
+    undo: &'static str,
+}
+
+/// On a server alone.
+pub(super) const ALONE: Words = Words { begin: "BEGIN", commit: "COMMIT", undo: "ROLLBACK" };
+
+/// On a server of a cluster. What another server has committed undoes a transaction that is in its way at any moment, and MariaDB
+/// (seen with 10.11) says so to the next statement, unless that has to be prepared first: then it says so to nobody, and all that
+/// follows would be committed statement by statement, without what stood before. Without `autocommit` what follows is a transaction
+/// of its own, and as it lacks the savepoint it is undone where it was to be committed: with the error [`super::error::NOT_WHOLE`].
+pub(super) const IN_A_CLUSTER: Words = Words {
+    begin: "SET autocommit = 0; BEGIN; SAVEPOINT whole",
+    commit: "RELEASE SAVEPOINT whole; COMMIT; SET autocommit = 1",
+    undo: "ROLLBACK; SET autocommit = 1",
+};
+
 /// A statement with its arguments.
 type Statement<'q> = Query<'q, MySql, MySqlArguments>;
 
@@ -87,14 +108,14 @@ impl Lent {
 
     /// Begins a transaction.
     pub async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.say("BEGIN").await?;
+        // Also one whose beginning broke off has to be undone.
         self.in_transaction = true;
-        Ok(())
+        self.say(self.servers.words().begin).await
     }
 
     /// Commits what was begun.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        self.say("COMMIT").await?;
+        self.say(self.servers.words().commit).await?;
         self.in_transaction = false;
         Ok(())
     }
@@ -104,7 +125,7 @@ impl Lent {
         if self.is_busy {
             return Ok(());
         }
-        self.say("ROLLBACK").await?;
+        self.say(self.servers.words().undo).await?;
         self.in_transaction = false;
         Ok(())
     }
@@ -140,12 +161,14 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let in_transaction = self.in_transaction;
+        let undo = self.in_transaction.then(|| self.servers.words().undo);
         match Handle::try_current() {
             // The pool does the same when it gets a connection back, but waits for the answers for ever.
             Ok(runtime) if !self.is_busy => {
                 runtime.spawn(async move {
-                    if in_transaction && in_time(GIVING_BACK, connection.execute("ROLLBACK")).await.is_err() {
+                    if let Some(undo) = undo
+                        && in_time(GIVING_BACK, connection.execute(undo)).await.is_err()
+                    {
                         drop(connection.detach());
                         return;
                     }

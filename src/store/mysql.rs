@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlPool, Row a
 
 use super::StoreError;
 use super::error::is_connection;
-use super::lent::{Lent, in_time};
+use super::lent::{ALONE, IN_A_CLUSTER, Lent, Words, in_time};
 
 /// How long a caller waits for a connection before it is given another server, or an error.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -111,6 +111,11 @@ impl Servers {
     /// The connections to the server that is used now.
     pub fn pool(&self) -> &MySqlPool {
         &self.pool
+    }
+
+    /// How transactions are begun and ended.
+    pub fn words(&self) -> &'static Words {
+        if self.is_cluster { &IN_A_CLUSTER } else { &ALONE }
     }
 
     /// Lends a connection to the server that is used now, whose statements may each take as long as `limit`.

@@ -1,5 +1,6 @@
 //! Three gateways on a Galera cluster of three servers, under load, while gateways and servers are killed in turn: every job
-//! that was submitted ends exactly once, no agent gets a motion twice, and every disk is in one place.
+//! that was submitted ends exactly once, no agent gets a motion twice, and every disk is in one place. And before that, what no
+//! gateway may keep: the rest of a transaction that another server undid.
 //!
 //! `GALERA_ROUNDS` sets the number of kills.
 
@@ -13,12 +14,15 @@ use stackmotion::args;
 use stackmotion::bench::galera::{Cluster, SERVERS};
 use stackmotion::client::{Client, ClientError};
 use stackmotion::demo::{DiskPlan, Plan, VmPlan};
+use stackmotion::store::{Db, StoreError};
 
 use crate::motion::bench::{Bench, MIB};
 use crate::support::database::Database;
 use crate::support::gateway::{Ambush, Gateway};
 
 const VMS: usize = 6;
+/// Transactions that another server is to undo.
+const UNDONE: i32 = 120;
 /// Kills when the environment does not say.
 const ROUNDS: usize = 2;
 /// Between two kills.
@@ -84,9 +88,49 @@ async fn submit(
     }
 }
 
+/// A change that another server has committed undoes a transaction that is in its way. Its server says so to the next statement of
+/// it, but not when it prepares one at that moment.
+async fn nothing_is_kept_of_a_transaction_that_another_server_undid(cluster: &Cluster) {
+    let (here, there) = (Db::open(&cluster.url(0)).await.expect("a database"), Db::open(&cluster.url(1)).await);
+    let there = there.expect("a database");
+    for sql in [
+        "CREATE TABLE one (id INT PRIMARY KEY, n INT NOT NULL, m INT NOT NULL)",
+        "CREATE TABLE many (id INT PRIMARY KEY)",
+    ] {
+        there.run(sql, args![]).await.expect("a table");
+    }
+    there.run("INSERT INTO one (id, n, m) VALUES (1, 0, 0)", args![]).await.expect("a row");
+    let mut undone = 0;
+    for round in 0..UNDONE {
+        let tried = async {
+            let mut tx = here.begin().await?;
+            tx.run("UPDATE one SET n = n + 1 WHERE id = 1", args![]).await?;
+            let other = there.clone();
+            let change = async move { other.run("UPDATE one SET m = m + 1 WHERE id = 1", args![]).await };
+            let change = tokio::spawn(change);
+            for word in 0..8 {
+                // No connection has prepared it before.
+                tx.row(&format!("SELECT n + {round}, m + {word} FROM one WHERE id = ?"), args![1]).await?;
+            }
+            tx.run("INSERT INTO many (id) VALUES (?)", args![round]).await?;
+            change.await.expect("no panic")?;
+            tx.commit().await
+        };
+        undone += usize::from(tried.await.is_err_and(|error: StoreError| error.had_no_effect()));
+    }
+    assert!(undone > 0, "none was in the way of another");
+    let sql = "SELECT n, (SELECT COUNT(*) FROM many) FROM one";
+    let row = there.row(sql, args![]).await.expect("the database").expect("a row");
+    let (changed, kept): (i64, i64) = (row.at(0).expect("a number"), row.at(1).expect("a number"));
+    assert_eq!(changed, kept, "{undone} of {UNDONE} transactions were undone, and all of them as a whole");
+    here.close().await;
+    there.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn gateways_and_servers_are_killed_in_turn() {
     let mut cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("no panic").expect("a cluster");
+    nothing_is_kept_of_a_transaction_that_another_server_undid(&cluster).await;
     let folder = tempfile::tempdir().expect("a folder");
     let bench = Bench::start(&crowd(), Database::at(&cluster.url(0)).await).await;
     let mut gateways = Vec::new();
@@ -145,6 +189,9 @@ async fn gateways_and_servers_are_killed_in_turn() {
                         break;
                     }
                     Err(ClientError::Transport { .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    Err(ClientError::Api { text, .. }) if text.contains("ry again") => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
                     Err(other) => panic!("{job}: {other}"),
                 }
             }
@@ -182,7 +229,8 @@ async fn every_gateway_says_the_same(clients: &[Arc<Client>], ended: &BTreeMap<S
 fn every_server_has_the_same(cluster: &Cluster) {
     for table in ["async_job", "event", "motion_migration", "motion_disk", "motion_job", "volumes"] {
         let sql = format!("SET wsrep_sync_wait = 7; SELECT COUNT(*) FROM cloud.{table}; CHECKSUM TABLE cloud.{table}");
-        let told: Vec<_> = (0..SERVERS).map(|number| cluster.ask(number, &sql).expect("the client").expect("rows")).collect();
+        let told: Vec<_> =
+            (0..SERVERS).map(|number| cluster.ask(number, &sql).expect("the client").expect("rows")).collect();
         assert!(told.iter().all(|one| *one == told[0]), "{table} is not the same everywhere: {told:?}");
     }
 }
