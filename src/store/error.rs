@@ -146,7 +146,7 @@ impl StoreError {
 }
 
 /// Errors of MySQL and MariaDB after which the whole transaction was rolled back, or none was begun: deadlock (which is also
-/// what a cluster calls a lost certification), lock wait, a failed commit, a server that is not ready for its cluster, is
+/// what a cluster calls a lost certification), lock wait, a failed commit, one of what is not whole, a server that is not ready for its cluster, is
 /// shutting down or was made read-only.
 const COLLISIONS: [u16; 8] = [1213, LOCK_WAIT, DURING_COMMIT, NOT_WHOLE, 1047, 1053, 1290, 1927];
 

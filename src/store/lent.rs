@@ -37,8 +37,8 @@ pub(super) struct Words {
 pub(super) const ALONE: Words = Words { begin: "BEGIN", commit: "COMMIT", undo: "ROLLBACK" };
 
 /// On a server of a cluster. What another server has committed undoes a transaction that is in its way at any moment, and MariaDB
-/// (seen with 10.11) says so to the next statement, unless that has to be prepared first: then it says so to nobody, and all that
-/// follows would be committed statement by statement, without what stood before. Without `autocommit` what follows is a transaction
+/// (seen with 10.11) says so to the next statement, but to nobody when one is prepared at that moment: then all that follows would
+/// be committed statement by statement, without what stood before. Without `autocommit` what follows is a transaction
 /// of its own, and as it lacks the savepoint it is undone where it was to be committed: with the error [`super::error::NOT_WHOLE`].
 pub(super) const IN_A_CLUSTER: Words = Words {
     begin: "SET autocommit = 0; BEGIN; SAVEPOINT whole",
