@@ -17,6 +17,9 @@ use crate::support::database::{self, Database};
 
 const KINDS: [What; 4] = [What::Volume, What::VmWithVolumes, What::Vm, What::Cold];
 const JOB: i64 = 1;
+/// What an obstacle says.
+const REFUSED: &str = "refused by the trial";
+
 /// How long the database refuses an end that is written again and again.
 const REFUSED_FOR: Duration = Duration::from_millis(200);
 
@@ -97,19 +100,21 @@ impl Trial {
     async fn obstruct(&mut self, obstacle: Obstacle) {
         self.obstacle = Some(obstacle);
         match obstacle {
-            Obstacle::Phase(phase) if self.is_sqlite => {
-                for (name, event) in [("trial_insert", "INSERT"), ("trial_update", "UPDATE")] {
-                    let refuse = "BEGIN SELECT RAISE(ABORT, 'refused by the trial'); END";
-                    let when = format!("BEFORE {event} ON motion_migration WHEN NEW.phase = '{phase}'");
-                    self.sql(&format!("CREATE TRIGGER {name} {when} {refuse}")).await;
+            // A trigger, not a constraint: what a constraint refuses is taken for a row that will never be taken.
+            Obstacle::Phase(phase) => {
+                for event in ["INSERT", "UPDATE"] {
+                    let on = format!("BEFORE {event} ON motion_migration");
+                    let refuse = if self.is_sqlite {
+                        format!("{on} WHEN NEW.phase = '{phase}' BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END")
+                    } else {
+                        let signal = format!("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{REFUSED}'");
+                        format!("{on} FOR EACH ROW IF NEW.phase = '{phase}' THEN {signal}; END IF")
+                    };
+                    self.sql(&format!("CREATE TRIGGER trial_{event} {refuse}")).await;
                 }
             }
-            Obstacle::Phase(phase) => {
-                let refuse = format!("ADD CONSTRAINT trial CHECK (phase <> '{phase}')");
-                self.sql(&format!("ALTER TABLE motion_migration {refuse}")).await;
-            }
             Obstacle::Refusal(class) => {
-                let fault = Fault::Refuse { details: "refused by the trial".to_owned() };
+                let fault = Fault::Refuse { details: REFUSED.to_owned() };
                 self.bench.fault(FaultRule::on(class, fault));
             }
             Obstacle::Silence => {}
@@ -117,11 +122,8 @@ impl Trial {
     }
 
     async fn clear(&self) {
-        if self.is_sqlite {
-            self.sql("DROP TRIGGER IF EXISTS trial_insert").await;
-            self.sql("DROP TRIGGER IF EXISTS trial_update").await;
-        } else {
-            self.sql("ALTER TABLE motion_migration DROP CONSTRAINT IF EXISTS trial").await;
+        for event in ["INSERT", "UPDATE"] {
+            self.sql(&format!("DROP TRIGGER IF EXISTS trial_{event}")).await;
         }
         self.bench.world.world().faults.remove(None);
     }
