@@ -1,12 +1,14 @@
 //! The parameters of one call after their names were taken apart (`contract/api-protocol.md 5.1`).
 
+use std::borrow::Cow;
+
 use super::error::ApiError;
 
 /// One parameter: plain text, or the rows of `name[index].field=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Arg {
+pub enum Arg<'a> {
     /// An ordinary value.
-    Text(String),
+    Text(&'a str),
     /// Rows by index, in ascending order of the index.
     Rows(Vec<Row>),
 }
@@ -27,37 +29,38 @@ impl Row {
     }
 }
 
-/// All parameters of one call by lower-cased name.
+/// All parameters of one call by lower-cased name. Texts stay where they are: most calls read theirs once.
 ///
 /// A call has few parameters, so they are kept in a list and searched one by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Args {
-    entries: Vec<(String, Arg)>,
+pub struct Args<'a> {
+    entries: Vec<(Cow<'a, str>, Arg<'a>)>,
 }
 
-impl Args {
+impl<'a> Args<'a> {
     /// Takes names apart. `pairs` are decoded, each name at most once.
     ///
     /// # Errors
     /// 430 when a name has brackets that are not `name[integer].field`.
-    pub fn unpack<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ApiError> {
-        let mut args = Self::default();
+    pub fn unpack(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ApiError> {
+        let pairs = pairs.into_iter();
+        let mut args = Self { entries: Vec::with_capacity(pairs.size_hint().0) };
         for (name, value) in pairs {
             match split_name(name)? {
                 Name::Plain(name) => args.set_text(name, value),
-                Name::Field { name, index, field } => args.add_field(&name, index, field, value),
+                Name::Field { name, index, field } => args.add_field(name, index, field, value),
             }
         }
         Ok(args)
     }
 
     /// The parameter of that (lower-case) name.
-    pub fn get(&self, name: &str) -> Option<&Arg> {
+    pub fn get(&self, name: &str) -> Option<&Arg<'a>> {
         self.entries.iter().find(|(known, _)| known == name).map(|(_, arg)| arg)
     }
 
     /// The text of a plain parameter; `None` when it is absent or has rows.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&'a str> {
         match self.get(name) {
             Some(Arg::Text(text)) => Some(text),
             _ => None,
@@ -71,7 +74,7 @@ impl Args {
         let mut pairs = Vec::with_capacity(self.entries.len());
         for (name, arg) in &self.entries {
             match arg {
-                Arg::Text(text) => pairs.push((name.clone(), text.clone())),
+                Arg::Text(text) => pairs.push((name.to_string(), (*text).to_owned())),
                 Arg::Rows(rows) => {
                     for row in rows {
                         for (field, value) in &row.fields {
@@ -98,19 +101,19 @@ impl Args {
         pairs
     }
 
-    fn set_text(&mut self, name: String, value: &str) {
-        let arg = Arg::Text(value.to_owned());
+    fn set_text(&mut self, name: Cow<'a, str>, value: &'a str) {
+        let arg = Arg::Text(value);
         match self.entries.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = arg,
             None => self.entries.push((name, arg)),
         }
     }
 
-    fn add_field(&mut self, name: &str, index: i64, field: &str, value: &str) {
-        let at = match self.entries.iter().position(|(known, _)| known == name) {
+    fn add_field(&mut self, name: Cow<'a, str>, index: i64, field: &str, value: &str) {
+        let at = match self.entries.iter().position(|(known, _)| *known == name) {
             Some(at) => at,
             None => {
-                self.entries.push((name.to_owned(), Arg::Rows(Vec::new())));
+                self.entries.push((name, Arg::Rows(Vec::new())));
                 self.entries.len() - 1
             }
         };
@@ -134,16 +137,22 @@ impl Args {
 }
 
 enum Name<'a> {
-    Plain(String),
-    Field { name: String, index: i64, field: &'a str },
+    Plain(Cow<'a, str>),
+    Field { name: Cow<'a, str>, index: i64, field: &'a str },
+}
+
+/// The name in small letters, which it mostly has.
+fn lower(name: &str) -> Cow<'_, str> {
+    let is_lower = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_lower { Cow::Borrowed(name) } else { Cow::Owned(name.to_lowercase()) }
 }
 
 fn split_name(name: &str) -> Result<Name<'_>, ApiError> {
     let malformed = || ApiError::malformed_parameter(name);
     let open = match name.find('[') {
-        None => return Ok(Name::Plain(name.to_lowercase())),
+        None => return Ok(Name::Plain(lower(name))),
         // Another one makes it malformed like any other name with two.
-        Some(0) if !name[1..].contains('[') => return Ok(Name::Plain(name.to_lowercase())),
+        Some(0) if !name[1..].contains('[') => return Ok(Name::Plain(lower(name))),
         Some(open) => open,
     };
     let (base, rest) = (&name[..open], &name[open + 1..]);
@@ -153,14 +162,14 @@ fn split_name(name: &str) -> Result<Name<'_>, ApiError> {
         return Err(malformed());
     }
     let index = index.parse::<i32>().map_err(|_| malformed())?;
-    Ok(Name::Field { name: base.to_lowercase(), index: i64::from(index), field })
+    Ok(Name::Field { name: lower(base), index: i64::from(index), field })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn unpack(pairs: &[(&str, &str)]) -> Result<Args, ApiError> {
+    fn unpack<'a>(pairs: &[(&'a str, &'a str)]) -> Result<Args<'a>, ApiError> {
         Args::unpack(pairs.iter().copied())
     }
 

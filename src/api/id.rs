@@ -129,7 +129,7 @@ impl<E: Entity> Value for Id<E> {
     const KIND: ParamType = ParamType::Uuid;
     const ENTITY: Option<EntityKind> = Some(E::KIND);
 
-    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg) -> Result<Option<Self>, ApiError> {
+    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg<'_>) -> Result<Option<Self>, ApiError> {
         Ok(id_of(input, spec, E::KIND, &plain(arg)).await?.map(Self::new))
     }
 }
@@ -210,7 +210,7 @@ impl<T: Token> Value for Vec<T> {
     const KIND: ParamType = ParamType::List;
     const ENTITY: Option<EntityKind> = T::ENTITY;
 
-    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg) -> Result<Option<Self>, ApiError> {
+    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg<'_>) -> Result<Option<Self>, ApiError> {
         let raw = plain(arg);
         let tokens = raw.split(',').filter(|token| !token.is_empty()).collect();
         T::convert_all(input, spec, tokens).await.map(Some)
@@ -227,11 +227,11 @@ impl Value for Rows {
     fn convert<'a>(
         input: &'a Input<'a>,
         spec: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
         ready(match arg {
             Arg::Rows(rows) => Ok(Some(Self(rows.clone()))),
-            Arg::Text(text) if text.is_empty() => Ok(None),
+            Arg::Text("") => Ok(None),
             Arg::Text(text) => Err(input.not_a_number(spec, text)),
         })
     }

@@ -189,7 +189,7 @@ pub struct Input<'a> {
     /// The name of the command in lower case, for error texts.
     pub command: &'a str,
     /// All parameters.
-    pub args: &'a Args,
+    pub args: &'a Args<'a>,
     /// Where ids are looked up.
     pub ids: &'a dyn Ids,
     /// Whether a root admin calls.
@@ -241,7 +241,7 @@ pub trait Value: Sized + Send + 'static {
     fn convert<'a>(
         input: &'a Input<'a>,
         spec: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a;
 }
 
@@ -292,7 +292,7 @@ impl<T: Value> Param for T {
     async fn decode(input: &Input<'_>, spec: &'static ParamSpec) -> Result<Self, ApiError> {
         match input.args.get(spec.name) {
             None => return Err(input.missing(spec)),
-            Some(Arg::Text(text)) if text.is_empty() => {
+            Some(Arg::Text("")) => {
                 return Err(ApiError::invalid_parameter(format!("Invalid value provided for API arg: {}", spec.name)));
             }
             Some(_) => {}
@@ -302,9 +302,9 @@ impl<T: Value> Param for T {
 }
 
 /// The text of a plain argument; rows where text is expected read as their printed form, which fits no type.
-pub(super) fn plain(arg: &Arg) -> std::borrow::Cow<'_, str> {
+pub(super) fn plain<'a>(arg: &Arg<'a>) -> std::borrow::Cow<'a, str> {
     match arg {
-        Arg::Text(text) => text.into(),
+        Arg::Text(text) => (*text).into(),
         Arg::Rows(rows) => format!("{rows:?}").into(),
     }
 }
@@ -315,7 +315,7 @@ impl Value for bool {
     fn convert<'a>(
         _: &'a Input<'a>,
         _: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
         ready(Ok(Some(plain(arg).eq_ignore_ascii_case("true"))))
     }
@@ -332,7 +332,7 @@ impl Value for i32 {
     fn convert<'a>(
         input: &'a Input<'a>,
         spec: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
         let raw = plain(arg);
         let blank = raw.trim().is_empty();
@@ -346,7 +346,7 @@ impl Value for i64 {
     fn convert<'a>(
         input: &'a Input<'a>,
         spec: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
         ready(number(input, spec, &plain(arg)).map(Some))
     }
@@ -358,7 +358,7 @@ impl Value for String {
     fn convert<'a>(
         input: &'a Input<'a>,
         spec: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
         let raw = plain(arg);
         let too_long = raw.len() > spec.max_length && raw.encode_utf16().count() > spec.max_length;
@@ -377,7 +377,7 @@ impl Value for String {
 impl Value for Secret {
     const KIND: ParamType = ParamType::String;
 
-    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg) -> Result<Option<Self>, ApiError> {
+    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg<'_>) -> Result<Option<Self>, ApiError> {
         Ok(String::convert(input, spec, arg).await?.map(Self::new))
     }
 }
@@ -388,7 +388,7 @@ impl Value for Timestamp {
     fn convert<'a>(
         input: &'a Input<'a>,
         spec: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
         let raw = plain(arg);
         let end_of_day = spec.field == "end_date";

@@ -158,7 +158,8 @@ impl CommandRunner {
         let store = self.means.store.under(claim);
         let command = find(&job.command).ok_or_else(|| unreadable(job))?;
         let Action::Async { run, .. } = command.entry.action else { return Err(unreadable(job)) };
-        let args = args_of(job)?;
+        let parameters = parameters_of(job)?;
+        let args = Args::unpack(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
         // What is over before the command runs should not take room as long as it runs.
         let caller = Box::pin(self.caller_of(job)).await?;
         let motion = Arc::new(self.means.motion.on(store.clone()).with_place(Arc::new(Lent(place.clone()))));
@@ -192,11 +193,12 @@ fn unreadable(job: &QueuedJob) -> ApiError {
     ApiError::internal(format!("The job of {} cannot be read back", job.command))
 }
 
-/// What the job was submitted with.
-fn args_of(job: &QueuedJob) -> Result<Args, ApiError> {
-    let parameters: Map<String, serde_json::Value> =
+/// What the job was submitted with. What is no text counts as an empty one.
+fn parameters_of(job: &QueuedJob) -> Result<Vec<(String, String)>, ApiError> {
+    let stored: Map<String, serde_json::Value> =
         serde_json::from_str(&job.parameters).map_err(|cause| unreadable(job).caused_by(cause))?;
-    Args::unpack(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())))
+    let text = |value| if let serde_json::Value::String(text) = value { text } else { String::new() };
+    Ok(stored.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
 /// A result as CloudStack stores it (`contract/entities.md` 3.23): `<class>/<object name>/<JSON>`.

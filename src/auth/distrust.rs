@@ -6,11 +6,11 @@
 //! told to wait, unseen.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::cidr::neighbourhood;
@@ -29,12 +29,8 @@ const LOOKED_AT: usize = 2;
 /// How many may wait for that.
 const WAITING: usize = 1024;
 
-/// Credentials are kept as their digest only.
-type Fingerprint = [u8; 32];
-
-fn fingerprint(shown: &str) -> Fingerprint {
-    Sha256::digest(shown.as_bytes()).into()
-}
+/// Credentials are kept as a digest only, under a key that this process has drawn: nobody can look for others with the same one.
+type Fingerprint = u64;
 
 #[derive(Debug, Clone, Copy)]
 struct Credit {
@@ -53,6 +49,7 @@ impl Credit {
 pub struct Distrust {
     credits: Mutex<HashMap<IpAddr, Credit>>,
     good: Mutex<HashMap<Fingerprint, Instant>>,
+    key: RandomState,
     waiting: Semaphore,
     turns: Semaphore,
 }
@@ -62,6 +59,7 @@ impl Default for Distrust {
         Self {
             credits: Mutex::default(),
             good: Mutex::default(),
+            key: RandomState::new(),
             waiting: Semaphore::new(WAITING),
             turns: Semaphore::new(LOOKED_AT),
         }
@@ -100,7 +98,7 @@ impl Distrust {
 
     fn was_good_at(&self, shown: &str, now: Instant) -> bool {
         let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        good.get(&fingerprint(shown)).is_some_and(|at| now.duration_since(*at) < GOOD_FOR)
+        good.get(&self.key.hash_one(shown)).is_some_and(|at| now.duration_since(*at) < GOOD_FOR)
     }
 
     /// Notes that credentials were wrong.
@@ -121,7 +119,7 @@ impl Distrust {
     }
 
     fn accepted_at(&self, shown: &str, now: Instant) {
-        let fingerprint = fingerprint(shown);
+        let fingerprint: Fingerprint = self.key.hash_one(shown);
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
         if good.get(&fingerprint).is_some_and(|at| now.saturating_duration_since(*at) < NOTED_EVERY) {
             return;

@@ -23,9 +23,12 @@ mod report;
 mod scene;
 mod soak;
 mod submits;
+mod taken;
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use clap::ValueEnum as _;
 
 use crate::agent::WorldError;
 use crate::client::ClientError;
@@ -34,6 +37,7 @@ use crate::store::StoreError;
 use crate::telemetry::{self, LogFormat, TelemetryError};
 use load::Signer;
 use report::Finding;
+use taken::Clocks;
 
 /// Arguments of `stackmotion bench`.
 #[derive(Debug, Clone, clap::Args)]
@@ -85,6 +89,22 @@ pub enum Part {
     Idle,
     /// Speed of a motion.
     Copies,
+}
+
+impl Part {
+    async fn measure(self, depth: Depth) -> Result<Vec<Finding>, BenchError> {
+        match self {
+            Self::Polls => polls::measure(depth).await,
+            Self::Submits => submits::measure(depth).await,
+            Self::Latency => latency::measure(depth).await,
+            Self::Lists => lists::measure(depth).await,
+            Self::Whole => lists::whole(depth).await,
+            Self::Inflight => inflight::measure(depth).await,
+            Self::Growth => growth::measure(depth).await,
+            Self::Idle => idle::measure(depth).await,
+            Self::Copies => copies::measure(depth).await,
+        }
+    }
 }
 
 /// Why nothing could be measured.
@@ -189,37 +209,14 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     }
     telemetry::start(LogFormat::Text, "error")?;
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
-    let wants = |part| args.soak.is_none() && (args.only.is_empty() || args.only.contains(&part));
     let mut findings = Vec::new();
     if let Some(minutes) = args.soak {
-        tell(&mut findings, soak::measure(minutes.max(2)).await?);
-    }
-    if wants(Part::Polls) {
-        tell(&mut findings, polls::measure(depth).await?);
-    }
-    if wants(Part::Submits) {
-        tell(&mut findings, submits::measure(depth).await?);
-    }
-    if wants(Part::Latency) {
-        tell(&mut findings, latency::measure(depth).await?);
-    }
-    if wants(Part::Lists) {
-        tell(&mut findings, lists::measure(depth).await?);
-    }
-    if wants(Part::Whole) {
-        tell(&mut findings, lists::whole(depth).await?);
-    }
-    if wants(Part::Inflight) {
-        tell(&mut findings, inflight::measure(depth).await?);
-    }
-    if wants(Part::Growth) {
-        tell(&mut findings, growth::measure(depth).await?);
-    }
-    if wants(Part::Idle) {
-        tell(&mut findings, idle::measure(depth).await?);
-    }
-    if wants(Part::Copies) {
-        tell(&mut findings, copies::measure(depth).await?);
+        findings.extend(told(soak::measure(minutes.max(2))).await?);
+    } else {
+        let is_wanted = |part: &&Part| args.only.is_empty() || args.only.contains(part);
+        for part in Part::value_variants().iter().filter(is_wanted) {
+            findings.extend(told(part.measure(depth)).await?);
+        }
     }
     if let Some(file) = &args.json {
         write(file, report::json(&findings))?;
@@ -236,11 +233,17 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn tell(all: &mut Vec<Finding>, found: Vec<Finding>) {
-    for finding in found {
+/// Measures and prints what was found, and how much of the machine was somebody else's meanwhile.
+async fn told(measuring: impl Future<Output = Result<Vec<Finding>, BenchError>>) -> Result<Vec<Finding>, BenchError> {
+    let before = Clocks::now();
+    let mut found = measuring.await?;
+    let taken = Clocks::now().taken_since(before);
+    for finding in &mut found {
+        finding.taken = taken;
         println!("{}", finding.line());
-        all.push(finding);
     }
+    println!("       {:.1} % of the processors' time was taken by the machine's host meanwhile", taken * 100.0);
+    Ok(found)
 }
 
 fn write(file: &std::path::Path, text: String) -> Result<(), BenchError> {

@@ -52,13 +52,15 @@ pub struct Finding {
     pub target: Target,
     /// The measurements themselves, for people.
     pub figures: String,
+    /// The share of the processors' time that the machine's host gave to others meanwhile, from 0 to 1.
+    pub taken: f64,
 }
 
 impl Finding {
     /// A finding without rounds.
     #[must_use]
     pub fn new(name: impl Into<String>, what: impl Into<String>, target: Target) -> Self {
-        Self { name: name.into(), what: what.into(), rounds: Vec::new(), target, figures: String::new() }
+        Self { name: name.into(), what: what.into(), rounds: Vec::new(), target, figures: String::new(), taken: 0.0 }
     }
 
     /// The middle of the rounds.
@@ -119,6 +121,7 @@ pub fn json(findings: &[Finding]) -> String {
                 "atmost": matches!(finding.target, Target::AtMost(_)),
                 "met": finding.is_met(),
                 "figures": finding.figures,
+                "taken": rounded(finding.taken),
             })
         })
         .collect();
@@ -129,16 +132,17 @@ pub fn json(findings: &[Finding]) -> String {
 #[must_use]
 pub fn table(findings: &[Finding]) -> String {
     let mut text =
-        "| what is divided by what | ratio | target | spread | figures |\n| --- | --- | --- | --- | --- |\n".to_owned();
+        "| what is divided by what | ratio | target | spread | taken | figures |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
     for finding in findings {
         let (sign, target) = (finding.target.sign(), finding.target.value());
         let bold = if finding.is_met() { "" } else { "**" };
         let _ = writeln!(
             text,
-            "| {} | {bold}{:.3}{bold} | {sign} {target} | {:.0} % | {} |",
+            "| {} | {bold}{:.3}{bold} | {sign} {target} | {:.0} % | {:.1} % | {} |",
             finding.what,
             finding.ratio(),
             finding.spread() * 100.0,
+            finding.taken * 100.0,
             finding.figures
         );
     }
@@ -202,7 +206,12 @@ mod tests {
     use super::*;
 
     fn finding(rounds: &[f64], target: Target) -> Finding {
-        Finding { rounds: rounds.to_vec(), figures: "1 / 2".to_owned(), ..Finding::new("a-name", "a / b", target) }
+        Finding {
+            rounds: rounds.to_vec(),
+            figures: "1 / 2".to_owned(),
+            taken: 0.125,
+            ..Finding::new("a-name", "a / b", target)
+        }
     }
 
     #[test]
@@ -217,7 +226,8 @@ mod tests {
     fn programs_are_told_each_ratio() {
         let told: Value = serde_json::from_str(&json(&[finding(&[0.5, 1.0, 1.0], Target::AtMost(1.3))])).unwrap();
         let expected = json!({
-            "name": "a-name", "ratio": 1.0, "target": 1.3, "spread": 0.5, "atmost": true, "met": true, "figures": "1 / 2"
+            "name": "a-name", "ratio": 1.0, "target": 1.3, "spread": 0.5, "atmost": true, "met": true, "figures": "1 / 2",
+            "taken": 0.125
         });
         assert_eq!(told["ratios"], json!([expected]));
     }
@@ -226,9 +236,9 @@ mod tests {
     fn the_page_shows_what_was_missed() {
         let found = [finding(&[0.5], Target::AtLeast(0.85)), finding(&[1.0], Target::AtMost(1.3))];
         let rows = table(&found);
-        assert!(
-            rows.ends_with("| a / b | **0.500** | ≥ 0.85 | 0 % | 1 / 2 |\n| a / b | 1.000 | ≤ 1.3 | 0 % | 1 / 2 |\n")
-        );
+        assert!(rows.ends_with(
+            "| a / b | **0.500** | ≥ 0.85 | 0 % | 12.5 % | 1 / 2 |\n| a / b | 1.000 | ≤ 1.3 | 0 % | 12.5 % | 1 / 2 |\n"
+        ));
         assert_eq!(drawing(&found).matches("<rect x=").count(), 2);
     }
 }

@@ -20,7 +20,7 @@ pub struct Entry {
 type SyncFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Reply, ApiError>>;
 /// Reads the parameters of a call and says what its job is about.
 pub type DraftFn = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Prepared, ApiError>>;
-type JobFn = for<'a> fn(&'a Args, &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>>;
+type JobFn = for<'a> fn(&'a Args<'a>, &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>>;
 
 /// The code of a command.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub enum Action {
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// Its parameters.
-    pub args: &'a Args,
+    pub args: &'a Args<'a>,
     /// What it works with.
     pub ctx: &'a Ctx,
 }
@@ -87,7 +87,7 @@ impl Entry {
 }
 
 /// Reads the parameters of a command for a call.
-async fn decode<C: Command>(args: &Args, ctx: &Ctx) -> Result<C, ApiError> {
+async fn decode<C: Command>(args: &Args<'_>, ctx: &Ctx) -> Result<C, ApiError> {
     let lower = find(C::SPEC.name).map_or(C::SPEC.name, |known| known.lower.as_str());
     C::decode(&ctx.input(lower, args)).await
 }
@@ -109,6 +109,6 @@ fn prepare<C: AsyncCommand>(call: Call<'_>) -> BoxFuture<'_, Result<Prepared, Ap
     })
 }
 
-fn run_job<'a, C: AsyncCommand>(args: &'a Args, ctx: &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>> {
+fn run_job<'a, C: AsyncCommand>(args: &'a Args<'a>, ctx: &'a JobCtx) -> BoxFuture<'a, Result<Node, ApiError>> {
     Box::pin(async move { decode::<C>(args, &ctx.ctx).await?.run(ctx).await })
 }

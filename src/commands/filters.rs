@@ -365,10 +365,10 @@ impl Value for NowhereId {
     fn convert<'a>(
         input: &'a Input<'a>,
         spec: &'static ParamSpec,
-        arg: &'a Arg,
+        arg: &'a Arg<'a>,
     ) -> impl Future<Output = Result<Option<Self>, ApiError>> + Send + 'a {
         let raw = match arg {
-            Arg::Text(text) => text.as_str(),
+            Arg::Text(text) => text,
             Arg::Rows(_) => "",
         };
         ready(match raw {

@@ -15,10 +15,10 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// The last answer about each job.
 #[derive(Debug)]
-pub struct JobAnswers(Kept<i64, Answered>);
+pub struct JobAnswers(Kept<i64, Arc<Answered>>);
 
 /// What was answered, to whom, about which sight of the job.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Answered {
     sight: Arc<JobSight>,
     caller: Arc<Caller>,
@@ -38,7 +38,7 @@ impl JobAnswers {
             Arc::ptr_eq(&known.sight, &sight) && (Arc::ptr_eq(&known.caller, caller) || known.caller == *caller)
         };
         let reading = match self.0.look(&sight.job.id, 0) {
-            Look::Known(known) if is_same(&known) => return Reply::Shared(known.shared),
+            Look::Known(known) if is_same(&known) => return Reply::Shared(Arc::clone(&known.shared)),
             Look::Known(_) => None,
             Look::Read(reading) => Some(reading),
         };
@@ -47,10 +47,11 @@ impl JobAnswers {
             move || views::job(sight.job.clone(), sight.motion.as_ref(), &caller)
         };
         let shared = Arc::new(Shared::bare(view));
-        let answered = Answered { sight, caller: Arc::clone(caller), shared: Arc::clone(&shared) };
+        let job_id = sight.job.id;
+        let answered = Arc::new(Answered { sight, caller: Arc::clone(caller), shared: Arc::clone(&shared) });
         match reading {
             Some(reading) => reading.keep(answered, REMEMBERED),
-            None => self.0.change(&answered.sight.job.id.clone(), |known| *known = answered),
+            None => self.0.change(&job_id, |known| *known = answered),
         }
         Reply::Shared(shared)
     }

@@ -345,7 +345,7 @@ impl Deref for Ctx {
 
 impl Ctx {
     /// What the parameters of a command are decoded from. `lower` is its name in lower case.
-    pub fn input<'a>(&'a self, lower: &'a str, args: &'a Args) -> Input<'a> {
+    pub fn input<'a>(&'a self, lower: &'a str, args: &'a Args<'a>) -> Input<'a> {
         let default_page_size = self.policy.default_page_size;
         Input { command: lower, args, ids: &*self.ids, is_root: self.caller.is_root_admin(), default_page_size }
     }

@@ -30,7 +30,7 @@ impl Value for NamedServer {
     const KIND: ParamType = ParamType::Uuid;
     const ENTITY: Option<EntityKind> = Some(EntityKind::ManagementServer);
 
-    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg) -> Result<Option<Self>, ApiError> {
+    async fn convert(input: &Input<'_>, spec: &'static ParamSpec, arg: &Arg<'_>) -> Result<Option<Self>, ApiError> {
         let refusal = match Id::<ManagementServerRef>::convert(input, spec, arg).await {
             Ok(id) => return Ok(id.map(|id| Self::Server(id.number()))),
             Err(refusal) => refusal,

@@ -23,7 +23,7 @@ pub(super) async fn read(input: &Input<'_>, command: &Registered, joins_equal: b
 }
 
 /// The id that the client chose for the job. Lower-case UUIDs only.
-fn custom_job_id(args: &Args) -> Result<Option<String>, ApiError> {
+fn custom_job_id(args: &Args<'_>) -> Result<Option<String>, ApiError> {
     let Some(id) = args.text("customjobid") else {
         return Ok(None);
     };

@@ -2,14 +2,16 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether a browser says that a page of another site has caused the request.
 ///
 /// `Sec-Fetch-Site` says it best, but over plain HTTP browsers do not send it. There a POST has an `Origin`, which names another host
 /// than the one that is asked; where the browser says that both are one, a proxy has changed the name of the host.
 pub fn is_cross_site(request: &HttpRequest) -> bool {
-    let site = request.headers().get("Sec-Fetch-Site").map(HeaderValue::as_bytes).unwrap_or_default();
+    let site = request.headers().get(SEC_FETCH_SITE).map(HeaderValue::as_bytes).unwrap_or_default();
     let says = |word: &str| site.eq_ignore_ascii_case(word.as_bytes());
     if says("cross-site") {
         return true;

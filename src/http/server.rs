@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix_http::HttpService;
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
@@ -33,6 +33,7 @@ const API_PATH: &str = "/client/api";
 /// Request line and headers together.
 const LONGEST_HEAD: usize = 8192;
 const MAX_BODY_BYTES: usize = 1_048_576;
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
 /// What is said of a form that is not read.
@@ -371,7 +372,7 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
         peer: client_address(request, track.address, &shared.proxies),
         is_encrypted: track.is_encrypted,
         is_cross_site: origin::is_cross_site(request),
-        resume_after: header_text(request, "Last-Event-ID"),
+        resume_after: header_text(request, LAST_EVENT_ID),
         request_id: Arc::clone(&request_id),
         original: passes_on.then(|| onward::original(request, body.into(), by_path, shared.proxies.header())),
     };
@@ -386,11 +387,13 @@ async fn api(request: &HttpRequest, body: web::Payload, tail: Option<&str>, shar
 
 /// Where a request comes from, `peer` being where its connection comes from.
 fn client_address(request: &HttpRequest, peer: IpAddr, proxies: &Proxies) -> IpAddr {
-    proxies.client(peer, request.headers().get_all(proxies.header()).map(HeaderValue::as_bytes))
+    // Their header is looked for only when the connection is one of theirs.
+    let lines = std::iter::once_with(|| request.headers().get_all(proxies.header())).flatten();
+    proxies.client(peer, lines.map(HeaderValue::as_bytes))
 }
 
 /// The value of a header, if it is text.
-fn header_text(request: &HttpRequest, name: &str) -> Option<String> {
+fn header_text(request: &HttpRequest, name: HeaderName) -> Option<String> {
     request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
