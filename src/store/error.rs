@@ -146,8 +146,8 @@ impl StoreError {
 }
 
 /// Errors of MySQL and MariaDB after which the whole transaction was rolled back, or none was begun: deadlock (which is also
-/// what a cluster calls a lost certification), lock wait, a failed commit, one of what is not whole, a server that is not ready for its cluster, is
-/// shutting down or was made read-only.
+/// what a cluster calls a lost certification), lock wait, a failed commit, a commit of a part only ([`NOT_WHOLE`]), a server that
+/// is not ready for its cluster, is shutting down or was made read-only.
 const COLLISIONS: [u16; 8] = [1213, LOCK_WAIT, DURING_COMMIT, NOT_WHOLE, 1047, 1053, 1290, 1927];
 
 /// The savepoint that a transaction began with is gone: it was undone on its way, and nobody was told.

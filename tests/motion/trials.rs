@@ -19,7 +19,6 @@ const KINDS: [What; 4] = [What::Volume, What::VmWithVolumes, What::Vm, What::Col
 const JOB: i64 = 1;
 /// What an obstacle says.
 const REFUSED: &str = "refused by the trial";
-
 /// How long the database refuses an end that is written again and again.
 const REFUSED_FOR: Duration = Duration::from_millis(200);
 
